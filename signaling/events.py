@@ -1,0 +1,496 @@
+"""What can happen (events in) and what shall be done (effects out) of the two machines.
+
+Events are past-tense facts; the durable ones are the records of an actor's log, so their tags
+and field meanings are never reused (`tests/vectors/` keeps one of each for ever). Effects are
+orders for the shell. Time is a field, ids are minted by the shell, content (text, names, pages,
+file keys) is `Sealed`: encrypted by the shell before it gets here, opaque to every rule.
+Source: README, "How a change happens"; docs/architecture.md, sections "log" and "content".
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, NewType
+
+from msgspec import Struct
+
+from signaling.protocol import (
+    ActorId,
+    AvailabilityName,
+    AwayReason,
+    Consent,
+    DeviceId,
+    EngagementId,
+    LegId,
+    MediaKind,
+    OfferId,
+    ParticipantId,
+    PathId,
+    RoleName,
+    SiteId,
+)
+
+Sealed = NewType("Sealed", bytes)
+Wants = Literal["chat", "voice", "video"]
+
+
+class Event(Struct, frozen=True, tag_field="t", kw_only=True, omit_defaults=True):
+    """Base. at_ms: server epoch time when the shell took it in. durable: appended before effects."""
+
+    durable: ClassVar[bool] = True
+    at_ms: int
+
+
+class CommandEvent(Event, frozen=True):
+    """An event that answers a counted command: remembered per device, retried safely.
+
+    body_hash: keyed hash of the command's body, so that same counter + other body is a conflict.
+    """
+
+    by: ParticipantId
+    device: DeviceId
+    counter: int
+    body_hash: bytes
+
+
+# --- engagement: durable ------------------------------------------------------------------
+
+
+class Opened(Event, tag="opened"):
+    """First record of an engagement. name/page: sealed; subject: sealed verified id or None."""
+
+    site: SiteId
+    engagement: EngagementId
+    visitor: ParticipantId
+    device: DeviceId
+    name: Sealed | None = None
+    subject: Sealed | None = None
+    page: Sealed | None = None
+    verified: bool = False
+
+
+class MessageSent(CommandEvent, tag="message_sent"):
+    content: Sealed
+
+
+class Marked(Event, tag="marked"):
+    by: ParticipantId
+    delivered: int
+    read: int
+
+
+class CallSuggested(CommandEvent, tag="call_suggested"):
+    media: MediaKind
+
+
+class CallDeclined(CommandEvent, tag="call_declined"):
+    pass
+
+
+class CallStarted(CommandEvent, tag="call_started"):
+    """leg: id minted for the visitor's leg."""
+
+    leg: LegId
+    video: bool
+    consent: Consent
+
+
+class CallJoined(CommandEvent, tag="call_joined"):
+    leg: LegId
+
+
+class CallChanged(CommandEvent, tag="call_changed"):
+    muted: bool
+    video: bool
+    consent: Consent | None = None
+
+
+class CallHeld(CommandEvent, tag="call_held"):
+    pass
+
+
+class CallResumed(CommandEvent, tag="call_resumed"):
+    pass
+
+
+class CallHungUp(CommandEvent, tag="call_hung_up"):
+    pass
+
+
+class CallBroughtHere(CommandEvent, tag="call_brought_here"):
+    """The leg of `by` is from now on held by `device`."""
+
+
+class PathConnected(Event, tag="path_connected"):
+    """A path of the leg is through ICE, DTLS and the fingerprint check: it carries media."""
+
+    leg: LegId
+    path: PathId
+
+
+class PathLost(Event, tag="path_lost"):
+    """The leg's only path died; the leg stays and awaits another."""
+
+    leg: LegId
+    path: PathId
+
+
+class ParticipantOnline(Event, tag="participant_online"):
+    """A first device of the participant is connected."""
+
+    by: ParticipantId
+    device: DeviceId
+
+
+class ParticipantAway(Event, tag="participant_away"):
+    """The participant's last device is gone."""
+
+    by: ParticipantId
+    reason: AwayReason
+
+
+class PageVisited(Event, tag="page_visited"):
+    by: ParticipantId
+    page: Sealed
+
+
+class VisitorLeft(CommandEvent, tag="visitor_left"):
+    pass
+
+
+class AgentEnded(CommandEvent, tag="agent_ended"):
+    pass
+
+
+class WrappedUp(CommandEvent, tag="wrapped_up"):
+    code: str
+    note: Sealed | None = None
+
+
+class Recovered(Event, tag="recovered"):
+    """The actor was loaded from its log: nobody is connected, every leg awaits a path."""
+
+
+class TimerFired(Event, tag="timer_fired"):
+    """due_ms must equal the timer's due time in the state, else it is stale and ignored."""
+
+    name: str
+    due_ms: int
+
+
+class PostConfirmed(Event, tag="post_confirmed"):
+    """The other actor has committed our post number `post`."""
+
+    post: int
+
+
+class PostedEvent(Event, frozen=True):
+    """An event that another actor posted. Receivers dedupe by (origin, post)."""
+
+    origin: ActorId
+    post: int
+
+
+class AgentOffered(PostedEvent, tag="agent_offered"):
+    """From routing: this engagement rings at `agent` until due_ms."""
+
+    agent: ParticipantId
+    offer: OfferId
+    due_ms: int
+
+
+class OfferEnded(PostedEvent, tag="offer_ended"):
+    """From routing: the offer ran out or was declined; the engagement is queued again."""
+
+    offer: OfferId
+    reason: Literal["timeout", "declined", "unavailable"]
+
+
+class AgentAssigned(PostedEvent, tag="agent_assigned"):
+    """From routing: the agent accepted. leg: minted for the agent's leg (used if a call is wanted)."""
+
+    agent: ParticipantId
+    role: RoleName
+    offer: OfferId
+    device: DeviceId
+    leg: LegId
+
+
+# --- engagement: ephemeral (never appended; state must come out unchanged) ------------------
+
+
+class Ephemeral(Event, frozen=True):
+    durable: ClassVar[bool] = False
+
+
+class TypingChanged(Ephemeral, tag="~typing"):
+    by: ParticipantId
+    typing: bool
+
+
+class PathRequested(Ephemeral, tag="~path_requested"):
+    """`by` wants a fresh path of its leg on `device`."""
+
+    by: ParticipantId
+    device: DeviceId
+
+
+class AnswerReceived(Ephemeral, tag="~answer"):
+    by: ParticipantId
+    device: DeviceId
+    path: PathId
+    revision: int
+    sdp: str
+
+
+EngagementEvent = (
+    Opened
+    | MessageSent
+    | Marked
+    | CallSuggested
+    | CallDeclined
+    | CallStarted
+    | CallJoined
+    | CallChanged
+    | CallHeld
+    | CallResumed
+    | CallHungUp
+    | CallBroughtHere
+    | PathConnected
+    | PathLost
+    | ParticipantOnline
+    | ParticipantAway
+    | PageVisited
+    | VisitorLeft
+    | AgentEnded
+    | WrappedUp
+    | Recovered
+    | TimerFired
+    | PostConfirmed
+    | AgentOffered
+    | OfferEnded
+    | AgentAssigned
+    | TypingChanged
+    | PathRequested
+    | AnswerReceived
+)
+
+
+# --- routing (one actor per site): all durable ----------------------------------------------
+
+
+class SiteOpened(Event, tag="site_opened"):
+    """First record of a site's routing actor."""
+
+    site: SiteId
+
+
+class AgentConnected(Event, tag="agent_connected"):
+    """First device of an agent. A known agent keeps availability and load."""
+
+    agent: ParticipantId
+    role: RoleName
+    capacity: int
+
+
+class AgentDisconnected(Event, tag="agent_disconnected"):
+    """Last device gone: offers go back to the queue at once; grace before `offline`."""
+
+    agent: ParticipantId
+
+
+class AvailabilitySet(Event, tag="availability_set"):
+    agent: ParticipantId
+    availability: AvailabilityName
+
+
+class EngagementWaiting(PostedEvent, tag="engagement_waiting"):
+    """arrived_ms orders the queue; a re-queued engagement brings its old one."""
+
+    engagement: EngagementId
+    arrived_ms: int
+    wants: Wants
+
+
+class EngagementGone(PostedEvent, tag="engagement_gone"):
+    """The engagement no longer waits (visitor left)."""
+
+    engagement: EngagementId
+
+
+class EngagementReleased(PostedEvent, tag="engagement_released"):
+    """The agent's capacity is free again."""
+
+    engagement: EngagementId
+    agent: ParticipantId
+
+
+class OfferAccepted(Event, tag="offer_accepted"):
+    """device: the agent's tab; leg: minted by the shell. Answering twice is no error."""
+
+    agent: ParticipantId
+    device: DeviceId
+    engagement: EngagementId
+    offer: OfferId
+    leg: LegId
+
+
+class OfferDeclined(Event, tag="offer_declined"):
+    agent: ParticipantId
+    engagement: EngagementId
+    offer: OfferId
+
+
+RoutingEvent = (
+    SiteOpened
+    | AgentConnected
+    | AgentDisconnected
+    | AvailabilitySet
+    | EngagementWaiting
+    | EngagementGone
+    | EngagementReleased
+    | OfferAccepted
+    | OfferDeclined
+    | TimerFired
+    | PostConfirmed
+    | Recovered
+)
+
+AnyEvent = EngagementEvent | RoutingEvent
+
+
+# --- effects ----------------------------------------------------------------------------------
+
+
+class Effect(Struct, frozen=True):
+    """Base. Effects run after the commit, in order, each by one function of `server/effects.py`."""
+
+
+class Announce(Effect):
+    """Tell every participant what this event (seq) changed; the shell renders it per reader.
+
+    What each reader gets follows from the event alone: `MessageSent` -> chat.posted, `Marked` ->
+    chat.marked, anything else -> engagement.changed with the items of `signaling/timeline.py`.
+    """
+
+    seq: int
+
+
+class AnnounceTyping(Effect):
+    by: ParticipantId
+    typing: bool
+
+
+class Welcome(Effect):
+    """Send `participant` the whole engagement (it just became part of it)."""
+
+    participant: ParticipantId
+
+
+class ShowOffer(Effect):
+    """Ring at the agent: `offer.made` with what it needs to decide."""
+
+    agent: ParticipantId
+    offer: OfferId
+    due_ms: int
+    wants: Wants
+
+
+class WithdrawOffer(Effect):
+    agent: ParticipantId
+    offer: OfferId
+    engagement: EngagementId
+    reason: Literal["taken", "timeout", "visitor_left", "declined", "unavailable"]
+
+
+class SetTimer(Effect):
+    """Replaces a timer of that name. Comes back as TimerFired(name, due_ms)."""
+
+    name: str
+    due_ms: int
+
+
+class CancelTimer(Effect):
+    name: str
+
+
+class Post(Effect):
+    """Give `event` to another actor, at least once, until PostConfirmed(post)."""
+
+    to: ActorId
+    post: int
+    event: PostedEvent
+
+
+class OpenPath(Effect):
+    """Make a server offer for the leg and deliver it to the device that holds it."""
+
+    leg: LegId
+    participant: ParticipantId
+    device: DeviceId
+
+
+class ApplyAnswer(Effect):
+    leg: LegId
+    participant: ParticipantId
+    path: PathId
+    revision: int
+    sdp: str
+
+
+class Route(Struct, frozen=True, order=True):
+    """`sink` receives the `kind` track of `source`; source HOLD_MUSIC is the server's own."""
+
+    source: LegId
+    sink: LegId
+    kind: MediaKind
+
+
+HOLD_MUSIC = LegId("hold-music")
+
+
+class SetRoutes(Effect):
+    """The whole table of this engagement's call; what is not in it is not forwarded."""
+
+    routes: tuple[Route, ...]
+
+
+class CloseLegs(Effect):
+    legs: tuple[LegId, ...]
+
+
+class MoveLeg(Effect):
+    """Tell the other devices of the participant that `device` holds the leg now."""
+
+    leg: LegId
+    participant: ParticipantId
+    device: DeviceId
+
+
+class AnnounceQueue(Effect):
+    """Positions or agents at work changed: the shell tells the waiting visitors, coalesced."""
+
+
+class AnnounceAgent(Effect):
+    """Tell an agent its own availability, load and the number waiting."""
+
+    agent: ParticipantId
+
+
+AnyEffect = (
+    Announce
+    | AnnounceTyping
+    | Welcome
+    | ShowOffer
+    | WithdrawOffer
+    | SetTimer
+    | CancelTimer
+    | Post
+    | OpenPath
+    | ApplyAnswer
+    | SetRoutes
+    | CloseLegs
+    | MoveLeg
+    | AnnounceQueue
+    | AnnounceAgent
+)
+
