@@ -1,0 +1,65 @@
+# Talk Now: `make run` starts everything, `make test` tests everything; both install what they need.
+SHELL := /bin/bash
+PORT ?= 8080
+DATA ?= data
+PY := .venv/bin/python
+WEB_SOURCES := $(shell find web_client -path '*/node_modules' -prune -o -type f -print 2>/dev/null)
+
+.PHONY: run setup setup-test test test-fast lint format web lock schema bench clean
+
+run: setup  ## start the embedded server, the demo company and the softphone
+	@exec .venv/bin/talknow serve --demo --port $(PORT) --data $(DATA)
+
+setup: .venv/.run-stamp server/web/.stamp  ## install what running needs (quick when nothing changed)
+
+setup-test: .venv/.dev-stamp server/web/.stamp  ## install what testing needs, Chromium included
+	@scripts/need chromium chromium
+
+test: setup-test  ## every suite, each with its minutes
+	@scripts/test
+
+test-fast: setup-test  ## leaves out browser and slow tests, and says so
+	@scripts/test --fast
+
+lint: .venv/.dev-stamp web_client/node_modules/.stamp
+	@scripts/test lint web-lint
+
+format: .venv/.dev-stamp web_client/node_modules/.stamp
+	.venv/bin/ruff format . && .venv/bin/ruff check --fix .
+	cd web_client && npm run format
+
+web: server/web/.stamp
+
+schema: .venv/.run-stamp web_client/node_modules/.stamp  ## rewrite the generated types
+	.venv/bin/talknow schema
+	cd web_client && npm run generate
+
+lock: .venv/.dev-stamp
+	scripts/lock
+
+clean:  ## forget everything installed or built (data stays)
+	rm -rf .venv server/web web_client/node_modules web_client/packages/*/node_modules
+
+.venv/bin/python:
+	@scripts/venv
+
+.venv/.run-stamp: requirements/run.lock pyproject.toml | .venv/bin/python
+	@echo "installing Python packages (locked versions, hashes checked) ..."
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.lock
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.dev-stamp: requirements/dev.lock .venv/.run-stamp
+	@echo "installing what the tests need ..."
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@touch $@
+
+web_client/node_modules/.stamp: web_client/package.json web_client/package-lock.json
+	@echo "installing npm packages ..."
+	@cd web_client && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+server/web/.stamp: web_client/node_modules/.stamp $(WEB_SOURCES)
+	@echo "building the web client ..."
+	@cd web_client && npm run --silent build
+	@touch $@
