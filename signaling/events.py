@@ -55,7 +55,7 @@ class CommandEvent(Event, frozen=True):
 # --- engagement: durable ------------------------------------------------------------------
 
 
-class Opened(Event, tag="opened"):
+class Opened(Event, tag="opened", frozen=True):
     """First record of an engagement. name/page: sealed; subject: sealed verified id or None."""
 
     site: SiteId
@@ -68,25 +68,25 @@ class Opened(Event, tag="opened"):
     verified: bool = False
 
 
-class MessageSent(CommandEvent, tag="message_sent"):
+class MessageSent(CommandEvent, tag="message_sent", frozen=True):
     content: Sealed
 
 
-class Marked(Event, tag="marked"):
+class Marked(Event, tag="marked", frozen=True):
     by: ParticipantId
     delivered: int
     read: int
 
 
-class CallSuggested(CommandEvent, tag="call_suggested"):
+class CallSuggested(CommandEvent, tag="call_suggested", frozen=True):
     media: MediaKind
 
 
-class CallDeclined(CommandEvent, tag="call_declined"):
+class CallDeclined(CommandEvent, tag="call_declined", frozen=True):
     pass
 
 
-class CallStarted(CommandEvent, tag="call_started"):
+class CallStarted(CommandEvent, tag="call_started", frozen=True):
     """leg: id minted for the visitor's leg."""
 
     leg: LegId
@@ -94,90 +94,90 @@ class CallStarted(CommandEvent, tag="call_started"):
     consent: Consent
 
 
-class CallJoined(CommandEvent, tag="call_joined"):
+class CallJoined(CommandEvent, tag="call_joined", frozen=True):
     leg: LegId
 
 
-class CallChanged(CommandEvent, tag="call_changed"):
+class CallChanged(CommandEvent, tag="call_changed", frozen=True):
     muted: bool
     video: bool
     consent: Consent | None = None
 
 
-class CallHeld(CommandEvent, tag="call_held"):
+class CallHeld(CommandEvent, tag="call_held", frozen=True):
     pass
 
 
-class CallResumed(CommandEvent, tag="call_resumed"):
+class CallResumed(CommandEvent, tag="call_resumed", frozen=True):
     pass
 
 
-class CallHungUp(CommandEvent, tag="call_hung_up"):
+class CallHungUp(CommandEvent, tag="call_hung_up", frozen=True):
     pass
 
 
-class CallBroughtHere(CommandEvent, tag="call_brought_here"):
+class CallBroughtHere(CommandEvent, tag="call_brought_here", frozen=True):
     """The leg of `by` is from now on held by `device`."""
 
 
-class PathConnected(Event, tag="path_connected"):
+class PathConnected(Event, tag="path_connected", frozen=True):
     """A path of the leg is through ICE, DTLS and the fingerprint check: it carries media."""
 
     leg: LegId
     path: PathId
 
 
-class PathLost(Event, tag="path_lost"):
+class PathLost(Event, tag="path_lost", frozen=True):
     """The leg's only path died; the leg stays and awaits another."""
 
     leg: LegId
     path: PathId
 
 
-class ParticipantOnline(Event, tag="participant_online"):
+class ParticipantOnline(Event, tag="participant_online", frozen=True):
     """A first device of the participant is connected."""
 
     by: ParticipantId
     device: DeviceId
 
 
-class ParticipantAway(Event, tag="participant_away"):
+class ParticipantAway(Event, tag="participant_away", frozen=True):
     """The participant's last device is gone."""
 
     by: ParticipantId
     reason: AwayReason
 
 
-class PageVisited(Event, tag="page_visited"):
+class PageVisited(Event, tag="page_visited", frozen=True):
     by: ParticipantId
     page: Sealed
 
 
-class VisitorLeft(CommandEvent, tag="visitor_left"):
+class VisitorLeft(CommandEvent, tag="visitor_left", frozen=True):
     pass
 
 
-class AgentEnded(CommandEvent, tag="agent_ended"):
+class AgentEnded(CommandEvent, tag="agent_ended", frozen=True):
     pass
 
 
-class WrappedUp(CommandEvent, tag="wrapped_up"):
+class WrappedUp(CommandEvent, tag="wrapped_up", frozen=True):
     code: str
     note: Sealed | None = None
 
 
-class Recovered(Event, tag="recovered"):
+class Recovered(Event, tag="recovered", frozen=True):
     """The actor was loaded from its log: nobody is connected, every leg awaits a path."""
 
 
-class TimerFired(Event, tag="timer_fired"):
+class TimerFired(Event, tag="timer_fired", frozen=True):
     """due_ms must equal the timer's due time in the state, else it is stale and ignored."""
 
     name: str
     due_ms: int
 
 
-class PostConfirmed(Event, tag="post_confirmed"):
+class PostConfirmed(Event, tag="post_confirmed", frozen=True):
     """The other actor has committed our post number `post`."""
 
     post: int
@@ -190,7 +190,7 @@ class PostedEvent(Event, frozen=True):
     post: int
 
 
-class AgentOffered(PostedEvent, tag="agent_offered"):
+class AgentOffered(PostedEvent, tag="agent_offered", frozen=True):
     """From routing: this engagement rings at `agent` until due_ms."""
 
     agent: ParticipantId
@@ -198,14 +198,14 @@ class AgentOffered(PostedEvent, tag="agent_offered"):
     due_ms: int
 
 
-class OfferEnded(PostedEvent, tag="offer_ended"):
+class OfferEnded(PostedEvent, tag="offer_ended", frozen=True):
     """From routing: the offer ran out or was declined; the engagement is queued again."""
 
     offer: OfferId
     reason: Literal["timeout", "declined", "unavailable"]
 
 
-class AgentAssigned(PostedEvent, tag="agent_assigned"):
+class AgentAssigned(PostedEvent, tag="agent_assigned", frozen=True):
     """From routing: the agent accepted. leg: minted for the agent's leg (used if a call is wanted)."""
 
     agent: ParticipantId
@@ -222,19 +222,19 @@ class Ephemeral(Event, frozen=True):
     durable: ClassVar[bool] = False
 
 
-class TypingChanged(Ephemeral, tag="~typing"):
+class TypingChanged(Ephemeral, tag="~typing", frozen=True):
     by: ParticipantId
     typing: bool
 
 
-class PathRequested(Ephemeral, tag="~path_requested"):
+class PathRequested(Ephemeral, tag="~path_requested", frozen=True):
     """`by` wants a fresh path of its leg on `device`."""
 
     by: ParticipantId
     device: DeviceId
 
 
-class AnswerReceived(Ephemeral, tag="~answer"):
+class AnswerReceived(Ephemeral, tag="~answer", frozen=True):
     by: ParticipantId
     device: DeviceId
     path: PathId
@@ -278,13 +278,13 @@ EngagementEvent = (
 # --- routing (one actor per site): all durable ----------------------------------------------
 
 
-class SiteOpened(Event, tag="site_opened"):
+class SiteOpened(Event, tag="site_opened", frozen=True):
     """First record of a site's routing actor."""
 
     site: SiteId
 
 
-class AgentConnected(Event, tag="agent_connected"):
+class AgentConnected(Event, tag="agent_connected", frozen=True):
     """First device of an agent. A known agent keeps availability and load."""
 
     agent: ParticipantId
@@ -292,18 +292,18 @@ class AgentConnected(Event, tag="agent_connected"):
     capacity: int
 
 
-class AgentDisconnected(Event, tag="agent_disconnected"):
+class AgentDisconnected(Event, tag="agent_disconnected", frozen=True):
     """Last device gone: offers go back to the queue at once; grace before `offline`."""
 
     agent: ParticipantId
 
 
-class AvailabilitySet(Event, tag="availability_set"):
+class AvailabilitySet(Event, tag="availability_set", frozen=True):
     agent: ParticipantId
     availability: AvailabilityName
 
 
-class EngagementWaiting(PostedEvent, tag="engagement_waiting"):
+class EngagementWaiting(PostedEvent, tag="engagement_waiting", frozen=True):
     """arrived_ms orders the queue; a re-queued engagement brings its old one."""
 
     engagement: EngagementId
@@ -311,20 +311,20 @@ class EngagementWaiting(PostedEvent, tag="engagement_waiting"):
     wants: Wants
 
 
-class EngagementGone(PostedEvent, tag="engagement_gone"):
+class EngagementGone(PostedEvent, tag="engagement_gone", frozen=True):
     """The engagement no longer waits (visitor left)."""
 
     engagement: EngagementId
 
 
-class EngagementReleased(PostedEvent, tag="engagement_released"):
+class EngagementReleased(PostedEvent, tag="engagement_released", frozen=True):
     """The agent's capacity is free again."""
 
     engagement: EngagementId
     agent: ParticipantId
 
 
-class OfferAccepted(Event, tag="offer_accepted"):
+class OfferAccepted(Event, tag="offer_accepted", frozen=True):
     """device: the agent's tab; leg: minted by the shell. Answering twice is no error."""
 
     agent: ParticipantId
@@ -334,7 +334,7 @@ class OfferAccepted(Event, tag="offer_accepted"):
     leg: LegId
 
 
-class OfferDeclined(Event, tag="offer_declined"):
+class OfferDeclined(Event, tag="offer_declined", frozen=True):
     agent: ParticipantId
     engagement: EngagementId
     offer: OfferId
@@ -365,7 +365,7 @@ class Effect(Struct, frozen=True):
     """Base. Effects run after the commit, in order, each by one function of `server/effects.py`."""
 
 
-class Announce(Effect):
+class Announce(Effect, frozen=True):
     """Tell every participant what this event (seq) changed; the shell renders it per reader.
 
     What each reader gets follows from the event alone: `MessageSent` -> chat.posted, `Marked` ->
@@ -375,18 +375,18 @@ class Announce(Effect):
     seq: int
 
 
-class AnnounceTyping(Effect):
+class AnnounceTyping(Effect, frozen=True):
     by: ParticipantId
     typing: bool
 
 
-class Welcome(Effect):
+class Welcome(Effect, frozen=True):
     """Send `participant` the whole engagement (it just became part of it)."""
 
     participant: ParticipantId
 
 
-class ShowOffer(Effect):
+class ShowOffer(Effect, frozen=True):
     """Ring at the agent: `offer.made` with what it needs to decide."""
 
     agent: ParticipantId
@@ -395,25 +395,25 @@ class ShowOffer(Effect):
     wants: Wants
 
 
-class WithdrawOffer(Effect):
+class WithdrawOffer(Effect, frozen=True):
     agent: ParticipantId
     offer: OfferId
     engagement: EngagementId
     reason: Literal["taken", "timeout", "visitor_left", "declined", "unavailable"]
 
 
-class SetTimer(Effect):
+class SetTimer(Effect, frozen=True):
     """Replaces a timer of that name. Comes back as TimerFired(name, due_ms)."""
 
     name: str
     due_ms: int
 
 
-class CancelTimer(Effect):
+class CancelTimer(Effect, frozen=True):
     name: str
 
 
-class Post(Effect):
+class Post(Effect, frozen=True):
     """Give `event` to another actor, at least once, until PostConfirmed(post)."""
 
     to: ActorId
@@ -421,7 +421,7 @@ class Post(Effect):
     event: PostedEvent
 
 
-class OpenPath(Effect):
+class OpenPath(Effect, frozen=True):
     """Make a server offer for the leg and deliver it to the device that holds it."""
 
     leg: LegId
@@ -429,7 +429,7 @@ class OpenPath(Effect):
     device: DeviceId
 
 
-class ApplyAnswer(Effect):
+class ApplyAnswer(Effect, frozen=True):
     leg: LegId
     participant: ParticipantId
     path: PathId
@@ -448,17 +448,17 @@ class Route(Struct, frozen=True, order=True):
 HOLD_MUSIC = LegId("hold-music")
 
 
-class SetRoutes(Effect):
+class SetRoutes(Effect, frozen=True):
     """The whole table of this engagement's call; what is not in it is not forwarded."""
 
     routes: tuple[Route, ...]
 
 
-class CloseLegs(Effect):
+class CloseLegs(Effect, frozen=True):
     legs: tuple[LegId, ...]
 
 
-class MoveLeg(Effect):
+class MoveLeg(Effect, frozen=True):
     """Tell the other devices of the participant that `device` holds the leg now."""
 
     leg: LegId
@@ -466,11 +466,11 @@ class MoveLeg(Effect):
     device: DeviceId
 
 
-class AnnounceQueue(Effect):
+class AnnounceQueue(Effect, frozen=True):
     """Positions or agents at work changed: the shell tells the waiting visitors, coalesced."""
 
 
-class AnnounceAgent(Effect):
+class AnnounceAgent(Effect, frozen=True):
     """Tell an agent its own availability, load and the number waiting."""
 
     agent: ParticipantId
@@ -493,4 +493,3 @@ AnyEffect = (
     | AnnounceQueue
     | AnnounceAgent
 )
-

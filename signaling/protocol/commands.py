@@ -1,0 +1,238 @@
+"""What a client may ask for: one Struct per command, with the roles that may send it.
+
+The permission row is default deny: a command without roles is refused for everybody.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from msgspec import Meta, Struct
+
+from signaling.protocol.ids import (
+    MAX_TEXT_CHARS,
+    Counter,
+    Id,
+    MediaKind,
+    Seq,
+)
+from signaling.protocol.parts import (
+    Consent,
+    Page,
+)
+
+
+class Command(Struct, frozen=True, forbid_unknown_fields=True, tag_field="type"):
+    """Base of all commands; `roles` is the default-deny permission row the gateway checks."""
+
+    roles: ClassVar[frozenset[str]] = frozenset()
+
+
+_BOTH = frozenset({"visitor", "agent", "supervisor"})
+_AGENT = frozenset({"agent", "supervisor"})
+_VISITOR = frozenset({"visitor"})
+
+
+class ChatSend(Command, tag="chat.send", frozen=True):
+    """Say something, or send an uploaded file. A visitor without an engagement opens one by it."""
+
+    roles: ClassVar[frozenset[str]] = _BOTH
+    counter: Counter
+    text: str = ""
+    engagement: Id | None = None
+    file: Id | None = None
+
+
+class ChatMark(Command, tag="chat.mark", frozen=True):
+    """Highest seq of a message this participant received and read; never goes back."""
+
+    roles: ClassVar[frozenset[str]] = _BOTH
+    engagement: Id
+    delivered: Seq
+    read: Seq
+
+
+class ChatTyping(Command, tag="chat.typing", frozen=True):
+    roles: ClassVar[frozenset[str]] = _BOTH
+    engagement: Id
+    typing: bool
+
+
+class CallSuggest(Command, tag="call.suggest", frozen=True):
+    """Propose voice (agent to visitor) or video (either way); the other side decides."""
+
+    roles: ClassVar[frozenset[str]] = _BOTH
+    counter: Counter
+    engagement: Id
+    media: MediaKind
+
+
+class CallDecline(Command, tag="call.decline", frozen=True):
+    """Say no to the other side's suggestion; an agent also by it declines a requested call."""
+
+    roles: ClassVar[frozenset[str]] = _BOTH
+    counter: Counter
+    engagement: Id
+
+
+class CallStart(Command, tag="call.start", frozen=True):
+    """The visitor's **talk now**. Without an engagement it opens one and waits in the queue."""
+
+    roles: ClassVar[frozenset[str]] = _VISITOR
+    counter: Counter
+    consent: Consent
+    engagement: Id | None = None
+    video: bool = False
+
+
+class CallJoin(Command, tag="call.join", frozen=True):
+    """The agent takes part in a call that the visitor started."""
+
+    roles: ClassVar[frozenset[str]] = _AGENT
+    counter: Counter
+    engagement: Id
+
+
+class CallRequestChange(Command, tag="call.request_change", frozen=True):
+    """What I send from now on: microphone muted or not, camera on or off (no renegotiation)."""
+
+    roles: ClassVar[frozenset[str]] = _BOTH
+    counter: Counter
+    engagement: Id
+    muted: bool
+    video: bool
+    consent: Consent | None = None
+
+
+class CallHold(Command, tag="call.hold", frozen=True):
+    roles: ClassVar[frozenset[str]] = _AGENT
+    counter: Counter
+    engagement: Id
+
+
+class CallUnhold(Command, tag="call.unhold", frozen=True):
+    roles: ClassVar[frozenset[str]] = _AGENT
+    counter: Counter
+    engagement: Id
+
+
+class CallHangUp(Command, tag="call.hang_up", frozen=True):
+    roles: ClassVar[frozenset[str]] = _BOTH
+    counter: Counter
+    engagement: Id
+
+
+class CallBringHere(Command, tag="call.bring_here", frozen=True):
+    """Move my leg to the tab that says so; the tab that held it lets go."""
+
+    roles: ClassVar[frozenset[str]] = _BOTH
+    counter: Counter
+    engagement: Id
+
+
+class CallOpenPath(Command, tag="call.open_path", frozen=True):
+    """Ask for a fresh path of my leg. The ack carries `offer`. Same as `POST /v1/paths`."""
+
+    roles: ClassVar[frozenset[str]] = _BOTH
+    engagement: Id
+
+
+class CallAnswer(Command, tag="call.answer", frozen=True):
+    """My description for a path. The ack carries the next-path `ticket`. Same as the POST."""
+
+    roles: ClassVar[frozenset[str]] = _BOTH
+    engagement: Id
+    path: Id
+    revision: Annotated[int, Meta(ge=0, le=2**31)]
+    sdp: str
+
+
+class PageVisit(Command, tag="page.visit", frozen=True):
+    roles: ClassVar[frozenset[str]] = _VISITOR
+    engagement: Id
+    page: Page
+
+
+class PageLeave(Command, tag="page.leave", frozen=True):
+    """Sent in `pagehide`: what follows is a page change, not a hang-up."""
+
+    roles: ClassVar[frozenset[str]] = _BOTH
+    engagement: Id
+
+
+class EngagementLeave(Command, tag="engagement.leave", frozen=True):
+    """The visitor ends the engagement."""
+
+    roles: ClassVar[frozenset[str]] = _VISITOR
+    counter: Counter
+    engagement: Id
+
+
+class EngagementEnd(Command, tag="engagement.end", frozen=True):
+    """The agent ends the engagement and goes to wrap-up."""
+
+    roles: ClassVar[frozenset[str]] = _AGENT
+    counter: Counter
+    engagement: Id
+
+
+class EngagementWrapUp(Command, tag="engagement.wrap_up", frozen=True):
+    """After-work is done: outcome code and note; the engagement is ended, capacity is free."""
+
+    roles: ClassVar[frozenset[str]] = _AGENT
+    counter: Counter
+    engagement: Id
+    code: Annotated[str, Meta(max_length=40)] = ""
+    note: Annotated[str, Meta(max_length=MAX_TEXT_CHARS)] = ""
+
+
+class EngagementSync(Command, tag="engagement.sync", frozen=True):
+    """Give me what I missed: the ack's `snapshot` has all items after `after_seq`."""
+
+    roles: ClassVar[frozenset[str]] = _BOTH
+    engagement: Id
+    after_seq: Annotated[int, Meta(ge=-(2**53), le=2**53)] = 0
+
+
+class AgentSetAvailability(Command, tag="agent.set_availability", frozen=True):
+    roles: ClassVar[frozenset[str]] = _AGENT
+    availability: Literal["ready", "busy", "break"]
+
+
+class OfferAccept(Command, tag="offer.accept", frozen=True):
+    roles: ClassVar[frozenset[str]] = _AGENT
+    engagement: Id
+    offer: Id
+
+
+class OfferDecline(Command, tag="offer.decline", frozen=True):
+    roles: ClassVar[frozenset[str]] = _AGENT
+    engagement: Id
+    offer: Id
+
+
+AnyCommand = (
+    ChatSend
+    | ChatMark
+    | ChatTyping
+    | CallSuggest
+    | CallDecline
+    | CallStart
+    | CallJoin
+    | CallRequestChange
+    | CallHold
+    | CallUnhold
+    | CallHangUp
+    | CallBringHere
+    | CallOpenPath
+    | CallAnswer
+    | PageVisit
+    | PageLeave
+    | EngagementLeave
+    | EngagementEnd
+    | EngagementWrapUp
+    | EngagementSync
+    | AgentSetAvailability
+    | OfferAccept
+    | OfferDecline
+)

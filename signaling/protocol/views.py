@@ -1,0 +1,203 @@
+"""The state of an engagement as one reader may see it, its timeline, and a command's answer."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+from signaling.protocol.ids import (
+    AwayReason,
+    CallStateName,
+    DeviceId,
+    EndReason,
+    EngagementId,
+    LegId,
+    LegStateName,
+    MediaKind,
+    ParticipantId,
+    PhaseName,
+    PresenceName,
+    RoleName,
+    SiteId,
+)
+from signaling.protocol.parts import (
+    FileInfo,
+    Page,
+    PathOffer,
+)
+
+
+class ParticipantView(Struct, frozen=True):
+    """`verified_id` is the subject of the company's signed token; only agents see it."""
+
+    id: ParticipantId
+    role: RoleName
+    name: str
+    presence: PresenceName
+    away_reason: AwayReason = ""
+    verified: bool = False
+    verified_id: str = ""
+
+
+class LegView(Struct, frozen=True):
+    """`device` is the tab that holds the leg."""
+
+    id: LegId
+    participant: ParticipantId
+    state: LegStateName
+    device: DeviceId
+    muted: bool = False
+    video: bool = False
+
+
+class CallView(Struct, frozen=True):
+    """suggestion/suggested_by: an open proposal of voice or video, "" when none."""
+
+    state: CallStateName
+    video_wanted: bool = False
+    suggestion: Literal["", "audio", "video"] = ""
+    suggested_by: ParticipantId | None = None
+    connected_ms: int = 0
+    legs: list[LegView] = []
+
+
+class MarkView(Struct, frozen=True):
+    participant: ParticipantId
+    delivered: int
+    read: int
+
+
+class EngagementView(Struct, frozen=True):
+    """Everything but the timeline. Replaced whole on every change, so no client can drift."""
+
+    id: EngagementId
+    site: SiteId
+    phase: PhaseName
+    seq: int
+    opened_ms: int
+    queued_ms: int
+    ended_ms: int
+    end_reason: EndReason
+    participants: list[ParticipantView]
+    call: CallView
+    marks: list[MarkView]
+    page: Page | None = None
+    wrap_up_due_ms: int = 0
+
+
+class MessageItem(Struct, frozen=True, tag_field="kind", tag="message"):
+    """A chat message; `device`/`counter` let the sender match its own un-acked one."""
+
+    seq: int
+    at_ms: int
+    by: ParticipantId
+    text: str
+    device: DeviceId
+    counter: int
+    file: FileInfo | None = None
+
+
+class JoinedItem(Struct, frozen=True, tag_field="kind", tag="joined"):
+    seq: int
+    at_ms: int
+    by: ParticipantId
+    name: str
+    role: RoleName
+
+
+class LeftItem(Struct, frozen=True, tag_field="kind", tag="left"):
+    seq: int
+    at_ms: int
+    by: ParticipantId
+    name: str
+
+
+class CallItem(Struct, frozen=True, tag_field="kind", tag="call"):
+    """A step of the call: what happened, by whom; duration_ms on `ended` (0 if never connected)."""
+
+    seq: int
+    at_ms: int
+    by: ParticipantId
+    what: Literal[
+        "suggested", "declined", "requested", "joined", "connected", "held", "resumed", "moved", "ended"
+    ]
+    media: MediaKind = "audio"
+    duration_ms: int = 0
+
+
+class VideoItem(Struct, frozen=True, tag_field="kind", tag="video"):
+    seq: int
+    at_ms: int
+    by: ParticipantId
+    on: bool
+
+
+class ConsentItem(Struct, frozen=True, tag_field="kind", tag="consent"):
+    seq: int
+    at_ms: int
+    by: ParticipantId
+    capability: MediaKind
+
+
+class PageItem(Struct, frozen=True, tag_field="kind", tag="page"):
+    seq: int
+    at_ms: int
+    by: ParticipantId
+    page: Page
+
+
+class NoteItem(Struct, frozen=True, tag_field="kind", tag="note"):
+    """Agents only."""
+
+    seq: int
+    at_ms: int
+    by: ParticipantId
+    code: str
+    text: str
+
+
+class PhaseItem(Struct, frozen=True, tag_field="kind", tag="phase"):
+    seq: int
+    at_ms: int
+    phase: PhaseName
+    reason: EndReason = ""
+
+
+TimelineItem = (
+    MessageItem | JoinedItem | LeftItem | CallItem | VideoItem | ConsentItem | PageItem | NoteItem | PhaseItem
+)
+
+
+class EngagementSnapshot(Struct, frozen=True):
+    """`items` are all visible items with seq > after_seq, oldest first (at most SNAPSHOT_ITEMS).
+
+    truncated: older items exist between after_seq and items[0]; read them by
+    `GET /v1/engagements/{id}/timeline?before=SEQ`.
+    """
+
+    view: EngagementView
+    items: list[TimelineItem]
+    after_seq: int = 0
+    truncated: bool = False
+
+
+class WireError(Struct, frozen=True):
+    """The typed answer to a bad or impossible command. `ref` is the command's counter or name."""
+
+    code: str
+    message: str = ""
+    ref: str = ""
+    retry_after_ms: int = 0
+
+
+class Ack(Struct, frozen=True):
+    """A command's answer, sent after the commit: seq given by the log, and what was asked for."""
+
+    seq: int = 0
+    engagement: EngagementId | None = None
+    at_ms: int = 0
+    offer: PathOffer | None = None
+    ticket: PathOffer | None = None
+    snapshot: EngagementSnapshot | None = None
+    error: WireError | None = None
