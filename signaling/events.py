@@ -13,6 +13,7 @@ from typing import ClassVar, Literal, NewType
 
 from msgspec import Struct
 
+from signaling.policy import Policy
 from signaling.protocol import (
     ActorId,
     AvailabilityName,
@@ -66,6 +67,7 @@ class Opened(Event, tag="opened", frozen=True):
     subject: Sealed | None = None
     page: Sealed | None = None
     verified: bool = False
+    policy: Policy = Policy()
 
 
 class MessageSent(CommandEvent, tag="message_sent", frozen=True):
@@ -282,6 +284,7 @@ class SiteOpened(Event, tag="site_opened", frozen=True):
     """First record of a site's routing actor."""
 
     site: SiteId
+    policy: Policy = Policy()
 
 
 class AgentConnected(Event, tag="agent_connected", frozen=True):
@@ -358,6 +361,9 @@ RoutingEvent = (
 AnyEvent = EngagementEvent | RoutingEvent
 
 
+Posted = AgentOffered | OfferEnded | AgentAssigned | EngagementWaiting | EngagementGone | EngagementReleased
+
+
 # --- effects ----------------------------------------------------------------------------------
 
 
@@ -418,7 +424,7 @@ class Post(Effect, frozen=True):
 
     to: ActorId
     post: int
-    event: PostedEvent
+    event: Posted
 
 
 class OpenPath(Effect, frozen=True):

@@ -1,0 +1,266 @@
+"""The call region of an engagement: its table, its handlers, and what ending a call means.
+
+`call` says how far talking by voice is; legs say who has a place in it; a path is only
+what carries a leg just now, so losing one never ends the call (that is the leg's grace timer's).
+Source: docs/architecture.md, "calls".
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from signaling.errors import ControlHeld, InvalidTransition, NotPermitted
+from signaling.events import (
+    AnswerReceived,
+    ApplyAnswer,
+    CallBroughtHere,
+    CallChanged,
+    CallDeclined,
+    CallHeld,
+    CallHungUp,
+    CallJoined,
+    CallResumed,
+    CallStarted,
+    CallSuggested,
+    CloseLegs,
+    Event,
+    MoveLeg,
+    OpenPath,
+    PathConnected,
+    PathLost,
+    PathRequested,
+    SetRoutes,
+)
+from signaling.protocol import DeviceId, LegId, ParticipantId
+from signaling.roles import routes
+from signaling.state import Call, Engagement, Leg, Phase, Work
+
+# (region value, event) -> next value. A pair that is not here raises InvalidTransition.
+CALL_TABLE: dict[tuple[Call, type[Event]], Call] = {
+    (Call.NONE, CallSuggested): Call.NONE,
+    (Call.NONE, CallStarted): Call.REQUESTED,
+    (Call.NONE, CallDeclined): Call.NONE,
+    (Call.REQUESTED, CallJoined): Call.NEGOTIATING,
+    (Call.REQUESTED, CallDeclined): Call.NONE,
+    (Call.REQUESTED, PathConnected): Call.REQUESTED,
+    (Call.NEGOTIATING, PathConnected): Call.NEGOTIATING,
+    (Call.CONNECTED, PathConnected): Call.CONNECTED,
+    (Call.ON_HOLD, PathConnected): Call.ON_HOLD,
+    (Call.CONNECTED, CallHeld): Call.ON_HOLD,
+    (Call.ON_HOLD, CallResumed): Call.CONNECTED,
+    (Call.CONNECTED, CallSuggested): Call.CONNECTED,
+    (Call.CONNECTED, CallDeclined): Call.CONNECTED,
+    **{
+        (call, event): call
+        for call in (Call.REQUESTED, Call.NEGOTIATING, Call.CONNECTED, Call.ON_HOLD)
+        for event in (CallChanged, CallBroughtHere, PathLost, PathRequested, AnswerReceived)
+    },
+    **{
+        (call, CallHungUp): Call.NONE
+        for call in (Call.REQUESTED, Call.NEGOTIATING, Call.CONNECTED, Call.ON_HOLD)
+    },
+}
+
+
+def next_call(state: Engagement, event: Event) -> Call:
+    """Raises: InvalidTransition for a pair that is not in the table."""
+    try:
+        return CALL_TABLE[state.call, type(event)]
+    except KeyError:
+        raise InvalidTransition(type(event).__name__, state.call) from None
+
+
+def suggested(work: Work, event: CallSuggested) -> None:
+    state = work.state
+    _require_active(state)
+    next_call(state, event)
+    if (event.media == "audio") != (state.call is Call.NONE):
+        raise InvalidTransition(event.media, state.call)
+    state.suggestion, state.suggested_by = event.media, event.by
+
+
+def declined(work: Work, event: CallDeclined) -> None:
+    state = work.state
+    after = next_call(state, event)
+    if state.call is Call.REQUESTED:
+        if event.by == state.visitor:
+            raise NotPermitted("the visitor hangs up instead")
+        end_call(work)
+    elif not state.suggestion or state.suggested_by == event.by:
+        raise InvalidTransition("nothing was suggested", state.call)
+    state.call = after
+    state.suggestion, state.suggested_by = "", None
+
+
+def started(work: Work, event: CallStarted) -> None:
+    """The visitor clicks talk now: its leg's path is opened at once, music until somebody joins."""
+    state = work.state
+    state.call = next_call(state, event)
+    state.call_started_by = event.by
+    state.video_wanted = event.video or state.suggestion == "video"
+    agent_suggested = state.suggested_by is not None and state.suggested_by == state.agent
+    state.suggestion, state.suggested_by = "", None
+    _add_leg(work, event.leg, event.by, event.device, video=event.video)
+    if agent_suggested and state.agent is not None and state.phase is Phase.ACTIVE:
+        device = state.agent_device
+        join(work, LegId(f"{event.leg}-a"), state.agent, device)
+    else:
+        work.order(SetRoutes(routes(state.call, state.legs, state.participants)))
+
+
+def joined(work: Work, event: CallJoined) -> None:
+    _require_active(work.state)
+    next_call(work.state, event)
+    join(work, event.leg, event.by, event.device)
+
+
+def join(work: Work, leg: LegId, participant: ParticipantId, device: DeviceId) -> None:
+    """Give the agent its leg; the call is being negotiated from now on."""
+    work.state.call = Call.NEGOTIATING
+    _add_leg(work, leg, participant, device, video=False)
+    _settle(work, 0)
+
+
+def changed(work: Work, event: CallChanged) -> None:
+    state = work.state
+    next_call(state, event)
+    leg = state.call_leg(event.by)
+    if event.video and not leg.video and event.by == state.visitor and event.consent is None:
+        raise NotPermitted("the visitor's camera needs a consent")
+    state.legs[leg.id] = replace(leg, muted=event.muted, video=event.video)
+    if event.video and state.suggestion == "video" and state.suggested_by != event.by:
+        state.suggestion, state.suggested_by = "", None
+    _settle(work, 0)
+
+
+def held(work: Work, event: CallHeld | CallResumed) -> None:
+    work.state.call = next_call(work.state, event)
+    _settle(work, 0)
+
+
+def hung_up(work: Work, event: CallHungUp) -> None:
+    """With two or fewer people it ends the call; one of more only leaves it."""
+    state = work.state
+    next_call(state, event)
+    leg = state.leg_of(event.by)
+    if leg is not None and len(state.legs) > 2:
+        _drop_leg(work, leg.id)
+        _settle(work, 0)
+    else:
+        end_call(work)
+
+
+def brought_here(work: Work, event: CallBroughtHere) -> None:
+    state = work.state
+    next_call(state, event)
+    leg = state.call_leg(event.by)
+    state.legs[leg.id] = replace(leg, device=event.device)
+    work.order(MoveLeg(leg.id, event.by, event.device), OpenPath(leg.id, event.by, event.device))
+
+
+def path_connected(work: Work, event: PathConnected) -> None:
+    state = work.state
+    next_call(state, event)
+    leg = _leg(state, event.leg)
+    state.legs[leg.id] = replace(leg, path=event.path)
+    work.cancel_timer(f"leg:{leg.id}")
+    _settle(work, event.at_ms)
+
+
+def path_lost(work: Work, event: PathLost) -> None:
+    state = work.state
+    next_call(state, event)
+    leg = _leg(state, event.leg)
+    if leg.path != event.path:
+        raise InvalidTransition("not the leg's path", event.path)
+    await_path(work, leg, event.at_ms)
+
+
+def path_requested(work: Work, event: PathRequested) -> None:
+    next_call(work.state, event)
+    leg = _held_leg(work.state, event.by, event.device)
+    work.order(OpenPath(leg.id, event.by, event.device))
+
+
+def answer_received(work: Work, event: AnswerReceived) -> None:
+    next_call(work.state, event)
+    leg = _held_leg(work.state, event.by, event.device)
+    work.order(ApplyAnswer(leg.id, event.by, event.path, event.revision, event.sdp))
+
+
+def leg_timer_fired(work: Work, leg: LegId) -> None:
+    """Nobody came back: one of more leaves, otherwise the call is over and the chat goes on."""
+    if leg in work.state.legs and work.state.legs[leg].path is None:
+        if len(work.state.legs) > 2:
+            _drop_leg(work, leg)
+            _settle(work, 0)
+        else:
+            end_call(work)
+
+
+def await_path(work: Work, leg: Leg, at_ms: int) -> None:
+    work.state.legs[leg.id] = replace(leg, path=None)
+    work.set_timer(f"leg:{leg.id}", at_ms + work.state.policy.leg_grace_ms)
+
+
+def leave_call(work: Work, participant: ParticipantId) -> None:
+    """The participant left the engagement: its leg goes, and the call when nobody is left to talk to."""
+    leg = work.state.leg_of(participant)
+    if leg is not None and len(work.state.legs) > 2:
+        _drop_leg(work, leg.id)
+        _settle(work, 0)
+    elif leg is not None:
+        end_call(work)
+
+
+def end_call(work: Work) -> None:
+    """Back to chat: every leg is closed, nothing is routed, timers of legs are gone."""
+    state = work.state
+    if state.call is Call.NONE:
+        return
+    for leg in state.legs:
+        work.cancel_timer(f"leg:{leg}")
+    work.order(SetRoutes(()), CloseLegs(tuple(state.legs)))
+    state.legs.clear()
+    state.call, state.call_started_by, state.connected_ms = Call.NONE, None, 0
+    state.video_wanted, state.suggestion, state.suggested_by = False, "", None
+
+
+def _settle(work: Work, at_ms: int) -> None:
+    """After any change of legs: is the call connected, and what is routed."""
+    state = work.state
+    carried = sum(leg.path is not None for leg in state.legs.values())
+    if state.call is Call.NEGOTIATING and len(state.legs) >= 2 and carried == len(state.legs):
+        state.call, state.connected_ms = Call.CONNECTED, at_ms
+    work.order(SetRoutes(routes(state.call, state.legs, state.participants)))
+
+
+def _add_leg(work: Work, leg: LegId, participant: ParticipantId, device: DeviceId, *, video: bool) -> None:
+    if leg in work.state.legs or work.state.leg_of(participant) is not None:
+        raise InvalidTransition("has a leg already", participant)
+    work.state.legs[leg] = Leg(leg, participant, device, video=video)
+    work.order(OpenPath(leg, participant, device))
+
+
+def _drop_leg(work: Work, leg: LegId) -> None:
+    del work.state.legs[leg]
+    work.cancel_timer(f"leg:{leg}")
+    work.order(CloseLegs((leg,)))
+
+
+def _leg(state: Engagement, leg: LegId) -> Leg:
+    if leg not in state.legs:
+        raise InvalidTransition("no such leg", leg)
+    return state.legs[leg]
+
+
+def _held_leg(state: Engagement, participant: ParticipantId, device: DeviceId) -> Leg:
+    leg = state.call_leg(participant)
+    if leg.device != device:
+        raise ControlHeld(leg.device)
+    return leg
+
+
+def _require_active(state: Engagement) -> None:
+    if state.phase is not Phase.ACTIVE:
+        raise InvalidTransition("needs an agent", state.phase)

@@ -1,0 +1,19 @@
+"""The time-outs a machine obeys; written into its first record, so that replay needs no configuration."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class Policy(Struct, frozen=True):
+    """All in milliseconds. offer: ring time; *_grace: how long somebody may be away before it counts.
+
+    agent_missed: offers an agent may miss in a row before it is set to `busy` (a count).
+    """
+
+    offer_timeout_ms: int = 20_000
+    agent_grace_ms: int = 60_000
+    visitor_grace_ms: int = 300_000
+    leg_grace_ms: int = 45_000
+    wrap_up_ms: int = 120_000
+    agent_missed: int = 3

@@ -1,0 +1,169 @@
+"""What a reader is shown of an event: drafts of timeline items, content still sealed.
+
+Derived from the event and the states around it, so that a replay of the log shows the same
+items; `server/render.py` opens the seals and makes `protocol.TimelineItem`s of them.
+Source: docs/architecture.md, "log".
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from signaling.events import (
+    AgentAssigned,
+    CallBroughtHere,
+    CallChanged,
+    CallDeclined,
+    CallHeld,
+    CallJoined,
+    CallResumed,
+    CallStarted,
+    CallSuggested,
+    Event,
+    MessageSent,
+    PageVisited,
+    Sealed,
+    WrappedUp,
+)
+from signaling.protocol import (
+    DeviceId,
+    EndReason,
+    MediaKind,
+    ParticipantId,
+    PhaseName,
+    RoleName,
+)
+from signaling.state import Call, Engagement, Phase
+
+
+class Draft(Struct, frozen=True, kw_only=True):
+    """Base. seq/at_ms: of the event that made it. agents_only: never shown to the visitor."""
+
+    seq: int
+    at_ms: int
+    by: ParticipantId
+    agents_only: bool = False
+
+
+class MessageDraft(Draft, frozen=True):
+    content: Sealed
+    device: DeviceId
+    counter: int
+
+
+class JoinedDraft(Draft, frozen=True):
+    role: RoleName
+
+
+class LeftDraft(Draft, frozen=True):
+    pass
+
+
+class CallDraft(Draft, frozen=True):
+    """what: as in protocol.CallItem; duration_ms only on `ended`."""
+
+    what: str
+    media: MediaKind = "audio"
+    duration_ms: int = 0
+
+
+class VideoDraft(Draft, frozen=True):
+    on: bool
+
+
+class ConsentDraft(Draft, frozen=True):
+    capability: MediaKind
+
+
+class PageDraft(Draft, frozen=True):
+    page: Sealed
+
+
+class NoteDraft(Draft, frozen=True):
+    code: str
+    note: Sealed | None
+
+
+class PhaseDraft(Draft, frozen=True):
+    phase: PhaseName
+    reason: EndReason
+
+
+def drafts(before: Engagement | None, event: Event, after: Engagement) -> tuple[Draft, ...]:
+    """The items that `event` adds, in the order in which they are shown."""
+    made: list[Draft] = []
+    seq, at_ms = after.seq, event.at_ms
+    by = getattr(event, "by", after.visitor)
+    if before is not None:
+        made += _said(event, seq, at_ms)
+        made += _call_items(before, event, after, by)
+    if before is not None and before.agent is not None and after.agent is None:
+        made.append(LeftDraft(seq=seq, at_ms=at_ms, by=before.agent))
+    if before is None or before.phase != after.phase:
+        made += _phase_items(event, after, by)
+    return tuple(made)
+
+
+def _said(event: Event, seq: int, at_ms: int) -> list[Draft]:
+    match event:
+        case MessageSent(by=by, content=content, device=device, counter=counter):
+            return [
+                MessageDraft(seq=seq, at_ms=at_ms, by=by, content=content, device=device, counter=counter)
+            ]
+        case PageVisited(by=by, page=page):
+            return [PageDraft(seq=seq, at_ms=at_ms, by=by, page=page, agents_only=True)]
+        case WrappedUp(by=by, code=code, note=note):
+            return [NoteDraft(seq=seq, at_ms=at_ms, by=by, code=code, note=note, agents_only=True)]
+        case AgentAssigned(agent=agent, role=role):
+            return [JoinedDraft(seq=seq, at_ms=at_ms, by=agent, role=role)]
+        case CallStarted(by=by, consent=consent, video=video):
+            given: list[Draft] = [ConsentDraft(seq=seq, at_ms=at_ms, by=by, capability=consent.capability)]
+            return given + ([VideoDraft(seq=seq, at_ms=at_ms, by=by, on=True)] if video else [])
+        case CallChanged(by=by, consent=consent) if consent is not None:
+            return [ConsentDraft(seq=seq, at_ms=at_ms, by=by, capability=consent.capability)]
+        case _:
+            return []
+
+
+_CALL_STEPS: dict[type[Event], str] = {
+    CallSuggested: "suggested",
+    CallDeclined: "declined",
+    CallStarted: "requested",
+    CallJoined: "joined",
+    CallHeld: "held",
+    CallResumed: "resumed",
+    CallBroughtHere: "moved",
+}
+
+
+def _call_items(before: Engagement, event: Event, after: Engagement, by: ParticipantId) -> list[Draft]:
+    seq, at_ms = after.seq, event.at_ms
+    made: list[Draft] = []
+    if (what := _CALL_STEPS.get(type(event))) is not None:
+        media: MediaKind = event.media if isinstance(event, CallSuggested) else "audio"
+        made.append(CallDraft(seq=seq, at_ms=at_ms, by=by, what=what, media=media))
+    if isinstance(event, CallChanged):
+        was, now = before.leg_of(by), after.leg_of(by)
+        if was is not None and now is not None and was.video != now.video:
+            made.append(VideoDraft(seq=seq, at_ms=at_ms, by=by, on=now.video))
+    if before.call is Call.NEGOTIATING and after.call is Call.CONNECTED:
+        made.append(CallDraft(seq=seq, at_ms=at_ms, by=by, what="connected"))
+    if before.call is not Call.NONE and after.call is Call.NONE:
+        duration_ms = at_ms - before.connected_ms if before.connected_ms else 0
+        made.append(CallDraft(seq=seq, at_ms=at_ms, by=by, what="ended", duration_ms=duration_ms))
+    return made
+
+
+def _phase_items(event: Event, after: Engagement, by: ParticipantId) -> list[Draft]:
+    """Queue steps back and forth are the agents' concern; the end is everybody's."""
+    internal = after.phase in (Phase.OFFERED, Phase.QUEUED, Phase.OPEN)
+    return [
+        PhaseDraft(
+            seq=after.seq,
+            at_ms=event.at_ms,
+            by=by,
+            phase=after.phase.value,
+            reason=after.end_reason,
+            agents_only=internal,
+        )
+    ]
