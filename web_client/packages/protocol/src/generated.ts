@@ -1,0 +1,625 @@
+// Generated from schema.json by scripts/generate.mjs (npm run generate). Do not edit.
+
+export const PROTOCOL_VERSION = 1;
+
+export const MAX_TEXT_CHARS = 4000;
+
+export const MAX_FILE_BYTES = 10485760;
+
+export const MAX_SDP_BYTES = 32768;
+
+export const SNAPSHOT_ITEMS = 200;
+
+/** Reply of `POST /v1/agents/token`: short-lived, for the socket's CONNECT and Bearer headers. */
+export interface AccessToken {
+  token: string;
+  expires_ms: number;
+}
+
+/** A command's answer, sent after the commit: seq given by the log, and what was asked for. */
+export interface Ack {
+  seq?: number;
+  engagement?: string | null;
+  at_ms?: number;
+  offer?: PathOffer | null;
+  ticket?: PathOffer | null;
+  snapshot?: EngagementSnapshot | null;
+  error?: WireError | null;
+}
+
+/** load of capacity engagements; missed: how many offers in a row ran out. */
+export interface AgentChanged {
+  availability: "break" | "busy" | "offline" | "ready";
+  load: number;
+  capacity: number;
+  waiting: number;
+  missed: number;
+}
+
+/** Reply of login and `GET /v1/agents/me`. */
+export interface AgentInfo {
+  id: string;
+  login: string;
+  name: string;
+  role: "admin" | "agent" | "supervisor";
+  site: string;
+  capacity: number;
+}
+
+export interface AgentSetAvailability {
+  availability: "break" | "busy" | "ready";
+}
+
+export interface AnswerReply {
+  ticket: PathOffer | null;
+}
+
+/** Body of `POST /v1/paths/{path}/answer` -> AnswerReply. */
+export interface AnswerRequest {
+  engagement: string;
+  device: string;
+  revision: number;
+  sdp: string;
+}
+
+/** My description for a path. The ack carries the next-path `ticket`. Same as the POST. */
+export interface CallAnswer {
+  engagement: string;
+  path: string;
+  revision: number;
+  sdp: string;
+}
+
+/** Move my leg to the tab that says so; the tab that held it lets go. */
+export interface CallBringHere {
+  counter: number;
+  engagement: string;
+}
+
+/** Say no to the other side's suggestion; an agent also by it declines a requested call. */
+export interface CallDecline {
+  counter: number;
+  engagement: string;
+}
+
+export interface CallHangUp {
+  counter: number;
+  engagement: string;
+}
+
+export interface CallHold {
+  counter: number;
+  engagement: string;
+}
+
+/** A step of the call: what happened, by whom; duration_ms on `ended` (0 if never connected). */
+export interface CallItem {
+  kind: "call";
+  seq: number;
+  at_ms: number;
+  by: string;
+  what: "connected" | "declined" | "ended" | "held" | "joined" | "moved" | "requested" | "resumed" | "suggested";
+  media: "audio" | "video";
+  duration_ms: number;
+}
+
+/** The agent takes part in a call that the visitor started. */
+export interface CallJoin {
+  counter: number;
+  engagement: string;
+}
+
+/** My leg is held by another tab now: close the path here. */
+export interface CallMoved {
+  engagement: string;
+  leg: string;
+  device: string;
+}
+
+/** The server offers a path for my leg; answer with `call.answer`. */
+export interface CallOffered {
+  offer: PathOffer;
+}
+
+/** Ask for a fresh path of my leg. The ack carries `offer`. Same as `POST /v1/paths`. */
+export interface CallOpenPath {
+  engagement: string;
+}
+
+/** What I send from now on: microphone muted or not, camera on or off (no renegotiation). */
+export interface CallRequestChange {
+  counter: number;
+  engagement: string;
+  muted: boolean;
+  video: boolean;
+  consent?: Consent | null;
+}
+
+/** The visitor's **talk now**. Without an engagement it opens one and waits in the queue. */
+export interface CallStart {
+  counter: number;
+  consent: Consent;
+  engagement?: string | null;
+  video?: boolean;
+}
+
+/** Propose voice (agent to visitor) or video (either way); the other side decides. */
+export interface CallSuggest {
+  counter: number;
+  engagement: string;
+  media: "audio" | "video";
+}
+
+/** The next path of my leg, prepared in advance: keep it over a page load, answer it there. */
+export interface CallTicket {
+  ticket: PathOffer;
+}
+
+export interface CallUnhold {
+  counter: number;
+  engagement: string;
+}
+
+/** suggestion/suggested_by: an open proposal of voice or video, "" when none. */
+export interface CallView {
+  state: "connected" | "negotiating" | "none" | "on_hold" | "requested";
+  video_wanted: boolean;
+  suggestion: "" | "audio" | "video";
+  suggested_by: string | null;
+  connected_ms: number;
+  legs: LegView[];
+}
+
+/** Highest seq of a message this participant received and read; never goes back. */
+export interface ChatMark {
+  engagement: string;
+  delivered: number;
+  read: number;
+}
+
+export interface ChatMarked {
+  engagement: string;
+  seq: number;
+  mark: MarkView;
+}
+
+export interface ChatPosted {
+  engagement: string;
+  seq: number;
+  message: MessageItem;
+}
+
+/** Say something, or send an uploaded file. A visitor without an engagement opens one by it. */
+export interface ChatSend {
+  counter: number;
+  text?: string;
+  engagement?: string | null;
+  file?: string | null;
+}
+
+export interface ChatTyping {
+  engagement: string;
+  typing: boolean;
+}
+
+export interface ChatTypingChanged {
+  engagement: string;
+  participant: string;
+  typing: boolean;
+}
+
+/** The Socket.IO CONNECT payload. `token`: visitor credential or agent access token.
+ * 
+ * device: minted by the client, one per tab, kept over reloads (a duplicated tab mints anew).
+ * after_seq: highest seq seen of `engagement`, so that only what was missed is sent. */
+export interface ConnectAuth {
+  protocol: number;
+  token: string;
+  device: string;
+  site?: string | null;
+  engagement?: string | null;
+  after_seq?: number;
+  page?: Page | null;
+}
+
+/** The visitor's recorded yes: capability, SHA-256 (hex) of the wording shown, BCP 47 language. */
+export interface Consent {
+  capability: "audio" | "video";
+  wording_sha256: string;
+  language?: string;
+}
+
+export interface ConsentItem {
+  kind: "consent";
+  seq: number;
+  at_ms: number;
+  by: string;
+  capability: "audio" | "video";
+}
+
+/** Something but a chat message happened: the new view whole, and the items it adds. */
+export interface EngagementChanged {
+  seq: number;
+  view: EngagementView;
+  items: TimelineItem[];
+}
+
+/** The agent ends the engagement and goes to wrap-up. */
+export interface EngagementEnd {
+  counter: number;
+  engagement: string;
+}
+
+/** The visitor ends the engagement. */
+export interface EngagementLeave {
+  counter: number;
+  engagement: string;
+}
+
+/** `items` are all visible items with seq > after_seq, oldest first (at most SNAPSHOT_ITEMS).
+ * 
+ * truncated: older items exist between after_seq and items[0]; read them by
+ * `GET /v1/engagements/{id}/timeline?before=SEQ`. */
+export interface EngagementSnapshot {
+  view: EngagementView;
+  items: TimelineItem[];
+  after_seq: number;
+  truncated: boolean;
+}
+
+/** An engagement this connection had not seen yet (the agent was just assigned). */
+export interface EngagementSnapshotEvent {
+  snapshot: EngagementSnapshot;
+}
+
+/** Give me what I missed: the ack's `snapshot` has all items after `after_seq`. */
+export interface EngagementSync {
+  engagement: string;
+  after_seq?: number;
+}
+
+/** Everything but the timeline. Replaced whole on every change, so no client can drift. */
+export interface EngagementView {
+  id: string;
+  site: string;
+  phase: "active" | "ended" | "offered" | "open" | "queued" | "wrap_up";
+  seq: number;
+  opened_ms: number;
+  queued_ms: number;
+  ended_ms: number;
+  end_reason: "" | "abandoned" | "agent_ended" | "agent_lost" | "visitor_left";
+  participants: ParticipantView[];
+  call: CallView;
+  marks: MarkView[];
+  page: Page | null;
+  wrap_up_due_ms: number;
+}
+
+/** After-work is done: outcome code and note; the engagement is ended, capacity is free. */
+export interface EngagementWrapUp {
+  counter: number;
+  engagement: string;
+  code?: string;
+  note?: string;
+}
+
+/** A fault of something that had no ack id. */
+export interface ErrorEvent {
+  error: WireError;
+}
+
+/** An uploaded file as readers see it; `bytes` is its size. Fetched by `GET /v1/files/{id}`. */
+export interface FileInfo {
+  id: string;
+  name: string;
+  media_type: string;
+  bytes: number;
+}
+
+/** W3C RTCIceServer. */
+export interface IceServer {
+  urls: string[];
+  username: string;
+  credential: string;
+}
+
+export interface JoinedItem {
+  kind: "joined";
+  seq: number;
+  at_ms: number;
+  by: string;
+  name: string;
+  role: "agent" | "supervisor" | "visitor";
+}
+
+export interface LeftItem {
+  kind: "left";
+  seq: number;
+  at_ms: number;
+  by: string;
+  name: string;
+}
+
+/** `device` is the tab that holds the leg. */
+export interface LegView {
+  id: string;
+  participant: string;
+  state: "awaiting_path" | "connected";
+  device: string;
+  muted: boolean;
+  video: boolean;
+}
+
+export interface LoginRequest {
+  login: string;
+  password: string;
+}
+
+export interface MarkView {
+  participant: string;
+  delivered: number;
+  read: number;
+}
+
+/** A chat message; `device`/`counter` let the sender match its own un-acked one. */
+export interface MessageItem {
+  kind: "message";
+  seq: number;
+  at_ms: number;
+  by: string;
+  text: string;
+  device: string;
+  counter: number;
+  file: FileInfo | null;
+}
+
+/** Agents only. */
+export interface NoteItem {
+  kind: "note";
+  seq: number;
+  at_ms: number;
+  by: string;
+  code: string;
+  text: string;
+}
+
+export interface OfferAccept {
+  engagement: string;
+  offer: string;
+}
+
+export interface OfferDecline {
+  engagement: string;
+  offer: string;
+}
+
+/** Work for an agent: who, what, on which page, waiting since when; answer before due_ms. */
+export interface OfferMade {
+  offer: string;
+  engagement: string;
+  due_ms: number;
+  remaining_ms: number;
+  waiting_since_ms: number;
+  visitor: ParticipantView;
+  wants: "chat" | "video" | "voice";
+  first_text: string;
+  page: Page | null;
+}
+
+export interface OfferWithdrawn {
+  offer: string;
+  engagement: string;
+  reason: "declined" | "taken" | "timeout" | "unavailable" | "visitor_left";
+}
+
+/** A page of the company's site as the visitor's browser names it. */
+export interface Page {
+  url: string;
+  title?: string;
+}
+
+export interface PageItem {
+  kind: "page";
+  seq: number;
+  at_ms: number;
+  by: string;
+  page: Page;
+}
+
+/** Sent in `pagehide`: what follows is a page change, not a hang-up. */
+export interface PageLeave {
+  engagement: string;
+}
+
+export interface PageVisit {
+  engagement: string;
+  page: Page;
+}
+
+/** `verified_id` is the subject of the company's signed token; only agents see it. */
+export interface ParticipantView {
+  id: string;
+  role: "agent" | "supervisor" | "visitor";
+  name: string;
+  presence: "away" | "gone" | "online";
+  away_reason: "" | "changing_page" | "lost";
+  verified: boolean;
+  verified_id: string;
+}
+
+/** A server offer for one path of a leg. Also what a next-path ticket holds.
+ * 
+ * sdp: the offer, complete (ICE-lite, all candidates in it); answer it at once.
+ * expires_ms: server epoch time until when a first check is accepted. */
+export interface PathOffer {
+  engagement: string;
+  leg: string;
+  path: string;
+  revision: number;
+  sdp: string;
+  expires_ms: number;
+  ice_servers: IceServer[];
+}
+
+/** Body of `POST /v1/paths` -> PathOffer. */
+export interface PathRequest {
+  engagement: string;
+  device: string;
+}
+
+export interface PhaseItem {
+  kind: "phase";
+  seq: number;
+  at_ms: number;
+  phase: "active" | "ended" | "offered" | "open" | "queued" | "wrap_up";
+  reason: "" | "abandoned" | "agent_ended" | "agent_lost" | "visitor_left";
+}
+
+/** RFC 9457 problem+json with the same stable `code` as WireError. */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  code: string;
+  detail: string;
+  retry_after_ms: number;
+}
+
+/** position: 1 = next; agents: how many are at work now (0: nobody is there). */
+export interface QueueMoved {
+  engagement: string;
+  position: number;
+  agents: number;
+}
+
+/** The node drains or the connection is refused from now on; reconnect after the wait. */
+export interface SessionClosing {
+  code: string;
+  retry_after_ms: number;
+}
+
+/** First event on a connection. `engagements`: those this participant is in, with all missed. */
+export interface SessionReady {
+  protocol: number;
+  participant: string;
+  role: "agent" | "supervisor" | "visitor";
+  name: string;
+  site: string;
+  server_ms: number;
+  engagements: EngagementSnapshot[];
+  availability: "break" | "busy" | "offline" | "ready";
+  capacity: number;
+}
+
+export interface SessionReply {
+  credential: string;
+  visitor: string;
+  name: string;
+  verified: boolean;
+  expires_ms: number;
+}
+
+/** Body of `POST /v1/visitors/session`. token: the company's JWT; credential: kept from before. */
+export interface SessionRequest {
+  site: string;
+  token?: string | null;
+  credential?: string | null;
+}
+
+/** `GET /v1/engagements/{id}/timeline?before=SEQ`: items oldest first. */
+export interface TimelinePage {
+  items: TimelineItem[];
+  more: boolean;
+}
+
+export interface VideoItem {
+  kind: "video";
+  seq: number;
+  at_ms: number;
+  by: string;
+  on: boolean;
+}
+
+/** `GET /v1/sites/{site}/widget`: what the widget shows before anyone is connected. */
+export interface WidgetConfig {
+  site: string;
+  name: string;
+  greeting: string;
+  language: string;
+  voice: boolean;
+  video: boolean;
+  max_file_bytes: number;
+  file_types: string[];
+}
+
+/** The typed answer to a bad or impossible command. `ref` is the command's counter or name. */
+export interface WireError {
+  code: string;
+  message: string;
+  ref: string;
+  retry_after_ms: number;
+}
+
+export type TimelineItem = MessageItem | JoinedItem | LeftItem | CallItem | VideoItem | ConsentItem | PageItem | NoteItem | PhaseItem;
+
+/** Body of each command by its wire name. */
+export interface CommandPayloads {
+  "chat.send": ChatSend;
+  "chat.mark": ChatMark;
+  "chat.typing": ChatTyping;
+  "call.suggest": CallSuggest;
+  "call.decline": CallDecline;
+  "call.start": CallStart;
+  "call.join": CallJoin;
+  "call.request_change": CallRequestChange;
+  "call.hold": CallHold;
+  "call.unhold": CallUnhold;
+  "call.hang_up": CallHangUp;
+  "call.bring_here": CallBringHere;
+  "call.open_path": CallOpenPath;
+  "call.answer": CallAnswer;
+  "page.visit": PageVisit;
+  "page.leave": PageLeave;
+  "engagement.leave": EngagementLeave;
+  "engagement.end": EngagementEnd;
+  "engagement.wrap_up": EngagementWrapUp;
+  "engagement.sync": EngagementSync;
+  "agent.set_availability": AgentSetAvailability;
+  "offer.accept": OfferAccept;
+  "offer.decline": OfferDecline;
+}
+
+/** Body of each server event by its wire name. */
+export interface ServerEventPayloads {
+  "session.ready": SessionReady;
+  "session.closing": SessionClosing;
+  "engagement.snapshot": EngagementSnapshotEvent;
+  "engagement.changed": EngagementChanged;
+  "chat.posted": ChatPosted;
+  "chat.marked": ChatMarked;
+  "chat.typing_changed": ChatTypingChanged;
+  "queue.moved": QueueMoved;
+  "offer.made": OfferMade;
+  "offer.withdrawn": OfferWithdrawn;
+  "agent.changed": AgentChanged;
+  "call.offered": CallOffered;
+  "call.ticket": CallTicket;
+  "call.moved": CallMoved;
+  "error": ErrorEvent;
+}
+
+export type CommandName = keyof CommandPayloads;
+
+export type ServerEventName = keyof ServerEventPayloads;
+
+export type AnyCommand = { [N in CommandName]: { type: N } & CommandPayloads[N] }[CommandName];
+
+export type AnyServerEvent = { [N in ServerEventName]: { type: N } & ServerEventPayloads[N] }[ServerEventName];
+
+/** Commands that are numbered, kept until acked and repeated with the same counter. */
+export const DURABLE = ["chat.send", "call.suggest", "call.decline", "call.start", "call.join", "call.request_change", "call.hold", "call.unhold", "call.hang_up", "call.bring_here", "engagement.leave", "engagement.end", "engagement.wrap_up"] as const;
+
+export type DurableName = (typeof DURABLE)[number];
+
+/** All server events a client subscribes to. */
+export const SERVER_EVENTS = ["session.ready", "session.closing", "engagement.snapshot", "engagement.changed", "chat.posted", "chat.marked", "chat.typing_changed", "queue.moved", "offer.made", "offer.withdrawn", "agent.changed", "call.offered", "call.ticket", "call.moved", "error"] as const;

@@ -1,0 +1,82 @@
+// Builds into server/web/: assets/* (widget and call code, hashed names), desk/ (the agents' page),
+// then talknow.js, the loader, which has the hashed names compiled in. It must write nothing else.
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { build } from "vite";
+
+const at = (path) => fileURLToPath(new URL(path, import.meta.url));
+const target = at("../../server/web/");
+const common = { configFile: false, logLevel: "warn", clearScreen: false, oxc: { jsx: { runtime: "automatic", importSource: "preact" } } };
+
+async function buildWidget() {
+  const result = await build({
+    ...common,
+    root: at("../packages/widget"),
+    base: "./",
+    build: {
+      outDir: target,
+      emptyOutDir: false,
+      target: "es2022",
+      modulePreload: false,
+      rollupOptions: {
+        input: { widget: at("../packages/widget/src/main.tsx"), call: at("../packages/widget/src/call.ts") },
+        preserveEntrySignatures: "strict",
+        output: {
+          entryFileNames: "assets/[name]-[hash].js",
+          chunkFileNames: "assets/[name]-[hash].js",
+          assetFileNames: "assets/[name]-[hash][extname]",
+        },
+      },
+    },
+  });
+  const chunks = result.output.filter((part) => part.type === "chunk");
+  const withImports = (name) => {
+    const files = new Set();
+    const add = (file) => {
+      if (files.has(file)) return;
+      files.add(file);
+      for (const next of chunks.find((chunk) => chunk.fileName === file)?.imports ?? []) add(next);
+    };
+    add(chunks.find((chunk) => chunk.isEntry && chunk.name === name).fileName);
+    return [...files];
+  };
+  return { widget: withImports("widget"), call: withImports("call") };
+}
+
+async function buildDesk() {
+  await build({
+    ...common,
+    root: at("../packages/desk"),
+    base: "/desk/",
+    build: { outDir: `${target}desk`, emptyOutDir: true, target: "es2022", modulePreload: { polyfill: false } },
+  });
+}
+
+async function buildLoader(manifest) {
+  const result = await build({
+    ...common,
+    root: at("../packages/widget"),
+    define: { __WIDGET__: JSON.stringify(manifest.widget), __CALL__: JSON.stringify(manifest.call) },
+    build: {
+      write: false,
+      target: "es2022",
+      modulePreload: false,
+      lib: { entry: at("../packages/widget/src/loader.ts"), formats: ["iife"], name: "TalkNowLoader" },
+    },
+  });
+  const [{ output }] = Array.isArray(result) ? result : [result];
+  const code = output[0].code;
+  writeFileSync(`${target}talknow.js`, code);
+  return createHash("sha256").update(readFileSync(`${target}talknow.js`)).digest("hex").slice(0, 12);
+}
+
+const only = process.argv[2] ?? "all";
+mkdirSync(target, { recursive: true });
+if (only === "all" || only === "widget") {
+  rmSync(`${target}assets`, { recursive: true, force: true });
+  const manifest = await buildWidget();
+  const loader = await buildLoader(manifest);
+  writeFileSync(`${target}manifest.json`, `${JSON.stringify({ ...manifest, loader }, null, 1)}\n`);
+}
+if ((only === "all" || only === "desk") && existsSync(at("../packages/desk/src/main.tsx"))) await buildDesk();
