@@ -7,7 +7,12 @@ import { build } from "vite";
 
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
 const target = at("../../server/web/");
-const common = { configFile: false, logLevel: "warn", clearScreen: false, oxc: { jsx: { runtime: "automatic", importSource: "preact" } } };
+const common = {
+  configFile: false,
+  logLevel: "warn",
+  clearScreen: false,
+  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+};
 
 async function buildWidget() {
   const result = await build({
@@ -49,7 +54,12 @@ async function buildDesk() {
     ...common,
     root: at("../packages/desk"),
     base: "/desk/",
-    build: { outDir: `${target}desk`, emptyOutDir: true, target: "es2022", modulePreload: { polyfill: false } },
+    build: {
+      outDir: `${target}desk`,
+      emptyOutDir: true,
+      target: "es2022",
+      modulePreload: { polyfill: false },
+    },
   });
 }
 
@@ -68,7 +78,10 @@ async function buildLoader(manifest) {
   const [{ output }] = Array.isArray(result) ? result : [result];
   const code = output[0].code;
   writeFileSync(`${target}talknow.js`, code);
-  return createHash("sha256").update(readFileSync(`${target}talknow.js`)).digest("hex").slice(0, 12);
+  return createHash("sha256")
+    .update(readFileSync(`${target}talknow.js`))
+    .digest("hex")
+    .slice(0, 12);
 }
 
 const only = process.argv[2] ?? "all";

@@ -56,7 +56,10 @@ function typeOf(node) {
 
 function doc(text, indent = "") {
   if (!text) return "";
-  return `${indent}/** ${text.split("\n").map((line) => line.trim()).join(`\n${indent} * `)} */\n`;
+  return `${indent}/** ${text
+    .split("\n")
+    .map((line) => line.trim())
+    .join(`\n${indent} * `)} */\n`;
 }
 
 function interfaceOf(name) {
@@ -72,7 +75,9 @@ function interfaceOf(name) {
 }
 
 function mapOf(name, comment, entries) {
-  const rows = Object.entries(entries).map(([tag, ref]) => `  ${JSON.stringify(tag)}: ${nameOf(ref.$ref)};\n`);
+  const rows = Object.entries(entries).map(
+    ([tag, ref]) => `  ${JSON.stringify(tag)}: ${nameOf(ref.$ref)};\n`,
+  );
   return `${doc(comment)}export interface ${name} {\n${rows.join("")}}\n`;
 }
 
@@ -96,6 +101,8 @@ const out = [
   `export const DURABLE = [${durable.join(", ")}] as const;\n`,
   "export type DurableName = (typeof DURABLE)[number];\n",
   doc("All server events a client subscribes to."),
-  `export const SERVER_EVENTS = [${Object.keys(schema.events).map((tag) => JSON.stringify(tag)).join(", ")}] as const;\n`,
+  `export const SERVER_EVENTS = [${Object.keys(schema.events)
+    .map((tag) => JSON.stringify(tag))
+    .join(", ")}] as const;\n`,
 ];
 writeFileSync(new URL("src/generated.ts", home), out.join("\n").replaceAll("*/\n\nexport", "*/\nexport"));
