@@ -1,4 +1,4 @@
-"""One frozen Config from defaults, TOML file and environment; nothing else reads settings.
+"""One frozen Config from defaults, TOML file, environment and flags; nothing else reads settings.
 
 Defaults run the embedded node with no file. Units are in names; secrets come from the
 environment or a file path only. An impossible value raises ConfigError naming the key
@@ -7,22 +7,48 @@ environment or a file path only. An impossible value raises ConfigError naming t
 
 from __future__ import annotations
 
+import os
+import tomllib
+from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
+import msgspec
 from msgspec import Struct, field
+from msgspec.structs import replace
+
+from signaling.policy import Policy
+
+ENVIRONMENT = "TALKNOW_"
+MIN_SECRET_BYTES = 32
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class ConfigError(Exception):
+    """A setting is impossible; the text names the key and says what would do."""
 
 
 class TokenKey(Struct, frozen=True, forbid_unknown_fields=True):
-    """A key that signs visitor tokens: algorithm EdDSA, RS256 (PEM public key) or HS256 (secret)."""
+    """A key that signs visitor tokens: EdDSA or RS256 (PEM public key), HS256 (secret).
+
+    key_file/key_env: where it lies; `key` itself is filled when the configuration is loaded.
+    """
 
     kid: str
     algorithm: str
-    key: str = ""
     key_file: str = ""
+    key_env: str = ""
+    key: str = ""
 
 
 class SiteConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`[sites.ID]`: one company page group. Everything stored carries its id."""
+    """`[sites.ID]`: the pages of one company. Everything stored carries its id.
+
+    origins: exact origins whose pages may embed the widget. token_*: see docs/embed.md.
+    *_s: how long an offer rings, how long somebody may be away, how long wrap-up may take.
+    """
 
     name: str = "Support"
     origins: tuple[str, ...] = ()
@@ -39,15 +65,25 @@ class SiteConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     leg_grace_s: int = 45
     wrap_up_s: int = 120
 
+    def policy(self) -> Policy:
+        return Policy(
+            offer_timeout_ms=self.offer_timeout_s * 1_000,
+            agent_grace_ms=self.agent_grace_s * 1_000,
+            visitor_grace_ms=self.visitor_grace_s * 1_000,
+            leg_grace_ms=self.leg_grace_s * 1_000,
+            wrap_up_ms=self.wrap_up_s * 1_000,
+        )
+
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """host/port: HTTP of server and softphone; UDP media port = udp_port or port.
+    """host/port: HTTP of server and softphone; the UDP media port is udp_port or port.
 
-    demo: serve the demo company on port+1. viewer_port: cobrowse viewer's origin (0 = port+2).
-    public_ip/public_udp_port: what candidates advertise ("" = every local address).
-    trusted_proxies: addresses whose X-Forwarded-For/-Proto are believed.
-    turn_secret: coturn's static-auth-secret; turn_urls: turn:/turns: URLs handed to browsers.
-    bench_token: when set, `talknow bench --url --token` may make its own agents on site `bench`.
+    demo: serve the demo company on demo_port or port+1. viewer_port: the shared-page viewer's
+    origin (0: port+2). public_ip, public_udp_port: what media candidates advertise (default: host).
+    public_url: how browsers reach us behind a proxy. trusted_proxies: whose X-Forwarded-* count.
+    turn_urls, turn_secret: TURN servers and coturn's static-auth-secret. bench_token: when set,
+    `talknow bench --url --token` may make its own agents on the site `bench`.
+    insecure_http: allow plain HTTP off loopback (only behind a proxy that ends TLS).
     """
 
     host: str = "127.0.0.1"
@@ -57,13 +93,13 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     demo_port: int = 0
     data_dir: Path = Path("data")
     udp_port: int = 0
-    udp_host: str = ""
     public_ip: str = ""
     public_udp_port: int = 0
     public_url: str = ""
     tls_cert: str = ""
     tls_key: str = ""
     trusted_proxies: tuple[str, ...] = ()
+    insecure_http: bool = False
     turn_urls: tuple[str, ...] = ()
     turn_secret: str = ""
     turn_ttl_s: int = 300
@@ -71,3 +107,141 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     drain_s: float = 3.0
     log_level: str = "INFO"
     sites: dict[str, SiteConfig] = field(default_factory=dict)
+
+    @property
+    def database(self) -> Path:
+        return self.data_dir / "talknow.sqlite3"
+
+    @property
+    def media_port(self) -> int:
+        return self.udp_port or self.port
+
+    @property
+    def demo_at(self) -> int:
+        return self.demo_port or self.port + 1
+
+    @property
+    def viewer_at(self) -> int:
+        return self.viewer_port or self.port + 2
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self.tls_cert else "http"
+
+    @property
+    def origin(self) -> str:
+        """The origin of server and softphone as browsers name it."""
+        shown = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host
+        return self.public_url.rstrip("/") or f"{self.scheme}://{shown}:{self.port}"
+
+
+_SECRETS = ("turn_secret", "bench_token")
+
+
+def load(file: Path | None, flags: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Config:
+    """Defaults < file < TALKNOW_* environment < flags, checked. Raises: ConfigError."""
+    settings: dict[str, Any] = {}
+    if file is not None:
+        settings.update(_read(file))
+    settings.update(_from_environment(os.environ if environ is None else environ))
+    settings.update({key: value for key, value in flags.items() if value is not None})
+    try:
+        config = msgspec.convert(settings, Config, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigError(str(error)) from error
+    config = replace(config, sites={name: _with_keys(name, site) for name, site in config.sites.items()})
+    check(config)
+    return config
+
+
+def check(config: Config) -> None:
+    """Raises: ConfigError for the first setting that cannot work or would not be safe."""
+    for key in ("port", "udp_port", "demo_port", "viewer_port", "public_udp_port"):
+        if not 0 <= getattr(config, key) <= 65_535:
+            raise ConfigError(f"{key}: {getattr(config, key)} is not a port")
+    if bool(config.tls_cert) != bool(config.tls_key):
+        raise ConfigError("tls_cert and tls_key belong together: give both or none")
+    if config.public_ip:
+        try:
+            ip_address(config.public_ip)
+        except ValueError:
+            raise ConfigError(f"public_ip: {config.public_ip!r} is not an IP address") from None
+    if config.host not in LOOPBACK_NAMES and not config.tls_cert and not config.insecure_http:
+        raise ConfigError(
+            "tls_cert: browsers give no microphone to plain HTTP off loopback; give tls_cert and tls_key, "
+            "or insecure_http = true when a proxy in front of us ends TLS"
+        )
+    if config.turn_urls and len(config.turn_secret) < 16:
+        raise ConfigError("turn_secret: turn_urls need coturn's static-auth-secret (TALKNOW_TURN_SECRET)")
+    if config.bench_token and len(config.bench_token) < 16:
+        raise ConfigError("bench_token: at least 16 characters")
+    for name, site in config.sites.items():
+        _check_site(f"sites.{name}", site)
+
+
+def _check_site(key: str, site: SiteConfig) -> None:
+    if not site.origins:
+        raise ConfigError(f"{key}.origins: empty; name the origins whose pages embed the widget")
+    for origin in site.origins:
+        parts = urlsplit(origin)
+        plain = parts.scheme in ("http", "https") and parts.netloc and f"{parts.scheme}://{parts.netloc}"
+        if origin == "*" or plain != origin:
+            raise ConfigError(
+                f"{key}.origins: {origin!r} is not an exact origin like https://www.bank.example"
+            )
+    for number, token_key in enumerate(site.token_keys):
+        _check_key(f"{key}.token_keys[{number}]", token_key)
+    if site.token_keys and not site.token_issuer:
+        raise ConfigError(f"{key}.token_issuer: needed with token_keys")
+    for name in ("offer_timeout_s", "agent_grace_s", "visitor_grace_s", "leg_grace_s", "wrap_up_s"):
+        if getattr(site, name) < 1:
+            raise ConfigError(f"{key}.{name}: at least 1")
+
+
+def _check_key(where: str, key: TokenKey) -> None:
+    if key.algorithm not in ("EdDSA", "RS256", "HS256"):
+        raise ConfigError(f"{where}.algorithm: {key.algorithm!r} is none of EdDSA, RS256, HS256")
+    if not key.key:
+        raise ConfigError(f"{where}: give key_file or key_env")
+    if key.algorithm == "HS256" and len(key.key.encode()) < MIN_SECRET_BYTES:
+        raise ConfigError(f"{where}.key: shorter than {MIN_SECRET_BYTES} bytes")
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        with file.open("rb") as source:
+            settings = tomllib.load(source)
+    except FileNotFoundError:
+        raise ConfigError(f"{file}: no such file") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file}: {error}") from error
+    for key in _SECRETS:
+        if key in settings:
+            raise ConfigError(f"{key}: a secret; set {ENVIRONMENT}{key.upper()} instead of writing it here")
+    return settings
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """TALKNOW_PORT=9000 and so on; lists are comma-separated. TALKNOW_SITES is not read."""
+    found: dict[str, Any] = {}
+    for name in Config.__struct_fields__:
+        raw = environ.get(ENVIRONMENT + name.upper())
+        if raw is None or name == "sites":
+            continue
+        found[name] = raw.split(",") if name in ("turn_urls", "trusted_proxies") else raw
+    return found
+
+
+def _with_keys(name: str, site: SiteConfig) -> SiteConfig:
+    keys = []
+    for number, key in enumerate(site.token_keys):
+        where = f"sites.{name}.token_keys[{number}]"
+        if key.key_file:
+            try:
+                key = replace(key, key=Path(key.key_file).read_text().strip())
+            except OSError as error:
+                raise ConfigError(f"{where}.key_file: {error}") from error
+        elif key.key_env:
+            key = replace(key, key=os.environ.get(key.key_env, ""))
+        keys.append(key)
+    return replace(site, token_keys=tuple(keys))

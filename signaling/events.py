@@ -13,7 +13,7 @@ from typing import ClassVar, Literal, NewType
 
 from msgspec import Struct
 
-from signaling.policy import Policy
+from signaling.policy import Policy as Policy
 from signaling.protocol import (
     ActorId,
     AvailabilityName,

@@ -8,6 +8,7 @@ presence per participant.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -115,7 +116,7 @@ class Engagement(Struct):
     call: Call = Call.NONE
     call_started_by: ParticipantId | None = None
     video_wanted: bool = False
-    suggestion: str = ""
+    suggestion: Literal["", "audio", "video"] = ""
     suggested_by: ParticipantId | None = None
     connected_ms: int = 0
     legs: dict[LegId, Leg] = field(default_factory=dict)

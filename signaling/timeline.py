@@ -7,6 +7,8 @@ Source: docs/architecture.md, "log".
 
 from __future__ import annotations
 
+from typing import Literal
+
 from msgspec import Struct
 
 from signaling.events import (
@@ -35,6 +37,10 @@ from signaling.protocol import (
 )
 from signaling.state import Call, Engagement, Phase
 
+CallStep = Literal[
+    "suggested", "declined", "requested", "joined", "connected", "held", "resumed", "moved", "ended"
+]
+
 
 class Draft(Struct, frozen=True, kw_only=True):
     """Base. seq/at_ms: of the event that made it. agents_only: never shown to the visitor."""
@@ -62,7 +68,7 @@ class LeftDraft(Draft, frozen=True):
 class CallDraft(Draft, frozen=True):
     """what: as in protocol.CallItem; duration_ms only on `ended`."""
 
-    what: str
+    what: CallStep
     media: MediaKind = "audio"
     duration_ms: int = 0
 
@@ -125,7 +131,7 @@ def _said(event: Event, seq: int, at_ms: int) -> list[Draft]:
             return []
 
 
-_CALL_STEPS: dict[type[Event], str] = {
+_CALL_STEPS: dict[type[Event], CallStep] = {
     CallSuggested: "suggested",
     CallDeclined: "declined",
     CallStarted: "requested",

@@ -1,0 +1,126 @@
+"""From a command to the event it means: checks of content, sealing, ids minted. Decides nothing else.
+
+A visitor's first durable command opens an engagement. Its id is an HMAC of site, visitor, device and
+counter, so the retry of an un-acked first command finds the engagement it has already opened.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import re
+import secrets
+import unicodedata
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+
+from server.sealing import Box, Content
+from server.sessions import Session
+from signaling import events as ev
+from signaling import protocol as p
+from signaling.errors import InvalidDescription, LimitExceeded, Malformed
+
+_INVISIBLE = re.compile(r"[\s\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff\u00ad]+")
+_BIDI = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
+
+
+class Files(Protocol):
+    """Uploads (server/records/files.py). info raises NotFound unless the session uploaded the file."""
+
+    async def info(self, file: p.FileId, session: Session) -> p.FileInfo: ...
+    async def share(self, file: p.FileId, engagement: p.EngagementId) -> None: ...
+
+
+def engagement_id(secret: bytes, session: Session, counter: int) -> p.EngagementId:
+    """The id of the engagement that this very command opens; the same for every retry of it."""
+    text = f"{session.site}|{session.participant}|{session.device}|{counter}"
+    digest = hmac.digest(secret, text.encode(), "sha256")[:16]
+    return p.EngagementId("e_" + base64.urlsafe_b64encode(digest).decode().rstrip("="))
+
+
+def mint(prefix: str) -> str:
+    return f"{prefix}_{secrets.token_urlsafe(16)}"
+
+
+def clean_text(text: str, *, may_be_empty: bool) -> str:
+    """NFC, no direction overrides. Raises: Malformed text_empty, LimitExceeded text_too_long."""
+    if len(text) > p.MAX_TEXT_CHARS:
+        raise LimitExceeded(len(text), code="text_too_long")
+    cleaned = _BIDI.sub("", unicodedata.normalize("NFC", text))
+    if not may_be_empty and not _INVISIBLE.sub("", cleaned):
+        raise Malformed(code="text_empty")
+    return cleaned
+
+
+class Translator:
+    """Makes events of commands for one session and one engagement."""
+
+    def __init__(self, session: Session, box: Box, at_ms: int) -> None:
+        self._session = session
+        self._box = box
+        self._at_ms = at_ms
+
+    def event(self, command: p.Command, file: p.FileInfo | None = None) -> Any:
+        """Raises: Malformed, LimitExceeded for content that breaks a rule."""
+        if isinstance(command, p.ChatSend):
+            text = clean_text(command.text, may_be_empty=file is not None)
+            return self._counted(command, ev.MessageSent, content=self._box.seal(Content(text, file)))
+        return _MAKERS[type(command)](self, command)
+
+    def _counted(self, command: Any, kind: Callable[..., Any], **fields: Any) -> Any:
+        body = msgspec.msgpack.encode(command)
+        return kind(
+            at_ms=self._at_ms,
+            by=self._session.participant,
+            device=self._session.device,
+            counter=command.counter,
+            body_hash=self._box.digest(type(command).__name__.encode() + body),
+            **fields,
+        )
+
+    def _plain(self, kind: Callable[..., Any], **fields: Any) -> Any:
+        return kind(at_ms=self._at_ms, by=self._session.participant, **fields)
+
+    def _answer(self, c: p.CallAnswer) -> ev.AnswerReceived:
+        if len(c.sdp.encode()) > p.MAX_SDP_BYTES:
+            raise InvalidDescription("too long")
+        answer: ev.AnswerReceived = self._plain(
+            ev.AnswerReceived,
+            device=self._session.device,
+            path=p.PathId(c.path),
+            revision=c.revision,
+            sdp=c.sdp,
+        )
+        return answer
+
+    def _wrap_up(self, c: p.EngagementWrapUp) -> Any:
+        note = clean_text(c.note, may_be_empty=True)
+        return self._counted(c, ev.WrappedUp, code=c.code, note=self._box.seal(note) if note else None)
+
+
+_MAKERS: dict[type[p.Command], Callable[[Translator, Any], Any]] = {
+    p.ChatMark: lambda t, c: t._plain(ev.Marked, delivered=c.delivered, read=c.read),
+    p.ChatTyping: lambda t, c: t._plain(ev.TypingChanged, typing=c.typing),
+    p.CallSuggest: lambda t, c: t._counted(c, ev.CallSuggested, media=c.media),
+    p.CallDecline: lambda t, c: t._counted(c, ev.CallDeclined),
+    p.CallStart: lambda t, c: t._counted(
+        c, ev.CallStarted, leg=p.LegId(mint("l")), video=c.video, consent=c.consent
+    ),
+    p.CallJoin: lambda t, c: t._counted(c, ev.CallJoined, leg=p.LegId(mint("l"))),
+    p.CallRequestChange: lambda t, c: t._counted(
+        c, ev.CallChanged, muted=c.muted, video=c.video, consent=c.consent
+    ),
+    p.CallHold: lambda t, c: t._counted(c, ev.CallHeld),
+    p.CallUnhold: lambda t, c: t._counted(c, ev.CallResumed),
+    p.CallHangUp: lambda t, c: t._counted(c, ev.CallHungUp),
+    p.CallBringHere: lambda t, c: t._counted(c, ev.CallBroughtHere),
+    p.CallOpenPath: lambda t, c: t._plain(ev.PathRequested, device=t._session.device),
+    p.CallAnswer: lambda t, c: t._answer(c),
+    p.PageVisit: lambda t, c: t._plain(ev.PageVisited, page=t._box.seal(c.page)),
+    p.PageLeave: lambda t, c: t._plain(ev.ParticipantAway, reason="changing_page"),
+    p.EngagementLeave: lambda t, c: t._counted(c, ev.VisitorLeft),
+    p.EngagementEnd: lambda t, c: t._counted(c, ev.AgentEnded),
+    p.EngagementWrapUp: lambda t, c: t._wrap_up(c),
+}

@@ -1,0 +1,36 @@
+"""Behind a reverse proxy: believe X-Forwarded-For and -Proto, but only from the proxies named."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
+from typing import Any
+
+from aiohttp import web
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def trust_proxies(proxies: tuple[str, ...]) -> Any:
+    """A middleware that gives the request the client's address and scheme as the nearest proxy saw them."""
+
+    @web.middleware
+    async def trusted(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if request.remote in proxies:
+            scheme = request.headers.get("X-Forwarded-Proto", request.scheme)
+            remote = request.headers.get("X-Forwarded-For", "").rsplit(",", 1)[-1].strip()
+            request = request.clone(
+                scheme=scheme if scheme in ("http", "https") else request.scheme,
+                remote=remote if _is_address(remote) else request.remote,
+            )
+        return await handler(request)
+
+    return trusted
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,225 @@
+"""Composition root: what a node is made of, what is started in which order, and how it ends.
+
+Order of the end: stop accepting, tell clients to come back, finish mailboxes, close legs, close the
+store. One TaskGroup holds every task. Nothing here decides anything about an engagement.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from media.node import MediaConfig, MediaNode
+from msgspec import Struct
+from msgspec.structs import replace
+
+from media.ice import ice_servers
+from server.auth import Auth
+from server.backend.open import Backend, open_backend
+from server.config import Config, SiteConfig
+from server.edge import demo, pages, viewer
+from server.edge.gateway import Gateway
+from server.edge.http_api import HttpApi
+from server.edge.origin import OriginGate
+from server.edge.problems import answer_problems, secure_headers
+from server.edge.proxy import trust_proxies
+from server.effects import Effects
+from server.hub import Hub
+from server.presence import Outlets
+from server.records.agents import Agents
+from server.records.files import Files
+from server.records.store import Store
+from server.records.visitors import Visitors
+from server.render import Names
+from server.sealing import Sealer
+from server.service import Service
+from server.telemetry import Metrics
+from server.timers import SystemClock
+
+logger = logging.getLogger(__name__)
+
+BACKLOG = 4_096
+MAX_REQUEST_BYTES = 11 * 1024 * 1024
+
+
+class Node(Struct):
+    """A running node, for those who started it (command line, tests)."""
+
+    config: Config
+    hub: Hub
+    service: Service
+    gateway: Gateway
+    metrics: Metrics
+    ready: bool = False
+
+
+def complete(config: Config) -> Config:
+    """Add the sites that come from flags: the demo company, the load tests' site."""
+    sites = dict(config.sites)
+    if config.demo and "demo" not in sites:
+        sites["demo"] = demo.demo_site(config, demo.demo_key(config.data_dir / "keys"))
+    if config.bench_token:
+        sites["bench"] = SiteConfig(name="Bench", origins=(config.origin,))
+    return replace(config, sites=sites)
+
+
+@asynccontextmanager
+async def run_node(config: Config) -> AsyncIterator[Node]:
+    """A node that serves while the context is open; leaving it drains within `drain_s`."""
+    config = complete(config)
+    async with open_backend(config) as backend, _records(config) as store, _media(config) as media:
+        sealer = Sealer(config.data_dir / "keys", backend.log)
+        agents = Agents(store)
+        files = Files(store, backend.blobs, sealer.records)
+        auth = Auth(config.sites, Visitors(store, sealer.records, sealer.secret), agents)
+        async with asyncio.TaskGroup() as tasks:
+            hub = Hub(backend.log, backend.bus, tasks, SystemClock())
+            outlets = Outlets()
+            names = Names({agent.id: agent.name for agent in agents.all()})
+            effects = Effects(hub, tasks, outlets, names, media)
+            service = Service(hub, backend.log, sealer, effects, outlets, files)
+            media.listener = service
+            metrics = Metrics()
+            gateway = Gateway(service, auth, OriginGate(config.sites, config.origin), metrics, tasks)
+            node = Node(config, hub, service, gateway, metrics)
+            _watch(metrics, hub, backend)
+            await media.start()
+            await service.start(config.sites)
+            runners = [
+                await _serve(config, _main_app(node, HttpApi(config, auth, agents, files, service), media)),
+                await _serve(config, _viewer_app(), config.viewer_at),
+            ]
+            if config.demo:
+                runners.append(await _serve(config, _demo_app(config), config.demo_at))
+            node.ready = True
+            try:
+                yield node
+            finally:
+                await _drain(node, runners, tasks)
+
+
+async def _drain(node: Node, runners: list[web.AppRunner], tasks: asyncio.TaskGroup) -> None:
+    node.ready = False
+    await node.gateway.say_goodbye("draining", 500)
+    await node.hub.drain(node.config.drain_s)
+    for runner in runners:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await runner.cleanup()
+    for task in asyncio.all_tasks():
+        if task is not asyncio.current_task() and task in tasks._tasks:
+            task.cancel()
+
+
+@asynccontextmanager
+async def _records(config: Config) -> AsyncIterator[Store]:
+    store = Store(config.database)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@asynccontextmanager
+async def _media(config: Config) -> AsyncIterator[MediaNode]:
+    """The media node is started by run_node once its listener is there; it is closed here."""
+    media = MediaNode(
+        MediaConfig(
+            host=config.host,
+            port=config.media_port,
+            public_ip=config.public_ip,
+            public_udp_port=config.public_udp_port,
+            data_dir=config.data_dir,
+            ice_servers=lambda leg: ice_servers(config, leg),
+        )
+    )
+    try:
+        yield media
+    finally:
+        await media.close()
+
+
+def _main_app(node: Node, api: HttpApi, media: MediaNode) -> web.Application:
+    app = _app(node.config)
+
+    async def healthz(_: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def readyz(_: web.Request) -> web.Response:
+        return web.Response(
+            text="ready\n" if node.ready else "not ready\n", status=200 if node.ready else 503
+        )
+
+    async def metrics(_: web.Request) -> web.Response:
+        body = node.metrics.render(media.counters())
+        return web.Response(body=body, content_type="text/plain", charset="utf-8")
+
+    gate = OriginGate(node.config.sites, node.config.origin)
+
+    @web.middleware
+    async def sockets(request: web.Request, handler: Callable[..., object]) -> web.StreamResponse:
+        if request.path.startswith("/socket.io/"):
+            gate.check(request)
+        return await handler(request)  # type: ignore[misc,no-any-return]
+
+    app.middlewares.append(sockets)
+    app.add_routes(api.routes())
+    app.add_routes(pages.routes())
+    app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)])
+    node.gateway.attach(app)
+    return app
+
+
+def _viewer_app() -> web.Application:
+    app = web.Application(middlewares=[secure_headers, answer_problems])
+    app.add_routes(viewer.routes())
+    return app
+
+
+def _demo_app(config: Config) -> web.Application:
+    app = _app(config)
+    app.add_routes(demo.DemoCompany(config, config.sites["demo"].token_keys[0].key).routes())
+    return app
+
+
+def _app(config: Config) -> web.Application:
+    return web.Application(
+        middlewares=[trust_proxies(config.trusted_proxies), secure_headers, answer_problems],
+        client_max_size=MAX_REQUEST_BYTES,
+    )
+
+
+async def _serve(config: Config, app: web.Application, port: int | None = None) -> web.AppRunner:
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5, max_line_size=8_190)
+    await runner.setup()
+    context = None
+    if config.tls_cert:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(config.tls_cert, config.tls_key)
+    site = web.TCPSite(
+        runner, config.host, config.port if port is None else port, backlog=BACKLOG, ssl_context=context
+    )
+    await site.start()
+    return runner
+
+
+def _watch(metrics: Metrics, hub: Hub, backend: Backend) -> None:
+    metrics.watch("talknow_live_actors", "Actors in memory", lambda: len(hub.live))
+    metrics.watch("talknow_log_commits", "Commits of the log since start", lambda: backend.log.commits)
+
+
+async def serve_until_stopped(config: Config, started: Callable[[Config], None]) -> None:
+    """Run until SIGINT or SIGTERM, then drain. `started` is called once everything listens."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    async with run_node(config) as node:
+        started(node.config)
+        await stop.wait()

@@ -1,0 +1,1 @@
+"""Accounts, credentials and files: what is not an engagement's event (SQLAlchemy Core, one thread)."""

@@ -1,0 +1,172 @@
+"""Visitors and their browsers' credentials; each company token is redeemed once.
+
+A visitor is anonymous (one browser of one site) or a verified subject of a site. The credential is
+opaque, stored hashed, and bound to site and visitor. Source: docs/protocol.md, section 8.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import Connection, delete, insert, select, update
+
+from server.backend.schema import redeemed_tokens, visitor_credentials, visitors
+from server.records.store import Store
+from server.sealing import Box
+from signaling.errors import TokenReplayed
+from signaling.events import Sealed
+from signaling.protocol import ParticipantId
+
+CREDENTIAL_MS = 30 * 24 * 3_600_000
+
+
+class Claims(Struct, frozen=True):
+    """What we believe of a verified company token; expires_ms: until when its jti is remembered."""
+
+    subject: str
+    jti: str
+    expires_ms: int
+    name: str = ""
+
+
+class Identity(Struct, frozen=True):
+    subject: str = ""
+    name: str = ""
+
+
+class Visitor(Struct, frozen=True):
+    id: ParticipantId
+    site: str
+    identity: Identity
+    credential: str
+    expires_ms: int
+
+    @property
+    def verified(self) -> bool:
+        return bool(self.identity.subject)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+class Visitors:
+    """`box` seals identities; `secret` keys the hash by which a subject is found again."""
+
+    def __init__(self, store: Store, box: Box, secret: bytes) -> None:
+        self._store = store
+        self._box = box
+        self._secret = secret
+
+    async def resume(self, site: str, credential: str) -> Visitor | None:
+        """The visitor of a credential of this site, or None."""
+        return await self._store.run(lambda connection: self._resume(connection, site, credential))
+
+    async def anonymous(self, site: str) -> Visitor:
+        def work(connection: Connection) -> Visitor:
+            return self._issue(connection, site, self._create(connection, site, None, None), Identity())
+
+        return await self._store.run(work)
+
+    async def redeem(self, site: str, claims: Claims, credential: str | None) -> Visitor:
+        """Trade a company token for a credential; with the credential it was traded for, resume.
+
+        Raises: TokenReplayed when the token was redeemed for another credential.
+        """
+
+        def work(connection: Connection) -> Visitor:
+            jti = _hash(claims.jti)
+            expired = redeemed_tokens.c.expires_ms < _now_ms()
+            connection.execute(delete(redeemed_tokens).where(expired))
+            resumed = self._resume(connection, site, credential) if credential else None
+            mine = resumed is not None and resumed.identity.subject == claims.subject
+            row = connection.execute(
+                select(redeemed_tokens.c.credential_hash).where(
+                    redeemed_tokens.c.site == site, redeemed_tokens.c.jti_hash == jti
+                )
+            ).first()
+            if row is not None:
+                if not mine or credential is None or row.credential_hash != _hash(credential):
+                    raise TokenReplayed(site)
+                assert resumed is not None
+                return resumed
+            visitor = resumed if mine and resumed is not None else self._verified(connection, site, claims)
+            connection.execute(
+                insert(redeemed_tokens).values(
+                    site=site,
+                    jti_hash=jti,
+                    credential_hash=_hash(visitor.credential),
+                    expires_ms=claims.expires_ms,
+                )
+            )
+            return visitor
+
+        return await self._store.run(work)
+
+    def _verified(self, connection: Connection, site: str, claims: Claims) -> Visitor:
+        subject_hash = hmac.digest(self._secret, f"{site}|{claims.subject}".encode(), "sha256")
+        identity = Identity(claims.subject, claims.name)
+        sealed = self._box.seal(identity)
+        row = connection.execute(
+            select(visitors.c.id).where(visitors.c.site == site, visitors.c.subject_hash == subject_hash)
+        ).first()
+        if row is None:
+            visitor = self._create(connection, site, subject_hash, sealed)
+        else:
+            visitor = ParticipantId(row.id)
+            connection.execute(update(visitors).where(visitors.c.id == visitor).values(identity=sealed))
+        return self._issue(connection, site, visitor, identity)
+
+    def _create(
+        self, connection: Connection, site: str, subject_hash: bytes | None, identity: Sealed | None
+    ) -> ParticipantId:
+        visitor = ParticipantId(f"v_{secrets.token_urlsafe(16)}")
+        connection.execute(
+            insert(visitors).values(
+                id=visitor, site=site, subject_hash=subject_hash, identity=identity, created_ms=_now_ms()
+            )
+        )
+        return visitor
+
+    def _issue(
+        self, connection: Connection, site: str, visitor: ParticipantId, identity: Identity
+    ) -> Visitor:
+        credential = secrets.token_urlsafe(32)
+        now_ms = _now_ms()
+        expires_ms = now_ms + CREDENTIAL_MS
+        connection.execute(delete(visitor_credentials).where(visitor_credentials.c.expires_ms < now_ms))
+        connection.execute(
+            insert(visitor_credentials).values(
+                token_hash=_hash(credential),
+                site=site,
+                visitor=visitor,
+                created_ms=now_ms,
+                expires_ms=expires_ms,
+            )
+        )
+        return Visitor(visitor, site, identity, credential, expires_ms)
+
+    def _resume(self, connection: Connection, site: str, credential: str) -> Visitor | None:
+        row: Any = connection.execute(
+            select(visitors.c.id, visitors.c.identity, visitor_credentials.c.expires_ms)
+            .join(visitor_credentials, visitor_credentials.c.visitor == visitors.c.id)
+            .where(
+                visitor_credentials.c.token_hash == _hash(credential),
+                visitor_credentials.c.site == site,
+                visitor_credentials.c.expires_ms > _now_ms(),
+            )
+        ).first()
+        if row is None:
+            return None
+        sealed = None if row.identity is None else Sealed(row.identity)
+        identity = self._box.open(sealed, Identity) or Identity()
+        return Visitor(ParticipantId(row.id), site, identity, credential, row.expires_ms)

@@ -1,0 +1,180 @@
+"""Make what a reader may see: views, timeline items and offers, seals opened, per role.
+
+Pure but for the opened seals. The visitor sees no notes, no page trail, no verified ids of others,
+and wrap-up as the end. Source: docs/protocol.md, sections 2 and 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, assert_never
+
+from msgspec import Struct
+
+from server.sealing import ERASED, Box, Content
+from signaling import timeline as tl
+from signaling.protocol import (
+    SNAPSHOT_ITEMS,
+    CallItem,
+    CallView,
+    ConsentItem,
+    EngagementSnapshot,
+    EngagementView,
+    JoinedItem,
+    LeftItem,
+    LegView,
+    MarkView,
+    MessageItem,
+    NoteItem,
+    OfferMade,
+    Page,
+    PageItem,
+    ParticipantId,
+    ParticipantView,
+    PhaseItem,
+    RoleName,
+    TimelineItem,
+    VideoItem,
+)
+from signaling.state import Engagement, Participant, Phase
+
+
+class Names(Struct):
+    """Agents' display names by id; the visitor's name is sealed in the engagement."""
+
+    agents: dict[ParticipantId, str]
+
+    def agent(self, participant: ParticipantId) -> str:
+        return self.agents.get(participant, "Agent")
+
+
+def view(state: Engagement, box: Box, names: Names, role: RoleName) -> EngagementView:
+    """The engagement without its timeline, as `role` may see it."""
+    for_visitor = role == "visitor"
+    phase = Phase.ENDED if for_visitor and state.phase is Phase.WRAP_UP else state.phase
+    return EngagementView(
+        id=state.id,
+        site=state.site,
+        phase=phase.value,
+        seq=state.seq,
+        opened_ms=state.opened_ms,
+        queued_ms=state.queued_ms,
+        ended_ms=state.ended_ms,
+        end_reason=state.end_reason,
+        participants=[participant(state, p, box, names, role) for p in state.participants.values()],
+        call=call(state),
+        marks=[MarkView(p.id, p.delivered, p.read) for p in state.participants.values()],
+        page=None if for_visitor else box.open(state.page, Page),
+        wrap_up_due_ms=0 if for_visitor else state.timers.get("wrap_up", 0),
+    )
+
+
+def participant(
+    state: Engagement, who: Participant, box: Box, names: Names, role: RoleName
+) -> ParticipantView:
+    is_visitor = who.id == state.visitor
+    return ParticipantView(
+        id=who.id,
+        role=who.role,
+        name=visitor_name(state, box) if is_visitor else names.agent(who.id),
+        presence=who.presence.value,
+        away_reason=who.away_reason,
+        verified=is_visitor and state.verified,
+        verified_id=(box.open(state.subject, str) or "") if is_visitor and role != "visitor" else "",
+    )
+
+
+def visitor_name(state: Engagement, box: Box) -> str:
+    if state.name is None:
+        return "Visitor"
+    return box.open(state.name, str) or ERASED
+
+
+def call(state: Engagement) -> CallView:
+    legs = [
+        LegView(
+            id=leg.id,
+            participant=leg.participant,
+            state="awaiting_path" if leg.path is None else "connected",
+            device=leg.device,
+            muted=leg.muted,
+            video=leg.video,
+        )
+        for leg in state.legs.values()
+    ]
+    return CallView(
+        state=state.call.value,
+        video_wanted=state.video_wanted,
+        suggestion=state.suggestion,
+        suggested_by=state.suggested_by,
+        connected_ms=state.connected_ms,
+        legs=legs,
+    )
+
+
+def items(
+    drafts: Iterable[tl.Draft], state: Engagement, box: Box, names: Names, role: RoleName
+) -> list[TimelineItem]:
+    """What `role` may see of the drafts, opened."""
+    allowed = (draft for draft in drafts if not (draft.agents_only and role == "visitor"))
+    return [item(draft, state, box, names, role) for draft in allowed]
+
+
+def item(draft: tl.Draft, state: Engagement, box: Box, names: Names, role: RoleName) -> TimelineItem:
+    common: dict[str, Any] = {"seq": draft.seq, "at_ms": draft.at_ms, "by": draft.by}
+    name = visitor_name(state, box) if draft.by == state.visitor else names.agent(draft.by)
+    match draft:
+        case tl.MessageDraft(content=sealed, device=device, counter=counter):
+            content = box.open(sealed, Content) or Content(ERASED)
+            return MessageItem(**common, text=content.text, device=device, counter=counter, file=content.file)
+        case tl.JoinedDraft(role=joined):
+            return JoinedItem(**common, name=name, role=joined)
+        case tl.LeftDraft():
+            return LeftItem(**common, name=name)
+        case tl.CallDraft(what=what, media=media, duration_ms=duration_ms):
+            return CallItem(**common, what=what, media=media, duration_ms=duration_ms)
+        case tl.VideoDraft(on=on):
+            return VideoItem(**common, on=on)
+        case tl.ConsentDraft(capability=capability):
+            return ConsentItem(**common, capability=capability)
+        case tl.PageDraft(page=page):
+            return PageItem(**common, page=box.open(page, Page) or Page(ERASED))
+        case tl.NoteDraft(code=code, note=note):
+            return NoteItem(**common, code=code, text=box.open(note, str) or "")
+        case tl.PhaseDraft(phase=phase, reason=reason):
+            shown = "ended" if role == "visitor" and phase == "wrap_up" else phase
+            return PhaseItem(seq=draft.seq, at_ms=draft.at_ms, phase=shown, reason=reason)
+        case _:
+            assert_never(draft)  # type: ignore[arg-type]
+
+
+def snapshot(
+    state: Engagement, drafts: Sequence[tl.Draft], box: Box, names: Names, role: RoleName, after_seq: int = 0
+) -> EngagementSnapshot:
+    """View and all visible items after `after_seq`, the newest SNAPSHOT_ITEMS of them."""
+    newer = [draft for draft in drafts if draft.seq > after_seq]
+    shown = items(newer, state, box, names, role)
+    return EngagementSnapshot(
+        view=view(state, box, names, role),
+        items=shown[-SNAPSHOT_ITEMS:],
+        after_seq=after_seq,
+        truncated=len(shown) > SNAPSHOT_ITEMS,
+    )
+
+
+def offer(state: Engagement, box: Box, names: Names, now_ms: int) -> OfferMade:
+    """What an agent needs to decide: who, what, on which page, waiting since when."""
+    content: Any = box.open(state.first_content, Content)
+    who = state.participants[state.visitor]
+    assert state.offer is not None
+    return OfferMade(
+        offer=state.offer,
+        engagement=state.id,
+        due_ms=state.offer_due_ms,
+        remaining_ms=max(0, state.offer_due_ms - now_ms),
+        waiting_since_ms=state.queued_ms,
+        visitor=participant(state, who, box, names, "agent"),
+        wants=state.wants,
+        first_text=content.text if content is not None else "",
+        page=box.open(state.page, Page),
+    )

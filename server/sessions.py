@@ -1,0 +1,36 @@
+"""Who is on a connection (Session), and what a connection can do for the core (Outlet)."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from msgspec import Struct
+
+from signaling.protocol import DeviceId, Page, ParticipantId, RoleName, ServerEvent, SessionReady, SiteId
+
+
+class Session(Struct, frozen=True, kw_only=True):
+    """An authenticated participant on one device. subject: verified id of the company's token."""
+
+    role: RoleName
+    participant: ParticipantId
+    site: SiteId
+    device: DeviceId
+    name: str = ""
+    subject: str = ""
+    verified: bool = False
+    capacity: int = 0
+    page: Page | None = None
+
+
+class Outlet(Protocol):
+    """A connection as the core sees it.
+
+    begin: send this first, then whatever was sent meanwhile. send: never blocks; over its budget it
+    ends the connection.
+    """
+
+    @property
+    def session(self) -> Session: ...
+    def begin(self, ready: SessionReady) -> None: ...
+    def send(self, event: ServerEvent) -> None: ...
