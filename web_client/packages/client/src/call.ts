@@ -1,0 +1,374 @@
+/**
+ * This tab's leg of a call: answers paths, keeps audio flowing over page changes and dead networks.
+ *
+ * A leg outlives its paths. A new path is answered while the old one still plays; the old one is closed
+ * when the new one is up. It never hangs up: that is a command of the person. `close` only lets go.
+ */
+import type { PathOffer } from "@talknow/protocol";
+import { type Api, TalkError } from "./http.ts";
+import { type DeviceState, type Devices, LocalMedia } from "./media.ts";
+import { Path, type PeerFactory } from "./path.ts";
+import type { Store } from "./storage.ts";
+import { forgetCall, readCall, saveCall } from "./ticket.ts";
+
+export type LegPhase = "idle" | "connecting" | "connected" | "reconnecting" | "elsewhere" | "closed";
+
+export interface LegState {
+  engagement: string;
+  phase: LegPhase;
+  muted: boolean;
+  microphone: DeviceState;
+  camera: DeviceState;
+  /** The browser refused to play sound until the person taps; `hear()` in a tap plays it. */
+  silenced: boolean;
+  preview: MediaStream | null;
+  /** All video of the others; show it when a leg of theirs has `video`. */
+  video: MediaStream | null;
+}
+
+export interface Speaker {
+  srcObject: MediaProvider | null;
+  autoplay: boolean;
+  play(): Promise<void>;
+  pause(): void;
+  setSinkId?(id: string): Promise<void>;
+}
+
+export interface LegOptions {
+  engagement: string;
+  device: string;
+  api: Pick<Api, "openPath" | "answerPath">;
+  store: Store;
+  devices?: Devices | undefined;
+  locks?: Pick<LockManager, "request"> | undefined;
+  createPeer?: PeerFactory;
+  createSpeaker?: () => Speaker;
+  random?: () => number;
+}
+
+const OVER = new Set(["not_found", "invalid_state", "engagement_closed", "forbidden"]);
+const LONGEST_WAIT_MS = 5_000;
+const LEVEL_MS = 200;
+
+export class CallLeg {
+  state: LegState;
+  /** The person's own devices. */
+  readonly media: LocalMedia;
+  private path: Path | null = null;
+  private old: Path | null = null;
+  /** One per remote audio track: browsers differ in what they do with several in one element. */
+  private readonly speakers = new Map<MediaStreamTrack, Speaker>();
+  private speakerId = "";
+  private pictures: MediaStreamTrack[] = [];
+  private ticket: PathOffer | null = null;
+  private camera = false;
+  private attempt = 0;
+  private refusals = 0;
+  private turn = 0;
+  private retry: ReturnType<typeof setTimeout> | undefined;
+  private readonly watchers = new Set<() => void>();
+  private release: (() => void) | null = null;
+
+  constructor(private readonly options: LegOptions) {
+    const devices = options.devices ?? globalThis.navigator?.mediaDevices;
+    this.media = new LocalMedia(devices, (kind) => this.deviceChanged(kind));
+    this.state = {
+      engagement: options.engagement,
+      phase: "idle",
+      muted: false,
+      microphone: "off",
+      camera: "off",
+      silenced: false,
+      preview: null,
+      video: null,
+    };
+    globalThis.addEventListener?.("online", this.networkBack);
+    this.hold();
+  }
+
+  get engagement(): string {
+    return this.options.engagement;
+  }
+
+  subscribe(fn: () => void): () => void {
+    this.watchers.add(fn);
+    return () => this.watchers.delete(fn);
+  }
+
+  /** Answer an offered path. Microphone and answer go in parallel; neither waits for the other. */
+  async accept(offer: PathOffer): Promise<void> {
+    if (this.state.phase === "closed" || offer.engagement !== this.engagement) return;
+    const current = this.path;
+    if (current?.id === offer.path && offer.revision <= current.revision) return;
+    this.turn += 1;
+    const turn = this.turn;
+    clearTimeout(this.retry);
+    this.set({ phase: this.state.phase === "idle" ? "connecting" : this.phaseWhileMoving() });
+    const path = current?.id === offer.path ? current : this.newPath(offer);
+    const microphone = this.media.open("audio");
+    try {
+      const sdp = await path.answer(offer);
+      if (turn !== this.turn) return;
+      this.attach(path);
+      const { engagement, device } = this.options;
+      const body = { engagement, device, revision: offer.revision, sdp };
+      const reply = await this.options.api.answerPath(offer.path, body);
+      if (turn === this.turn && reply.ticket) this.keepTicket(reply.ticket);
+    } catch (error) {
+      if (turn === this.turn) this.failed(error);
+    }
+    await microphone;
+  }
+
+  /** After a page load: answer the saved ticket, or ask for a path when it is spent. */
+  async resume(): Promise<void> {
+    const saved = readCall(this.options.store, this.options.device);
+    if (saved?.engagement === this.engagement) {
+      this.media.setMuted(saved.muted);
+      this.camera = saved.camera;
+      if (saved.camera) void this.media.open("video");
+    }
+    const ticket = saved?.ticket ?? null;
+    this.set({ phase: "reconnecting" });
+    this.save();
+    if (ticket === null) await this.reopen();
+    else await this.accept(ticket);
+  }
+
+  /** Ask the server for a new path of this leg and answer it. */
+  async reopen(): Promise<void> {
+    if (this.state.phase === "closed") return;
+    clearTimeout(this.retry);
+    this.turn += 1;
+    const turn = this.turn;
+    if (this.state.phase !== "idle") this.set({ phase: "reconnecting" });
+    void this.media.open("audio");
+    try {
+      const { engagement, device } = this.options;
+      const offer = await this.options.api.openPath({ engagement, device });
+      if (turn === this.turn) await this.accept(offer);
+    } catch (error) {
+      if (turn === this.turn) this.failed(error);
+    }
+  }
+
+  /** The server prepared the next path: keep it for the next page. */
+  keepTicket(ticket: PathOffer): void {
+    this.ticket = ticket;
+    this.save();
+  }
+
+  setMuted(muted: boolean): void {
+    this.media.setMuted(muted);
+    this.save();
+  }
+
+  /** Turn the camera on or off; resolves to whether it is on. */
+  async setCamera(on: boolean): Promise<boolean> {
+    if (on) await this.media.open("video");
+    else this.media.close("video");
+    this.camera = this.media.state.video === "on";
+    this.save();
+    return this.camera;
+  }
+
+  async chooseSpeaker(deviceId: string): Promise<void> {
+    this.speakerId = deviceId;
+    await Promise.all([...this.speakers.values()].map((speaker) => speaker.setSinkId?.(deviceId)));
+  }
+
+  /** In a tap: play what the browser would not play by itself. */
+  hear(): void {
+    for (const speaker of this.speakers.values()) this.play(speaker);
+  }
+
+  /** Report loudness (0 to 1) five times a second; returns how to stop. */
+  watchLevels(fn: (levels: { mine: number; theirs: number }) => void): () => void {
+    const timer = setInterval(async () => {
+      const levels = await this.path?.levels().catch(() => undefined);
+      if (levels) fn(levels);
+    }, LEVEL_MS);
+    return () => clearInterval(timer);
+  }
+
+  /** Another tab took the leg: let go of path and devices, but keep showing where it is. */
+  moved(): void {
+    this.letGo();
+    this.set({ phase: "elsewhere" });
+  }
+
+  /** The call is over, or this page gives it up. */
+  close(): void {
+    this.letGo();
+    globalThis.removeEventListener?.("online", this.networkBack);
+    this.set({ phase: "closed" });
+  }
+
+  private letGo(): void {
+    this.turn += 1;
+    clearTimeout(this.retry);
+    this.path?.close();
+    this.old?.close();
+    this.path = null;
+    this.old = null;
+    this.media.close("audio");
+    this.media.close("video");
+    this.sweep(true);
+    forgetCall(this.options.store, this.engagement);
+    this.release?.();
+    this.release = null;
+  }
+
+  private newPath(offer: PathOffer): Path {
+    const path = new Path(
+      offer,
+      {
+        track: (track) => this.receive(path, track),
+        connected: () => this.up(path),
+        dead: () => this.down(path),
+      },
+      this.options.createPeer,
+    );
+    if (this.path?.connected) {
+      this.old?.close();
+      this.old = this.path;
+    } else {
+      this.path?.close();
+    }
+    this.path = path;
+    return path;
+  }
+
+  private attach(path: Path): void {
+    void path.send("audio", this.media.track.audio);
+    void path.send("video", this.media.track.video);
+  }
+
+  private receive(path: Path, track: MediaStreamTrack): void {
+    if (path !== this.path) return;
+    if (track.kind === "video") {
+      this.pictures = [track, ...this.pictures.filter((one) => one.readyState === "live")];
+      this.set({ video: new MediaStream(this.pictures) });
+      return;
+    }
+    const speaker = (this.options.createSpeaker ?? (() => new Audio()))();
+    speaker.autoplay = true;
+    speaker.srcObject = new MediaStream([track]);
+    if (this.speakerId !== "") void speaker.setSinkId?.(this.speakerId).catch(() => undefined);
+    this.speakers.set(track, speaker);
+    this.play(speaker);
+  }
+
+  private play(speaker: Speaker): void {
+    speaker.play().then(
+      () => this.set({ silenced: false }),
+      (error: unknown) => {
+        if (error instanceof Error && error.name === "NotAllowedError") this.set({ silenced: true });
+      },
+    );
+  }
+
+  /** Forget the tracks of closed paths, or all. */
+  private sweep(all: boolean): void {
+    for (const [track, speaker] of this.speakers) {
+      if (!all && track.readyState === "live") continue;
+      speaker.pause();
+      speaker.srcObject = null;
+      this.speakers.delete(track);
+    }
+    const live = all ? [] : this.pictures.filter((track) => track.readyState === "live");
+    if (live.length === this.pictures.length) return;
+    this.pictures = live;
+    this.set({ video: live.length === 0 ? null : new MediaStream(live) });
+  }
+
+  private up(path: Path): void {
+    if (path !== this.path) return;
+    this.attempt = 0;
+    this.refusals = 0;
+    this.old?.close();
+    this.old = null;
+    this.sweep(false);
+    this.set({ phase: "connected" });
+  }
+
+  private down(path: Path): void {
+    if (path === this.old) {
+      this.old = null;
+      path.close();
+    } else if (path === this.path) {
+      void this.reopen();
+    }
+  }
+
+  private failed(error: unknown): void {
+    const code = error instanceof TalkError ? error.code : "invalid_sdp";
+    if (code === "control_held") {
+      this.moved();
+      return;
+    }
+    this.attempt += 1;
+    if (OVER.has(code)) this.refusals += 1;
+    // The first refusal may only mean that the ticket was spent: a fresh path tells.
+    if (this.refusals > 1) {
+      this.close();
+      return;
+    }
+    this.set({ phase: this.phaseWhileMoving() });
+    const top = Math.min(LONGEST_WAIT_MS, 250 * 2 ** this.attempt);
+    const wait = OVER.has(code) ? 0 : top * (0.5 + (this.options.random ?? Math.random)() / 2);
+    this.retry = setTimeout(() => void this.reopen(), wait);
+  }
+
+  private phaseWhileMoving(): LegPhase {
+    if (this.path?.connected) return "connected";
+    return this.state.phase === "connecting" ? "connecting" : "reconnecting";
+  }
+
+  private readonly networkBack = (): void => {
+    const { phase } = this.state;
+    if (phase === "reconnecting" && this.path?.connected !== true) void this.reopen();
+  };
+
+  private deviceChanged(kind: "audio" | "video"): void {
+    const track = this.media.track[kind];
+    if (kind === "video") this.camera = track !== null;
+    void this.path?.send(kind, track);
+    this.set({
+      muted: this.media.muted,
+      microphone: this.media.state.audio,
+      camera: this.media.state.video,
+      preview: this.previewOf(this.media.track.video),
+    });
+  }
+
+  private previewOf(track: MediaStreamTrack | null): MediaStream | null {
+    if (track === null) return null;
+    return this.state.preview?.getTracks()[0] === track ? this.state.preview : new MediaStream([track]);
+  }
+
+  private save(): void {
+    if (this.state.phase === "closed" || this.state.phase === "elsewhere") return;
+    const { engagement, device } = this.options;
+    const { ticket, camera } = this;
+    saveCall(this.options.store, { device, engagement, ticket, muted: this.media.muted, camera });
+  }
+
+  /** Held while this tab has the leg, so that the other tabs of this browser can know. */
+  private hold(): void {
+    this.options.locks
+      ?.request(
+        `talknow-call-${this.engagement}`,
+        () =>
+          new Promise<void>((resolve) => {
+            this.release = resolve;
+          }),
+      )
+      .catch(() => undefined);
+  }
+
+  private set(change: Partial<LegState>): void {
+    this.state = { ...this.state, ...change };
+    for (const fn of this.watchers) fn();
+  }
+}

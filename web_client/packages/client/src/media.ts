@@ -1,0 +1,97 @@
+/**
+ * Microphone and camera of this tab: asked for when wanted, kept, exchanged and let go.
+ *
+ * It owns the local tracks; a leg only borrows them, so a new path of a leg needs no new question to the
+ * person. Refusal is a state, never an exception. Source: W3C Media Capture, getUserMedia() errors.
+ */
+export type DeviceState = "off" | "asking" | "on" | "denied" | "missing" | "busy";
+export type Devices = Pick<MediaDevices, "getUserMedia">;
+type Kind = "audio" | "video";
+
+function refusal(error: unknown): DeviceState {
+  const name = error instanceof Error ? error.name : "";
+  if (name === "NotAllowedError" || name === "SecurityError") return "denied";
+  return name === "NotFoundError" || name === "OverconstrainedError" ? "missing" : "busy";
+}
+
+const WANTED: Record<Kind, MediaTrackConstraints> = {
+  audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
+  video: { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 24, max: 30 } },
+};
+
+export class LocalMedia {
+  readonly track: Record<Kind, MediaStreamTrack | null> = { audio: null, video: null };
+  readonly state: Record<Kind, DeviceState> = { audio: "off", video: "off" };
+  muted = false;
+  private readonly chosen: Partial<Record<Kind, string>> = {};
+  private readonly asked: Record<Kind, number> = { audio: 0, video: 0 };
+
+  constructor(
+    private readonly devices: Devices | undefined,
+    private readonly onChange: (kind: Kind) => void,
+  ) {}
+
+  /** Ask for microphone or camera; resolves to its state when the person has answered. */
+  async open(kind: Kind): Promise<DeviceState> {
+    if (this.track[kind]?.readyState === "live" || this.state[kind] === "asking") return this.state[kind];
+    this.asked[kind] += 1;
+    const turn = this.asked[kind];
+    this.become(kind, "asking");
+    try {
+      if (this.devices === undefined) throw new DOMException("insecure context", "NotAllowedError");
+      const deviceId = this.chosen[kind];
+      const wanted = { ...WANTED[kind], ...(deviceId ? { deviceId: { exact: deviceId } } : {}) };
+      const stream = await this.devices.getUserMedia({ [kind]: wanted });
+      const track = stream.getTracks()[0] ?? null;
+      if (turn !== this.asked[kind]) track?.stop();
+      else this.put(kind, track);
+    } catch (error) {
+      if (turn === this.asked[kind]) this.become(kind, refusal(error));
+    }
+    return this.state[kind];
+  }
+
+  /** Let the device go; its light goes out. */
+  close(kind: Kind): void {
+    this.asked[kind] += 1;
+    this.track[kind]?.stop();
+    this.track[kind] = null;
+    this.become(kind, "off");
+  }
+
+  async choose(kind: Kind, deviceId: string): Promise<DeviceState> {
+    this.chosen[kind] = deviceId;
+    if (this.state[kind] !== "on") return this.state[kind];
+    const old = this.track[kind];
+    this.track[kind] = null;
+    const state = await this.open(kind);
+    old?.stop();
+    return state;
+  }
+
+  setMuted(muted: boolean): void {
+    this.muted = muted;
+    if (this.track.audio) this.track.audio.enabled = !muted;
+    this.onChange("audio");
+  }
+
+  private put(kind: Kind, track: MediaStreamTrack | null): void {
+    this.track[kind] = track;
+    if (track === null) {
+      this.become(kind, "missing");
+      return;
+    }
+    if (kind === "audio") track.enabled = !this.muted;
+    track.addEventListener("ended", () => {
+      if (this.track[kind] !== track) return;
+      this.track[kind] = null;
+      this.become(kind, "missing");
+    });
+    this.become(kind, "on");
+  }
+
+  private become(kind: Kind, state: DeviceState): void {
+    this.state[kind] = state;
+    this.onChange(kind);
+  }
+}

@@ -1,0 +1,113 @@
+/**
+ * One peer connection of a leg: answers the server's offer at once and reports whether it lives.
+ *
+ * It never gathers before answering, never opens a device and never decides what follows its end.
+ * Source: RFC 8829; W3C WebRTC 1.0; the measurements behind 'answer first, attach tracks later'.
+ */
+import type { IceServer, PathOffer } from "@talknow/protocol";
+
+export type PeerFactory = (config: RTCConfiguration) => RTCPeerConnection;
+
+export interface PathEvents {
+  track(track: MediaStreamTrack): void;
+  connected(): void;
+  /** The path is dead, or has been silent longer than `DISCONNECTED_MS`. */
+  dead(): void;
+}
+
+/** A short interruption of the network heals by itself; after this a new path is quicker. */
+export const DISCONNECTED_MS = 2_000;
+/** A path that is not up after this never will be. */
+export const CONNECT_MS = 6_000;
+
+function iceServers(servers: IceServer[]): RTCIceServer[] {
+  return servers.map(({ urls, username, credential }) =>
+    username ? { urls, username, credential } : { urls },
+  );
+}
+
+export class Path {
+  readonly id: string;
+  revision: number;
+  connected = false;
+  private readonly peer: RTCPeerConnection;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private closed = false;
+
+  constructor(
+    offer: PathOffer,
+    private readonly events: PathEvents,
+    create: PeerFactory = (config) => new RTCPeerConnection(config),
+  ) {
+    this.id = offer.path;
+    this.revision = offer.revision;
+    this.peer = create({ iceServers: iceServers(offer.ice_servers ?? []), bundlePolicy: "max-bundle" });
+    this.peer.ontrack = ({ track }) => this.events.track(track);
+    this.peer.onconnectionstatechange = () => this.watch();
+    this.timer = setTimeout(() => this.die(), CONNECT_MS);
+  }
+
+  /** Apply the offer (also a later revision of it) and return the answer's SDP. */
+  async answer(offer: PathOffer): Promise<string> {
+    await this.peer.setRemoteDescription({ type: "offer", sdp: offer.sdp });
+    for (const kind of ["audio", "video"]) {
+      const transceiver = this.peer.getTransceivers().find((one) => one.receiver.track.kind === kind);
+      if (transceiver) transceiver.direction = "sendrecv";
+    }
+    const answer = await this.peer.createAnswer();
+    await this.peer.setLocalDescription(answer);
+    this.revision = offer.revision;
+    return answer.sdp ?? "";
+  }
+
+  /** What this side sends; null sends nothing. Needs no negotiation. */
+  async send(kind: "audio" | "video", track: MediaStreamTrack | null): Promise<void> {
+    if (this.closed) return;
+    const transceiver = this.peer.getTransceivers().find((one) => one.receiver.track.kind === kind);
+    if (transceiver && transceiver.sender.track !== track) {
+      await transceiver.sender.replaceTrack(track).catch(() => undefined);
+    }
+  }
+
+  /** Loudness now, 0 to 1, from the statistics: needs no audio graph and no gesture. */
+  async levels(): Promise<{ mine: number; theirs: number }> {
+    const levels = { mine: 0, theirs: 0 };
+    if (this.closed) return levels;
+    const report = await this.peer.getStats();
+    report.forEach((entry: { type: string; kind?: string; audioLevel?: number }) => {
+      if (entry.kind !== "audio") return;
+      if (entry.type === "media-source") levels.mine = Math.max(levels.mine, entry.audioLevel ?? 0);
+      if (entry.type === "inbound-rtp") levels.theirs = Math.max(levels.theirs, entry.audioLevel ?? 0);
+    });
+    return levels;
+  }
+
+  close(): void {
+    this.closed = true;
+    clearTimeout(this.timer);
+    this.peer.ontrack = null;
+    this.peer.onconnectionstatechange = null;
+    this.peer.close();
+  }
+
+  private watch(): void {
+    const state = this.peer.connectionState;
+    if (state === "connected") {
+      clearTimeout(this.timer);
+      this.connected = true;
+      this.events.connected();
+    } else if (state === "failed" || state === "closed") {
+      this.die();
+    } else if (state === "disconnected") {
+      clearTimeout(this.timer);
+      this.timer = setTimeout(() => this.die(), DISCONNECTED_MS);
+    }
+  }
+
+  private die(): void {
+    if (this.closed) return;
+    clearTimeout(this.timer);
+    this.connected = false;
+    this.events.dead();
+  }
+}
