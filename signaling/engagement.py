@@ -144,7 +144,7 @@ def recall(state: Engagement | None, event: Event) -> Remembered | None:
     """
     if state is None or not isinstance(event, CommandEvent):
         return None
-    memory = state.remembered.get(event.device, ())
+    memory = state.remembered.get(_sender(event), ())
     for remembered in reversed(memory):
         if remembered.counter == event.counter:
             if remembered.body_hash != event.body_hash:
@@ -153,6 +153,11 @@ def recall(state: Engagement | None, event: Event) -> Remembered | None:
     if len(memory) == REMEMBERED_PER_DEVICE and event.counter < memory[0].counter:
         raise IdempotencyConflict("forgotten", event.counter)
     return None
+
+
+def _sender(event: CommandEvent) -> str:
+    """Devices are named by clients: a participant can only meet its own counters."""
+    return f"{event.by}/{event.device}"
 
 
 def is_noop(state: Engagement | None, event: EngagementEvent) -> bool:
@@ -253,8 +258,8 @@ def _account(work: Work, event: EngagementEvent) -> None:
     state.changed_ms = event.at_ms
     if isinstance(event, CommandEvent):
         remembered = Remembered(event.counter, event.body_hash, state.seq, event.at_ms)
-        memory = (*state.remembered.get(event.device, ()), remembered)
-        state.remembered[event.device] = memory[-REMEMBERED_PER_DEVICE:]
+        memory = (*state.remembered.get(_sender(event), ()), remembered)
+        state.remembered[_sender(event)] = memory[-REMEMBERED_PER_DEVICE:]
     if not isinstance(event, _SILENT):
         work.effects.insert(0, Announce(state.seq))
 

@@ -120,7 +120,7 @@ class Engagement(Struct):
     suggested_by: ParticipantId | None = None
     connected_ms: int = 0
     legs: dict[LegId, Leg] = field(default_factory=dict)
-    remembered: dict[DeviceId, tuple[Remembered, ...]] = field(default_factory=dict)
+    remembered: dict[str, tuple[Remembered, ...]] = field(default_factory=dict)
     timers: dict[str, int] = field(default_factory=dict)
     posts: dict[int, Post] = field(default_factory=dict)
     next_post: int = 1
