@@ -1,0 +1,46 @@
+/**
+ * The call code, a chunk of its own: loaded when there is a call, and before everything else on a page that
+ * follows a page in a call. `resume` answers the saved ticket without waiting for chat, socket or layout.
+ */
+import { CALL_KEY, CallLeg, readJson, type SavedCall } from "@talknow/client";
+import { apiOf, deviceOfPage, session, visitorOf } from "./page.ts";
+import type { Settings } from "./settings.ts";
+
+export { CallKeeper } from "@talknow/client";
+
+let resumed: CallLeg | null = null;
+
+/** Take the leg of the page before back at once. Does nothing when this tab is only a copy. */
+export async function resume(settings: Settings): Promise<void> {
+  const saved = readJson<SavedCall>(session, CALL_KEY);
+  if (saved === null || resumed !== null || visitorOf(settings).known === null) return;
+  const device = await deviceOfPage();
+  if (device !== saved.device) {
+    session.removeItem(CALL_KEY);
+    return;
+  }
+  const { engagement } = saved;
+  resumed = new CallLeg({ engagement, device, api: apiOf(settings), store: session, locks: navigator.locks });
+  await resumed.resume();
+}
+
+/** The leg that `resume` took back, once. */
+export function takeResumed(): CallLeg | null {
+  const leg = resumed;
+  resumed = null;
+  return leg;
+}
+
+/**
+ * Ask the person for the microphone before the call is started, and let it go again: it is opened
+ * by the leg when an agent is there. Returns whether it may be used, and why not.
+ */
+export async function askMicrophone(): Promise<"on" | "denied" | "missing"> {
+  try {
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: true });
+    for (const track of stream.getTracks()) track.stop();
+    return "on";
+  } catch (error) {
+    return error instanceof Error && error.name === "NotFoundError" ? "missing" : "denied";
+  }
+}

@@ -1,0 +1,136 @@
+/**
+ * The style sheet of the shadow root. Everything is reset at the host, so that the company's styles
+ * do not come in; contrast is at least 4.5:1 for text and 3:1 for controls (WCAG 2.2 AA).
+ */
+export const STYLES = `
+:host { all: initial; position: fixed; right: 20px; bottom: 20px; z-index: 2147483000; color-scheme: light; }
+@media print { :host { display: none; } }
+*, *::before, *::after { box-sizing: border-box; }
+.talk {
+  --ink: #15222e; --quiet: #52616e; --line: #d8dfe5; --paper: #fff; --ground: #f4f7f9;
+  --brand: #0b4f8a; --brand-dark: #083c69; --go: #0b7a4b; --stop: #b3261e; --warn: #fff4dc;
+  font: 15px/1.45 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
+  color: var(--ink); -webkit-font-smoothing: antialiased; text-align: left;
+}
+button { font: inherit; color: inherit; border: 0; background: none; cursor: pointer; padding: 0; margin: 0; }
+button:disabled { cursor: default; opacity: .45; }
+:focus-visible { outline: 3px solid #6db3f2; outline-offset: 2px; }
+p { margin: 0; }
+.icon { width: 22px; height: 22px; flex: none; fill: none; stroke: currentColor; stroke-width: 1.8; stroke-linecap: round; stroke-linejoin: round; }
+.hidden { position: absolute; width: 1px; height: 1px; margin: -1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+.launcher {
+  display: grid; place-items: center; position: relative; margin-left: auto; width: 60px; height: 60px; border-radius: 50%;
+  background: var(--brand); color: #fff; box-shadow: 0 6px 20px rgb(8 40 70 / .32); transition: background .15s, transform .15s;
+}
+.launcher:hover { background: var(--brand-dark); transform: translateY(-1px); }
+.launcher.in-call { background: var(--go); }
+.launcher .icon { width: 28px; height: 28px; }
+.badge {
+  position: absolute; top: -4px; right: -4px; min-width: 22px; height: 22px; padding: 0 6px; border-radius: 11px;
+  background: var(--stop); color: #fff; font-size: 12px; font-weight: 700; line-height: 22px; text-align: center;
+}
+.panel {
+  position: absolute; right: 0; bottom: 76px; display: flex; flex-direction: column; width: 384px;
+  height: min(660px, calc(100vh - 116px)); height: min(660px, calc(100dvh - 116px)); overflow: hidden;
+  background: var(--paper); border-radius: 16px; box-shadow: 0 12px 48px rgb(8 40 70 / .28), 0 0 0 1px rgb(8 40 70 / .07);
+  animation: rise .18s ease-out;
+}
+@keyframes rise { from { opacity: 0; transform: translateY(10px); } }
+header { display: flex; align-items: center; gap: 10px; padding: 12px 14px; background: var(--brand); color: #fff; }
+.avatar { display: grid; place-items: center; flex: none; width: 40px; height: 40px; border-radius: 50%; background: rgb(255 255 255 / .2); font-weight: 700; }
+.who { display: flex; flex-direction: column; flex: 1; min-width: 0; line-height: 1.25; }
+.who strong, .who span { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.who span { font-size: 13px; color: #dceaf6; }
+.primary, .secondary {
+  display: inline-flex; align-items: center; justify-content: center; gap: 8px; min-height: 40px; padding: 0 16px;
+  border-radius: 20px; font-weight: 600; white-space: nowrap;
+}
+.primary { background: var(--brand); color: #fff; }
+.primary:hover { background: var(--brand-dark); }
+.secondary { background: #e8eef3; color: var(--ink); }
+.secondary:hover { background: #dbe4eb; }
+header .talk-now { background: #fff; color: var(--brand-dark); }
+header .talk-now:hover { background: #e6f1fa; }
+.talk-now .icon { width: 18px; height: 18px; }
+.plain { color: var(--brand); font-weight: 600; text-decoration: underline; }
+.round { display: grid; place-items: center; flex: none; width: 40px; height: 40px; border-radius: 50%; color: var(--quiet); }
+.round:hover { background: #e8eef3; }
+header .round { color: #fff; }
+header .round:hover { background: rgb(255 255 255 / .18); }
+.sheet-close { display: none; }
+.wide { width: 100%; margin-top: 8px; }
+.row { display: flex; flex-wrap: wrap; gap: 8px; margin-top: 10px; }
+.small, .wording { font-size: 12.5px; color: var(--quiet); }
+.wording { padding: 0 16px 8px; }
+.link-state, .queue { padding: 8px 16px; font-size: 13.5px; background: var(--ground); border-bottom: 1px solid var(--line); }
+.link-state { background: var(--warn); }
+.queue { border: 0; border-top: 1px solid var(--line); }
+.notice { display: flex; gap: 12px; align-items: flex-start; justify-content: space-between; margin: 0 12px 8px; padding: 10px 12px; border-radius: 10px; background: var(--warn); font-size: 13.5px; }
+.card { margin: 0 12px 10px; padding: 14px; border: 1px solid var(--line); border-radius: 12px; background: var(--ground); }
+.messages { display: flex; flex-direction: column; flex: 1; gap: 6px; min-height: 0; padding: 16px; overflow-y: auto; overscroll-behavior: contain; }
+.messages:focus-visible { outline-offset: -3px; }
+.bubble { max-width: 82%; padding: 8px 12px 6px; border-radius: 16px; overflow-wrap: anywhere; white-space: pre-wrap; }
+.theirs { align-self: flex-start; background: #eaf0f4; border-bottom-left-radius: 5px; }
+.mine { align-self: flex-end; background: var(--brand); color: #fff; border-bottom-right-radius: 5px; }
+.greeting { margin-bottom: 6px; }
+.waiting { background: #33689a; }
+.bubble a { color: inherit; text-decoration: underline; }
+.meta { display: flex; justify-content: flex-end; align-items: center; gap: 4px; margin-top: 2px; font-size: 11.5px; color: var(--quiet); }
+.mine .meta { color: #dceaf6; }
+.meta .icon { width: 15px; height: 15px; }
+.status { display: inline-flex; }
+.status.read { color: #8df0c0; }
+.happening { align-self: center; padding: 4px 0; font-size: 12.5px; color: var(--quiet); text-align: center; }
+.older { align-self: center; }
+.typing { display: flex; gap: 4px; align-self: flex-start; padding: 12px 14px; border-radius: 16px; background: #eaf0f4; }
+.typing i { width: 7px; height: 7px; border-radius: 50%; background: var(--quiet); animation: blink 1.2s infinite; }
+.typing i:nth-child(2) { animation-delay: .2s; }
+.typing i:nth-child(3) { animation-delay: .4s; }
+@keyframes blink { 0%, 60%, 100% { opacity: .3; } 30% { opacity: 1; } }
+.photo { display: block; margin: -2px -6px 2px; border-radius: 11px; overflow: hidden; }
+.photo img { display: block; max-width: 100%; max-height: 260px; object-fit: cover; }
+.file { display: flex; align-items: center; gap: 8px; width: 100%; padding: 6px 2px; text-align: left; }
+.file-name { flex: 1; min-width: 0; font-weight: 600; text-decoration: underline; }
+.file-size { font-size: 12px; white-space: nowrap; }
+.composer { position: relative; padding: 8px 12px 8px; border-top: 1px solid var(--line); }
+textarea { display: block; width: 100%; max-height: 132px; padding: 9px 12px; border: 1px solid #8795a1; border-radius: 12px; font: inherit; font-size: 16px; color: inherit; background: #fff; resize: none; }
+textarea::placeholder { color: #667582; opacity: 1; }
+.tools { display: flex; align-items: center; gap: 2px; margin-top: 4px; }
+.length { flex: 1; font-size: 12.5px; color: var(--quiet); text-align: right; padding-right: 8px; }
+.length.over { color: var(--stop); font-weight: 700; }
+.send { background: var(--brand); color: #fff; }
+.send:hover { background: var(--brand-dark); }
+.send:disabled { background: #52616e; opacity: 1; color: #fff; }
+fieldset { margin: 0; min-width: 0; }
+.emoji { position: absolute; left: 12px; bottom: calc(100% + 6px); display: grid; grid-template-columns: repeat(7, 40px); max-height: 216px; padding: 8px; overflow-y: auto; background: #fff; border: 1px solid var(--line); border-radius: 12px; box-shadow: 0 6px 24px rgb(8 40 70 / .2); }
+.emoji button { width: 40px; height: 40px; border-radius: 8px; font-size: 22px; }
+.emoji button:hover { background: #e8eef3; }
+.ended { display: flex; flex-direction: column; align-items: center; gap: 10px; padding: 16px; border-top: 1px solid var(--line); }
+.call { padding: 10px 14px; background: #0f2b22; color: #fff; }
+.call-row { display: flex; align-items: center; gap: 10px; }
+.call-state { flex: 1; min-width: 0; font-weight: 600; font-variant-numeric: tabular-nums; }
+.call-buttons { display: flex; align-items: center; gap: 6px; }
+.call .round { background: rgb(255 255 255 / .14); color: #fff; }
+.call .round:hover { background: rgb(255 255 255 / .26); }
+.call .round.on { background: #fff; color: #0f2b22; }
+.call .hang-up, .call .hang-up:hover { background: var(--stop); }
+.call .small { margin-top: 8px; color: #cfe3da; }
+.level { display: flex; align-items: flex-end; gap: 3px; height: 18px; }
+.level i { width: 4px; height: 100%; border-radius: 2px; background: rgb(255 255 255 / .25); }
+.level i:nth-child(1) { height: 30%; } .level i:nth-child(2) { height: 48%; } .level i:nth-child(3) { height: 65%; } .level i:nth-child(4) { height: 82%; }
+.level[data-lit="1"] i:nth-child(-n+1), .level[data-lit="2"] i:nth-child(-n+2), .level[data-lit="3"] i:nth-child(-n+3),
+.level[data-lit="4"] i:nth-child(-n+4), .level[data-lit="5"] i { background: #4fe0a0; }
+.pictures { position: relative; margin: -10px -14px 10px; background: #000; }
+.pictures .remote { display: block; width: 100%; max-height: 250px; object-fit: contain; }
+.pictures .preview { position: absolute; right: 10px; bottom: 10px; width: 96px; border: 2px solid #fff; border-radius: 8px; transform: scaleX(-1); }
+.pictures.only-me { padding: 10px; text-align: right; background: transparent; }
+.pictures.only-me .preview { position: static; }
+@media (max-width: 480px) {
+  :host { right: 14px; bottom: 14px; }
+  .open .launcher { visibility: hidden; }
+  .sheet-close { display: grid; }
+  .panel { position: fixed; inset: 0; width: auto; height: 100vh; height: 100dvh; border-radius: 0; animation: none; padding-bottom: env(safe-area-inset-bottom); }
+}
+@media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }
+@media (forced-colors: active) { .launcher, .primary, .secondary, .round { border: 1px solid; } }
+`;

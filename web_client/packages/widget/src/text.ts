@@ -1,0 +1,43 @@
+/** Every word the visitor reads, and the wordings a consent refers to by its SHA-256. */
+export const LANGUAGE = "en";
+
+export const TEXT = {
+  voiceWording:
+    "When you press Talk now, your browser may ask for your microphone. It is used for this call only and you can mute it at any time.",
+  videoWording: "Your picture is shown only to the people in this call.",
+  talkNow: "Talk now",
+  notNow: "Not now",
+  open: "Open chat",
+  close: "Close chat",
+  nextInLine: "You are next. An agent will be with you shortly.",
+  nobody: "Nobody is available right now. Leave your message, we answer as soon as we can.",
+  waiting: "We are finding someone for you.",
+  reconnecting: "Connection lost. Trying again, nothing you write is lost.",
+  refused: "The chat is not available here at the moment.",
+  ended: "This chat has ended.",
+  startAgain: "Start again",
+  requested: "Calling. An agent will answer shortly.",
+  negotiating: "Connecting the call",
+  onHold: "On hold",
+  callBack: "Reconnecting the call",
+  elsewhere: "The call is in another tab.",
+  denied:
+    "Your browser does not allow the microphone on this page. Allow it in the address bar, at the symbol left of the address, then press Talk now again.",
+  missing: "No microphone was found. Connect one, then press Talk now again.",
+  cameraDenied: "The camera could not be turned on. Check that your browser allows it on this page.",
+  tapToHear: "Tap to hear the call",
+  tooLarge: "This file is too large. The limit is ",
+  wrongType: "This kind of file cannot be sent. Photos and PDF files can.",
+  uploadFailed: "The file could not be sent. Please try again.",
+  sendFailed: "This message could not be sent.",
+} as const;
+
+export function position(place: number): string {
+  return place <= 1 ? TEXT.nextInLine : `You are number ${place} in line.`;
+}
+
+/** SHA-256 (hex) of a wording exactly as shown. */
+export async function sha256(wording: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(wording));
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}

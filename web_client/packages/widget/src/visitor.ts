@@ -1,0 +1,105 @@
+/**
+ * Who the visitor is in this browser: the credential, kept per site and per subject of the company's token.
+ *
+ * A token is redeemed once; afterwards the credential is the visitor, so a token that ran out never
+ * interrupts. The token is only read for its subject here; the server alone verifies it.
+ * Source: docs/protocol.md, sections 1 and 8.
+ */
+import { type Api, readJson, type Store, TalkError } from "@talknow/client";
+import type { SessionReply } from "@talknow/protocol";
+
+const PREFIX = "talknow:visitor:";
+const TOKEN_FAULTS = new Set(["invalid_token", "token_replayed"]);
+
+/** The `sub` of a JWT, "" when there is none; unverified, for choosing the stored credential only. */
+export function subjectOf(token: string | null): string {
+  try {
+    const part = token?.split(".")[1] ?? "";
+    const bytes = Uint8Array.from(atob(part.replaceAll("-", "+").replaceAll("_", "/")), (c) =>
+      c.charCodeAt(0),
+    );
+    const claims = JSON.parse(new TextDecoder().decode(bytes)) as { sub?: unknown };
+    return typeof claims.sub === "string" ? claims.sub : "";
+  } catch {
+    return "";
+  }
+}
+
+export interface VisitorOptions {
+  api: Pick<Api, "session">;
+  site: string;
+  store: Store;
+  /** A token that the server refused; the visitor goes on with the credential, or anonymously. */
+  onFault: (code: string) => void;
+}
+
+export class Visitor {
+  private token: string | null = null;
+  private pending: Promise<SessionReply> | null = null;
+
+  constructor(private readonly options: VisitorOptions) {}
+
+  /** Of the token; a page without one goes on as whom this browser last was, until sign-out. */
+  get subject(): string {
+    if (this.token !== null) return subjectOf(this.token);
+    return this.options.store.getItem(this.subjectKey) ?? "";
+  }
+
+  /** What is stored for this subject, or null before the first session. */
+  get known(): SessionReply | null {
+    const saved = readJson<SessionReply>(this.options.store, this.key);
+    return saved !== null && saved.expires_ms > Date.now() ? saved : null;
+  }
+
+  /** Take a fresh token; true when it names another subject than before. */
+  setToken(token: string | null): boolean {
+    const before = this.subject;
+    this.token = token;
+    const subject = this.subject;
+    if (token !== null) this.options.store.setItem(this.subjectKey, subject);
+    return subject !== before;
+  }
+
+  /** The visitor's credential; `stale` when the server refused the stored one. */
+  async credential(stale = false): Promise<string> {
+    if (!stale && this.known !== null) return this.known.credential;
+    this.pending ??= this.request().finally(() => {
+      this.pending = null;
+    });
+    return (await this.pending).credential;
+  }
+
+  /** Sign-out: no credential of this site stays in this browser. */
+  clear(): void {
+    const { store, site } = this.options;
+    for (const key of store.keys()) if (key.startsWith(`${PREFIX}${site}:`)) store.removeItem(key);
+    store.removeItem(this.subjectKey);
+    this.token = null;
+  }
+
+  private get subjectKey(): string {
+    return `talknow:subject:${this.options.site}`;
+  }
+
+  private get key(): string {
+    return `${PREFIX}${this.options.site}:${this.subject}`;
+  }
+
+  private async request(): Promise<SessionReply> {
+    const { api, site, store } = this.options;
+    const credential = readJson<SessionReply>(store, this.key)?.credential;
+    const key = this.key;
+    const known = credential === undefined ? {} : { credential };
+    const token = this.token;
+    let reply: SessionReply;
+    try {
+      reply = await api.session({ site, ...known, ...(token === null ? {} : { token }) });
+    } catch (error) {
+      if (token === null || !(error instanceof TalkError) || !TOKEN_FAULTS.has(error.code)) throw error;
+      if (credential === undefined) this.options.onFault(error.code);
+      reply = await api.session({ site, ...known });
+    }
+    store.setItem(key, JSON.stringify(reply));
+    return reply;
+  }
+}
