@@ -6,7 +6,8 @@ import { fileURLToPath } from "node:url";
 import { build } from "vite";
 
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
-const target = at("../../server/web/");
+// Second argument: another directory to write to (the tests of the size budgets).
+const target = process.argv[3] ? `${process.argv[3]}/` : at("../../server/web/");
 const common = {
   configFile: false,
   logLevel: "warn",
