@@ -1,0 +1,1 @@
+"""Load tests and their harness: `talknow bench NAME`; one file per name. Start with `harness.py`."""

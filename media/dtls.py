@@ -1,0 +1,170 @@
+"""DTLS 1.2 of one path, without sockets: bytes in, bytes out, keys at the end.
+
+Certificate, TLS context and SRTP profiles are aiortc's; the handshake loop is ours, because it may
+finish before the peer's description is here: who the peer is (its fingerprint) is asked afterwards, and
+no media passes before. Only AES-GCM is offered. Source: RFC 5764, RFC 7714, RFC 8827.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from aiortc.rtcdtlstransport import (
+    SRTP_AEAD_AES_128_GCM,
+    SRTP_AEAD_AES_256_GCM,
+    RTCCertificate,
+    certificate_digest,
+)
+from OpenSSL import SSL
+from pylibsrtp import Policy, Session
+
+PROFILES = [SRTP_AEAD_AES_128_GCM, SRTP_AEAD_AES_256_GCM]
+MAX_FLIGHT_BYTES = 16_384
+MAX_DATAGRAM_BYTES = 1_200
+RECORD_HEADER_BYTES = 13
+REPLAY_WINDOW = 1_024
+
+
+class Dtls:
+    """One DTLS association. `send` gets datagrams; `done` is called once: connected, failed or closed."""
+
+    def __init__(self, certificate: RTCCertificate, *, client: bool, send: Callable[[bytes], None]) -> None:
+        self._client = client
+        self._send = send
+        self._ssl = SSL.Connection(certificate._create_ssl_context(srtp_profiles=PROFILES))
+        if client:
+            self._ssl.set_connect_state()
+        else:
+            self._ssl.set_accept_state()
+        self._timer: asyncio.TimerHandle | None = None
+        self.connected = False
+        self.over = False
+        self.inbound: Session | None = None
+        self.outbound: Session | None = None
+        self.profile = ""
+
+    def start(self) -> None:
+        """The client speaks first; the server waits."""
+        if self._client:
+            self._advance()
+
+    def receive(self, datagram: bytes) -> None:
+        """Feed one datagram. Afterwards look at `connected` and `over`."""
+        if self.over:
+            return
+        try:
+            self._ssl.bio_write(datagram)
+        except SSL.Error:
+            return
+        if self.connected:
+            self._read()
+        else:
+            self._advance()
+
+    def fingerprint(self, algorithm: str) -> str:
+        """The peer's certificate digest in SDP form; "" before there is one."""
+        peer = self._ssl.get_peer_certificate(as_cryptography=True)
+        return "" if peer is None else certificate_digest(peer, algorithm)
+
+    def close(self) -> None:
+        """Say goodbye (close_notify) and stop."""
+        if self._timer is not None:
+            self._timer.cancel()
+        if self.connected and not self.over:
+            try:
+                self._ssl.shutdown()
+            except SSL.Error:
+                pass
+            self._flush()
+        self.over = True
+
+    def _advance(self) -> None:
+        try:
+            self._ssl.do_handshake()
+        except SSL.WantReadError:
+            self._flush()
+            self._arm()
+            return
+        except SSL.Error:
+            self._flush()
+            self.over = True
+            return
+        self._flush()
+        self._export()
+
+    def _read(self) -> None:
+        try:
+            self._ssl.recv(MAX_DATAGRAM_BYTES)
+        except SSL.ZeroReturnError:
+            self.over = True
+        except SSL.Error:
+            pass
+        self._flush()
+
+    def _arm(self) -> None:
+        """Retransmission: OpenSSL says when the flight must go out again."""
+        if self._timer is not None:
+            self._timer.cancel()
+        wait_s = self._ssl.DTLSv1_get_timeout()
+        if wait_s is not None and not self.over:
+            self._timer = asyncio.get_running_loop().call_later(wait_s, self._again)
+
+    def _again(self) -> None:
+        if self.over or self.connected:
+            return
+        try:
+            self._ssl.DTLSv1_handle_timeout()
+        except SSL.Error:
+            self.over = True
+            return
+        self._flush()
+        self._arm()
+
+    def _flush(self) -> None:
+        try:
+            flight = self._ssl.bio_read(MAX_FLIGHT_BYTES)
+        except SSL.Error:
+            return
+        for datagram in datagrams(flight):
+            self._send(datagram)
+
+    def _export(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        chosen = self._ssl.get_selected_srtp_profile()
+        profile = next((p for p in PROFILES if p.openssl_profile == chosen), None)
+        if profile is None:
+            self.over = True
+            return
+        size = 2 * (profile.key_length + profile.salt_length)
+        material = self._ssl.export_keying_material(b"EXTRACTOR-dtls_srtp", size)
+        ours, theirs = (0, 1) if self._client else (1, 0)
+        self.inbound = _session(profile, profile.get_key_and_salt(material, theirs), inbound=True)
+        self.outbound = _session(profile, profile.get_key_and_salt(material, ours), inbound=False)
+        self.profile = profile.openssl_profile.decode()
+        self.connected = True
+
+
+def datagrams(flight: bytes) -> list[bytes]:
+    """Cut a flight between its records, so that each datagram holds whole ones."""
+    found: list[bytes] = []
+    current = b""
+    at = 0
+    while at + RECORD_HEADER_BYTES <= len(flight):
+        size = RECORD_HEADER_BYTES + int.from_bytes(flight[at + 11 : at + 13], "big")
+        record = flight[at : at + size]
+        if current and len(current) + len(record) > MAX_DATAGRAM_BYTES:
+            found.append(current)
+            current = b""
+        current += record
+        at += size
+    return [*found, current] if current else found
+
+
+def _session(profile: object, key: bytes, *, inbound: bool) -> Session:
+    kind = Policy.SSRC_ANY_INBOUND if inbound else Policy.SSRC_ANY_OUTBOUND
+    policy = Policy(key=key, ssrc_type=kind, srtp_profile=profile.libsrtp_profile)  # type: ignore[attr-defined]
+    policy.allow_repeat_tx = not inbound
+    policy.window_size = REPLAY_WINDOW
+    return Session(policy)

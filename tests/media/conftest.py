@@ -1,0 +1,92 @@
+"""A media node on loopback and small client legs that speak real ICE, DTLS and SRTP with it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from benchmarks.peer import PeerPath, close_all
+from media import hold_music, rtp
+from media.node import MediaConfig, MediaNode
+from signaling.protocol import EngagementId, LegId, PathId, PathOffer
+
+E = EngagementId("e_1")
+A, B = LegId("l_a"), LegId("l_b")
+
+
+class Heard:
+    """A media listener that remembers."""
+
+    def __init__(self) -> None:
+        self.connected: list[tuple[LegId, PathId]] = []
+        self.lost: list[tuple[LegId, PathId]] = []
+        self.tickets: list[PathOffer] = []
+
+    def path_connected(self, engagement: EngagementId, leg: LegId, path: PathId) -> None:
+        self.connected.append((leg, path))
+
+    def path_lost(self, engagement: EngagementId, leg: LegId, path: PathId) -> None:
+        self.lost.append((leg, path))
+
+    def ticket_issued(self, engagement: EngagementId, leg: LegId, offer: PathOffer) -> None:
+        self.tickets.append(offer)
+
+
+class Client:
+    """One leg's client: connects by an offer, keeps what arrived."""
+
+    def __init__(self, node: MediaNode, leg: LegId) -> None:
+        self.node = node
+        self.leg = leg
+        self.got: list[tuple[rtp.Header, bytes]] = []
+        self.path: PeerPath | None = None
+        self.ticket: PathOffer | None = None
+
+    async def connect(self, offer: PathOffer | None = None, *, answer_first: bool = True) -> PeerPath:
+        offer = offer or await self.node.open_path(E, self.leg)
+        path = PeerPath(offer.sdp, lambda header, packet, _: self.got.append((header, packet)))
+        if answer_first:
+            await self.answer(offer, path)
+        await path.start()
+        async with asyncio.timeout(5):
+            await path.connected
+        if not answer_first:
+            await self.answer(offer, path)
+        self.path = path
+        return path
+
+    async def answer(self, offer: PathOffer, path: PeerPath) -> None:
+        self.ticket = await self.node.apply_answer(self.leg, offer.path, offer.revision, path.answer_sdp)
+
+
+async def until(check: Callable[[], bool], seconds: float = 5) -> None:
+    async with asyncio.timeout(seconds):
+        while not check():
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture(scope="session")
+def music_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("media")
+    hold_music.load(directory)
+    return directory
+
+
+@pytest.fixture
+async def heard() -> Heard:
+    return Heard()
+
+
+@pytest.fixture
+async def node(music_dir: Path, heard: Heard) -> AsyncIterator[MediaNode]:
+    config = MediaConfig("127.0.0.1", 0, "", 0, music_dir, lambda leg: [])
+    media = MediaNode(config)
+    media.listener = heard
+    await media.start()
+    yield media
+    close_all()
+    await media.close()
+    await asyncio.sleep(0)
