@@ -2,7 +2,8 @@
  * What this participant knows of its engagements: the view, the timeline, who types, what is on its way.
  *
  * It only applies server events; every change makes new objects, so that a UI may compare by identity.
- * `seq` decides what is new: an event seen before changes nothing, so snapshots and live events may overlap.
+ * `seq` decides what is new: what was seen before changes nothing, so snapshots and live events may overlap.
+ * One event of the log may be told in two parts with one seq (a first message also enters the queue).
  */
 import type {
   EngagementSnapshot,
@@ -35,6 +36,16 @@ export interface PendingMessage {
 }
 
 const TYPING_MS = 6_000;
+
+/** Append what is not there yet; only items of the last seq can be told twice. */
+function withNew(items: readonly TimelineItem[], more: readonly TimelineItem[]): readonly TimelineItem[] {
+  const last = items.at(-1)?.seq ?? -1;
+  const known = new Set(items.filter((item) => item.seq === last).map((item) => JSON.stringify(item)));
+  const fresh = more.filter(
+    (item) => item.seq > last || (item.seq === last && !known.has(JSON.stringify(item))),
+  );
+  return fresh.length === 0 ? items : [...items, ...fresh];
+}
 
 export class EngagementStore {
   readonly engagements = new Map<string, EngagementState>();
@@ -195,18 +206,20 @@ export class EngagementStore {
       this.notify();
       return;
     }
-    if (seq <= old.seq) return;
+    if (seq < old.seq) return;
     const queue = view.phase === "queued" || view.phase === "offered" ? old.queue : null;
-    this.update(view.id, () => ({ view, items: [...old.items, ...items], queue, seq }));
+    this.update(view.id, () => ({ view, items: withNew(old.items, items), queue, seq }));
   }
 
   private applyMessage(engagement: string, seq: number, message: MessageItem): void {
     this.update(engagement, (state) => {
-      if (seq <= state.seq) return null;
+      if (seq < state.seq) return null;
       const typing = new Set(state.typing);
       typing.delete(message.by);
-      return { items: [...state.items, message], typing, seq };
+      return { items: withNew(state.items, [message]), typing, seq };
     });
+    // Who writes has read what was there.
+    this.putMark(engagement, { participant: message.by, delivered: seq, read: seq });
   }
 
   private applyMark(engagement: string, seq: number, mark: MarkView): void {

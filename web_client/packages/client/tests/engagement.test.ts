@@ -56,6 +56,20 @@ describe("engagement store", () => {
     expect(store.get("e_1")?.view.phase).toBe("active");
   });
 
+  it("takes a message and the change it makes, told with one seq", () => {
+    wire.ready([{ ...snapshot(1, []), view: viewOf({ seq: 1, phase: "open" }) }]);
+    post(2, "v_1");
+    wire.say("engagement.changed", { seq: 2, view: viewOf({ seq: 2, phase: "queued" }), items: [] });
+    expect(store.get("e_1")?.view.phase).toBe("queued");
+    expect(seqs()).toEqual([2]);
+  });
+
+  it("takes who writes for having read what was there", () => {
+    wire.ready([snapshot(2, [message(2, "v_1")])]);
+    post(3, "a_1");
+    expect(store.othersMarks("e_1")).toEqual({ delivered: 3, read: 3 });
+  });
+
   it("adds what was missed to what was seen, after a reconnect", () => {
     wire.ready([snapshot(2, [message(1), message(2)])]);
     post(3);
