@@ -48,8 +48,9 @@ function Photo({ api, file }: { api: FileApi; file: FileInfo }) {
 
 function Card({ api, file }: { api: FileApi; file: FileInfo }) {
   return (
-    <button type="button" class="file" aria-label={`Save ${file.name}`} onClick={() => void save(api, file)}>
+    <button type="button" class="file" onClick={() => void save(api, file)}>
       <Icon name="file" />
+      <span class="hidden">Save </span>
       <span class="file-name">{file.name}</span>
       <span class="file-size">{sizeOf(file.bytes)}</span>
     </button>

@@ -128,7 +128,8 @@ function Happening({ item, me }: { item: TimelineItem; me: string }) {
   const text = describe(item, me);
   return text === "" ? null : (
     <div class="happening">
-      {text} <time dateTime={new Date(item.at_ms).toISOString()}>{timeOfDay(item.at_ms)}</time>
+      {text} <span aria-hidden="true">·</span>{" "}
+      <time dateTime={new Date(item.at_ms).toISOString()}>{timeOfDay(item.at_ms)}</time>
     </div>
   );
 }
