@@ -1,1 +1,28 @@
 """Load tests and their harness: `talknow bench NAME`; one file per name. Start with `harness.py`."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+
+NAMES = {"journey": "chat, click to audio, path replacement, with N calls held"}
+
+
+def run(name: str, arguments: list[str]) -> int:
+    """Run one load test, or `compare BEFORE AFTER`; returns the exit code."""
+    if name == "compare" and len(arguments) == 2:
+        from benchmarks.harness import compare, console, read
+
+        console.print(compare(read(Path(arguments[0])), read(Path(arguments[1]))))
+        return 0
+    if name not in NAMES:
+        known = "\n".join(f"  {known:10} {about}" for known, about in NAMES.items())
+        print(
+            f"talknow bench: no load test {name!r}; there are\n{known}\n  compare    BEFORE AFTER",
+            file=sys.stderr,
+        )
+        return 2
+    module = importlib.import_module(f"benchmarks.{name}")
+    code: int = module.main(arguments)
+    return code

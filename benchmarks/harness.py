@@ -1,0 +1,140 @@
+"""What every load test shares: rows, percentiles, progress, the table, a comparison of two runs.
+
+A row is one JSON line: {"name","unit","value","n","p50","p95","p99","max","params","machine","commit"};
+`value` is the figure to quote (p50 unless said). Rows are appended, so that runs can be compared.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+# Tables and progress go to stderr, so that `--json -` leaves stdout to the rows.
+console = Console(stderr=True)
+
+
+class Row(Struct, frozen=True):
+    """One result; all figures in `unit`."""
+
+    name: str
+    unit: str
+    value: float
+    n: int
+    p50: float
+    p95: float
+    p99: float
+    max: float
+    params: dict[str, Any]
+    machine: str
+    commit: str
+
+
+def percentile(samples: Sequence[float], share: float) -> float:
+    """Nearest rank of a non-empty sample; share in 0..1."""
+    ordered = sorted(samples)
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
+def row(name: str, unit: str, samples: Sequence[float], params: dict[str, Any]) -> Row:
+    """A row of a sample. Raises: ValueError for an empty one: nothing measured is not a figure."""
+    if not samples:
+        raise ValueError(f"{name}: nothing was measured")
+    p50, p95, p99 = (round(percentile(samples, share), 3) for share in (0.5, 0.95, 0.99))
+    return Row(
+        name, unit, p50, len(samples), p50, p95, p99, round(max(samples), 3), params, machine(), commit()
+    )
+
+
+def count(name: str, unit: str, value: float, params: dict[str, Any]) -> Row:
+    """A row of a single figure."""
+    return Row(name, unit, value, 1, value, value, value, value, params, machine(), commit())
+
+
+def machine() -> str:
+    """Processor, cores, kernel and Python, in one line."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                model = line.partition(":")[2].strip()
+                break
+    cores = len(os.sched_getaffinity(0))
+    return f"{model}, {cores} cores, Linux {platform.release()}, Python {platform.python_version()}"
+
+
+def commit() -> str:
+    try:
+        found = subprocess.run(
+            ["git", "describe", "--always", "--dirty"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return found.stdout.strip()
+
+
+def publish(rows: Sequence[Row], file: str | None) -> None:
+    """Show the table; append the rows to `file` (`-`: standard output)."""
+    table = Table(title=f"{machine()} · {commit()}", title_justify="left")
+    for title in ("figure", "n", "p50", "p95", "p99", "max", "unit"):
+        table.add_column(title, justify="left" if title in ("figure", "unit") else "right")
+    for r in rows:
+        table.add_row(r.name, str(r.n), *(f"{v:g}" for v in (r.p50, r.p95, r.p99, r.max)), r.unit)
+    console.print(table)
+    lines = "".join(msgspec.json.encode(r).decode() + "\n" for r in rows)
+    if file == "-":
+        sys.stdout.write(lines)
+    elif file is not None:
+        with Path(file).open("a") as out:
+            out.write(lines)
+
+
+def read(file: Path) -> list[Row]:
+    return [msgspec.convert(json.loads(line), Row) for line in file.read_text().splitlines() if line]
+
+
+def compare(before: Sequence[Row], after: Sequence[Row]) -> Table:
+    """Ratios after/before of rows with the same name and parameters (their medians over repeats)."""
+    table = Table(title="after / before")
+    for title in ("figure", "before", "after", "ratio p50", "ratio p95"):
+        table.add_column(title, justify="left" if title == "figure" else "right")
+    for name in dict.fromkeys(r.name for r in before):
+        old = [r for r in before if r.name == name]
+        new = [r for r in after if r.name == name]
+        if not new:
+            continue
+        b50, a50 = (percentile([r.p50 for r in rows], 0.5) for rows in (old, new))
+        b95, a95 = (percentile([r.p95 for r in rows], 0.5) for rows in (old, new))
+        table.add_row(name, f"{b50:g}", f"{a50:g}", _ratio(a50, b50), _ratio(a95, b95))
+    return table
+
+
+def _ratio(after: float, before: float) -> str:
+    return f"{after / before:.2f}" if before else "-"
+
+
+def progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description:28}"),
+        BarColumn(),
+        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        TimeElapsedColumn(),
+        console=console,
+    )

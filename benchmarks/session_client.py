@@ -1,0 +1,184 @@
+"""A visitor and an agent as load tests play them: stock Socket.IO client, HTTP, and real legs.
+
+Everything goes by docs/protocol.md; nothing of the server's code is called.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import socketio
+
+from benchmarks.peer import PeerPath, Voice
+from media import rtp
+
+CONSENT = {"capability": "audio", "wording_sha256": "0" * 64, "language": "en"}
+
+
+class Person:
+    """One connection and, in a call, one leg per engagement."""
+
+    def __init__(self, base_url: str, http: aiohttp.ClientSession, token: str, site: str | None) -> None:
+        self.base_url = base_url
+        self.http = http
+        self.token = token
+        self.site = site
+        self.device = f"d_{secrets.token_hex(6)}"
+        self.counter = 0
+        self.legs: dict[str, LegClient] = {}
+        self.on_event: Callable[[str, Any, int], None] = lambda *_: None
+        self.socket: Any = None
+
+    async def connect(self, engagement: str | None = None, after_seq: int = 0) -> None:
+        """A fresh socket; whatever was missed of `engagement` comes with session.ready."""
+        self.socket = socketio.AsyncClient(reconnection=False, http_session=self.http)
+        self.socket.on("*", self._event)
+        auth: dict[str, Any] = {"protocol": 1, "token": self.token, "device": self.device}
+        if self.site is not None:
+            auth["site"] = self.site
+        if engagement is not None:
+            auth |= {"engagement": engagement, "after_seq": after_seq}
+        await self.socket.connect(self.base_url, auth=auth, transports=["websocket"])
+
+    async def _event(self, name: str, data: Any) -> None:
+        at_ns = time.perf_counter_ns()
+        if name == "call.offered":
+            await self.leg(data["offer"]["engagement"]).take(data["offer"])
+        self.on_event(name, data, at_ns)
+
+    def leg(self, engagement: str) -> LegClient:
+        if engagement not in self.legs:
+            self.legs[engagement] = LegClient(self)
+        return self.legs[engagement]
+
+    async def command(self, name: str, **fields: Any) -> dict[str, Any]:
+        """Send a command and wait for its ack. Raises: RuntimeError with the error's code."""
+        ack: dict[str, Any] = await self.socket.call(name, fields, timeout=15)
+        if ack.get("error"):
+            raise RuntimeError(f"{name}: {ack['error']['code']}")
+        return ack
+
+    async def durable(self, name: str, **fields: Any) -> dict[str, Any]:
+        self.counter += 1
+        return await self.command(name, counter=self.counter, **fields)
+
+    async def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        headers = {"Authorization": f"Bearer {self.token}"}
+        async with self.http.post(self.base_url + path, json=body, headers=headers) as answer:
+            found: dict[str, Any] = await answer.json(content_type=None)
+            if answer.status >= 400:
+                raise RuntimeError(f"{path}: {found.get('code')}")
+            return found
+
+    async def close(self) -> None:
+        for leg in self.legs.values():
+            leg.close()
+        if self.socket is not None and self.socket.connected:
+            await self.socket.disconnect()
+
+
+class LegClient:
+    """A leg's client side: path, voice, and when what arrived."""
+
+    def __init__(self, person: Person) -> None:
+        self.person = person
+        self.path: PeerPath | None = None
+        self.ticket: dict[str, Any] | None = None
+        self.voice: Voice | None = None
+        self.payloads: frozenset[bytes] = frozenset()
+        self.first_ns: int | None = None
+        self.last_ns = 0
+        self.after_ns: int | None = None
+        self.watch_from_ns: int | None = None
+        self.heard = asyncio.Event()
+        self.back = asyncio.Event()
+
+    def watch_for_return(self) -> None:
+        """From now on the next packet of the other side is its return (`back`, `after_ns`)."""
+        self.back.clear()
+        self.after_ns, self.watch_from_ns = None, time.perf_counter_ns()
+
+    async def take(self, offer: dict[str, Any]) -> None:
+        """Answer an offer (or a ticket): checks and description in parallel, then speak."""
+        path = PeerPath(offer["sdp"], self._on_rtp)
+        async with asyncio.timeout(10):
+            _, answered, _ = await asyncio.gather(
+                path.start(),
+                self.person.post(
+                    f"/v1/paths/{offer['path']}/answer",
+                    {
+                        "engagement": offer["engagement"],
+                        "device": self.person.device,
+                        "revision": offer["revision"],
+                        "sdp": path.answer_sdp,
+                    },
+                ),
+                path.connected,
+            )
+        self.ticket = answered.get("ticket")
+        self.path = path
+        if self.voice is not None:
+            self.voice.path = path
+
+    def speak(self, packets: list[bytes], expect: frozenset[bytes]) -> None:
+        """Begin to send; count only packets whose payload is in `expect` as the other side's voice."""
+        self.payloads = expect
+        self.voice = Voice(packets)
+        self.voice.path = self.path
+        self.voice.start()
+
+    def drop_path(self) -> None:
+        """As when the page goes away."""
+        if self.voice is not None:
+            self.voice.path = None
+        if self.path is not None:
+            self.path.close()
+            self.path = None
+
+    def close(self) -> None:
+        if self.voice is not None:
+            self.voice.stop()
+        self.drop_path()
+
+    def _on_rtp(self, header: rtp.Header, packet: bytes, at_ns: int) -> None:
+        if packet[header.size :] not in self.payloads:
+            return
+        if self.first_ns is None:
+            self.first_ns = at_ns
+            self.heard.set()
+        if self.watch_from_ns is not None and at_ns > self.watch_from_ns and self.after_ns is None:
+            self.after_ns = at_ns
+            self.back.set()
+        elif self.watch_from_ns is None:
+            self.last_ns = at_ns
+
+
+async def visitor(base_url: str, http: aiohttp.ClientSession, site: str) -> Person:
+    """A new anonymous visitor, connected."""
+    async with http.post(base_url + "/v1/visitors/session", json={"site": site}) as answer:
+        credential = (await answer.json())["credential"]
+    person = Person(base_url, http, credential, site)
+    await person.connect()
+    return person
+
+
+async def agents(
+    base_url: str, http: aiohttp.ClientSession, bench_token: str, count: int, capacity: int
+) -> list[Person]:
+    """Bench agents, connected and ready, who accept whatever rings."""
+    headers = {"Authorization": f"Bearer {bench_token}"}
+    body = {"count": count, "capacity": capacity}
+    async with http.post(base_url + "/v1/bench/agents", json=body, headers=headers) as answer:
+        if answer.status != 200:
+            raise RuntimeError("the server allows no load tests: start it with --bench-token")
+        made = (await answer.json())["agents"]
+    people = [Person(base_url, http, agent["token"], None) for agent in made]
+    for person in people:
+        await person.connect()
+        await person.command("agent.set_availability", availability="ready")
+    return people

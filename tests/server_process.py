@@ -1,0 +1,89 @@
+"""A real server as a subprocess, for tests that kill it, and for stock clients."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+BENCH_TOKEN = "bench-token-for-tests"
+
+
+def free_block(size: int = 3) -> int:
+    """A port P such that P..P+size-1 are free for TCP and UDP just now."""
+    for start in range(21_000, 60_000, 50):
+        port = start + os.getpid() % 40
+        try:
+            for offset in range(size):
+                for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                    with socket.socket(socket.AF_INET, kind) as probe:
+                        probe.bind(("0.0.0.0", port + offset))
+        except OSError:
+            continue
+        return port
+    raise RuntimeError("no free block of ports")
+
+
+@dataclass
+class Server:
+    """A running `talknow serve` with its own data directory."""
+
+    port: int
+    data: Path
+    process: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def demo(self) -> str:
+        return f"http://127.0.0.1:{self.port + 1}"
+
+    @property
+    def log(self) -> str:
+        return (self.data / "server.log").read_text()
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(5)
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(10)
+
+
+def start(data: Path, *extra: str, port: int = 0) -> Server:
+    """Start and wait until it is ready."""
+    port = port or free_block()
+    command = [sys.executable, "-m", "server", "serve", "--port", str(port), "--data", str(data), *extra]
+    with (data / "server.log").open("ab") as log:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+    server = Server(port, data, process)
+    deadline = time.monotonic() + 20
+    while True:
+        assert process.poll() is None, server.log
+        try:
+            with urllib.request.urlopen(f"{server.url}/readyz", timeout=1) as answer:
+                if answer.status == 200:
+                    return server
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            assert time.monotonic() < deadline, server.log
+            time.sleep(0.03)
+
+
+def talknow(*arguments: str, text: str = "") -> str:
+    """Run a command of the command line; its output. Fails the test when it fails."""
+    done = subprocess.run(
+        [sys.executable, "-m", "server", *arguments], cwd=ROOT, input=text, capture_output=True, text=True
+    )
+    assert done.returncode == 0, f"talknow {arguments[0]}: {done.stdout}{done.stderr}"
+    return done.stdout
