@@ -9,6 +9,7 @@ A bad input is answered to its sender and touches nobody else. Source: docs/prot
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import deque
@@ -38,6 +39,7 @@ from signaling.errors import (
 logger = logging.getLogger(__name__)
 
 AUTH_DEADLINE_S = 10.0
+FLUSH_S = 0.2
 MAX_OUTBOX_BYTES = 4 * 1024 * 1024
 MAX_WAITING = 256
 COMMANDS_PER_S = 50.0
@@ -285,7 +287,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]  # the library is unt
         socket = self.eio.sockets.get(eio_sid)
         websocket = getattr(socket, "gated", None)
         if websocket is not None:
-            await asyncio.sleep(0)  # let what was pushed go out first
+            await _flushed(socket)
             await websocket.close_with(code, reason)
 
     async def say_goodbye(self, code: str, retry_after_ms: int) -> None:
@@ -299,6 +301,14 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]  # the library is unt
             await self._close(eio_sid, 1001, code)
 
 
+async def _flushed(socket: Any) -> None:
+    """Let what was pushed go out first; a reader who does not read is not waited for."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(FLUSH_S):
+            await socket.queue.join()
+    await asyncio.sleep(FLUSH_S / 20)
+
+
 class _Orjson:
     """What python-socketio itself encodes (CONNECT, CONNECT_ERROR), by orjson."""
 
@@ -308,7 +318,7 @@ class _Orjson:
 
     @staticmethod
     def loads(text: str) -> Any:
-        return wire.decode_json(text)
+        raise ValueError("incoming packets are decoded by server/wire.py alone")
 
 
 def _ref(command: p.AnyCommand) -> str:

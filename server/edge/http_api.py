@@ -66,7 +66,11 @@ class HttpApi:
             web.get("/v1/agents/me", self.me),
             web.post("/v1/bench/agents", self.bench_agents),
         ]
-        return [*public, *own, web.options("/v1/{rest:.*}", self.preflight)]
+        rest = [
+            web.options("/v1/{rest:.*}", self.preflight),
+            web.route("*", "/v1/{rest:.*}", self.nothing),
+        ]
+        return [*public, *own, *rest]
 
     # --- visitors -----------------------------------------------------------------------------
 
@@ -212,6 +216,9 @@ class HttpApi:
             token, _ = await self._agents.open_session(agent, "access")
             made.append({"id": agent, "token": token})
         return _json({"agents": made})
+
+    async def nothing(self, request: web.Request) -> web.Response:
+        raise NotFound(request.path)
 
     # --- who asks -----------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 from typing import Any
 
@@ -186,7 +187,7 @@ async def test_bad_uploads_get_their_code(
 ) -> None:
     headers = {"Authorization": f"Bearer {await world.credential()}"}
     async with world.http.post(
-        f"{world.url}/v1/files", params={"name": name}, data=data, headers=headers
+        f"{world.url}/v1/files", params={"name": name}, data=io.BytesIO(data), headers=headers
     ) as answer:
         assert answer.status == status
         assert (await answer.json(content_type=None))["code"] == code
@@ -225,7 +226,7 @@ async def test_a_photo_arrives_whole_and_only_for_participants(world: World) -> 
         ("GET", "/v1/agents/me", b"", 401, "unauthenticated"),
         ("POST", "/v1/paths", b'{"engagement":"e","device":"d"}', 401, "unauthenticated"),
         ("GET", "/v1/engagements/e_x/timeline?before=x", b"", 401, "unauthenticated"),
-        ("FOO", "/v1/agents/me", b"", 405, "method_not_allowed"),
+        ("DELETE", "/v1/agents/me", b"", 404, "not_found"),
         ("GET", "/v1/nothing", b"", 404, "not_found"),
     ],
 )
@@ -236,6 +237,12 @@ async def test_http_faults_are_problems_with_a_code(
         assert answer.status == status
         assert answer.content_type == "application/problem+json"
         assert (await answer.json(content_type=None))["code"] == code
+
+
+async def test_a_method_nobody_knows_is_a_bad_request(world: World) -> None:
+    async with world.http.request("FOO", world.url + "/v1/agents/me") as answer:
+        assert answer.status == 400
+        assert "Traceback" not in await answer.text()
 
 
 async def test_guessing_passwords_is_slowed_down(world: World) -> None:
