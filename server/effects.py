@@ -62,6 +62,7 @@ from signaling.protocol import (
     RoleName,
     ServerEvent,
     SiteId,
+    TimelineItem,
 )
 from signaling.timeline import Draft, drafts
 
@@ -180,7 +181,7 @@ class Effects:
         said: list[ServerEvent] = [ChatPosted(state.id, seq, i) for i in shown if isinstance(i, MessageItem)]
         if isinstance(event, MessageSent) and turn.before.phase == state.phase:
             return said
-        other = [item for item in shown if not isinstance(item, MessageItem)]
+        other: list[TimelineItem] = [item for item in shown if not isinstance(item, MessageItem)]
         return [*said, EngagementChanged(seq, render.view(state, box, self.names, role), other)]
 
     def _announce_typing(self, live: Live, by: ParticipantId, typing: bool) -> None:

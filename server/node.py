@@ -15,11 +15,11 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from aiohttp import web
-from media.node import MediaConfig, MediaNode
 from msgspec import Struct
 from msgspec.structs import replace
 
 from media.ice import ice_servers
+from media.node import MediaConfig, MediaNode
 from server.auth import Auth
 from server.backend.open import Backend, open_backend
 from server.config import Config, SiteConfig

@@ -164,8 +164,8 @@ async def test_a_sites_origin_is_good_for_that_site_only(world: World) -> None:
             assert answer.status == status
     raw = await world.raw(Origin=ORIGIN)
     auth = {"protocol": 1, "token": await world.credential("shop"), "device": "d", "site": "shop"}
-    answer = await raw.connect(auth)
-    assert answer is not None and "origin_not_allowed" in answer
+    refused = await raw.connect(auth)
+    assert refused is not None and "origin_not_allowed" in refused
 
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 64

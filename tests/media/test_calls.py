@@ -32,6 +32,11 @@ async def pair(node: MediaNode) -> tuple[Client, Client]:
     return a, b
 
 
+def rtcp(client: Client) -> list[bytes]:
+    assert client.path is not None
+    return client.path.rtcp
+
+
 def video(seq: int, payload: bytes = b"frame" * 20, ssrc: int = 77) -> bytes:
     return pack("!BBHLL", 0x80, VP8, seq, seq * 3_000, ssrc) + payload
 
@@ -135,7 +140,7 @@ async def test_what_is_not_cached_is_asked_of_the_source_in_its_own_numbers(node
     await until(lambda: len(b.got) == 2)
     missing = (b.got[0][0].seq + 1) & 0xFFFF
     b.path.send_rtcp(fb.nack(9, b.got[0][0].ssrc, [missing]))
-    await until(lambda: any(fb.Nack(77, (101,)) in fb.parse(p)[0] for p in a.path.rtcp))
+    await until(lambda: any(fb.Nack(77, (101,)) in fb.parse(p)[0] for p in rtcp(a)))
 
 
 async def test_key_frame_requests_are_throttled(node: MediaNode) -> None:
@@ -156,7 +161,7 @@ async def test_the_receivers_bitrate_reaches_the_sender(node: MediaNode) -> None
     a.path.send_rtp(video(1))
     await until(lambda: len(b.got) == 1)
     b.path.send_rtcp(fb.bitrate(9, b.got[0][0].ssrc, 400_000))
-    await until(lambda: any(fb.Bitrate(400_000) in fb.parse(p)[0] for p in a.path.rtcp))
+    await until(lambda: any(fb.Bitrate(400_000) in fb.parse(p)[0] for p in rtcp(a)))
 
 
 async def test_reports_are_told_in_the_others_numbers(node: MediaNode) -> None:
@@ -171,8 +176,8 @@ async def test_reports_are_told_in_the_others_numbers(node: MediaNode) -> None:
     assert told == fb.SenderReport(header.ssrc, 1234, header.timestamp)
     block = fb.Block(header.ssrc, 12, 3, header.seq, 7, 8, 9)
     b.path.send_rtcp(fb.receiver_report(9, (block,)))
-    await until(lambda: any(isinstance(i, fb.Reports) for p in a.path.rtcp for i in fb.parse(p)[0]))
-    reports = [i for p in a.path.rtcp for i in fb.parse(p)[0] if isinstance(i, fb.Reports)]
+    await until(lambda: any(isinstance(i, fb.Reports) for p in rtcp(a) for i in fb.parse(p)[0]))
+    reports = [i for p in rtcp(a) for i in fb.parse(p)[0] if isinstance(i, fb.Reports)]
     assert reports[-1].blocks == (fb.Block(77, 12, 3, 500, 7, 8, 9),)
 
 

@@ -16,9 +16,11 @@ from signaling.errors import (
     NotFound,
     NotPermitted,
 )
-from signaling.protocol import Consent, DeviceId, LegId, PathId
+from signaling.protocol import Consent, DeviceId, LegId, ParticipantId, PathId
 from signaling.state import Call, Phase, Presence
 from tests.signaling.world import QUEUE, World, replay
+
+V1 = ParticipantId("v_1")
 
 
 @pytest.fixture
@@ -26,7 +28,7 @@ def world() -> World:
     return World()
 
 
-def active(world: World, name: str = "1") -> tuple[Any, str]:
+def active(world: World, name: str = "1") -> tuple[Any, Any]:
     """An engagement with an agent in it."""
     agent = world.agent("1", capacity=9)
     actor = world.open(name)
@@ -35,7 +37,7 @@ def active(world: World, name: str = "1") -> tuple[Any, str]:
     return actor, agent
 
 
-def in_call(world: World) -> tuple[Any, str, list[LegId]]:
+def in_call(world: World) -> tuple[Any, Any, list[LegId]]:
     actor, agent = active(world)
     world.talk(actor, 2)
     world.command(actor, agent, 1, ev.CallJoined, leg=LegId("l_agent"))
@@ -173,9 +175,9 @@ def test_video_needs_the_visitors_consent(world: World) -> None:
 def test_another_tab_gets_the_call_only_by_asking_for_it(world: World) -> None:
     actor, _, legs = in_call(world)
     with pytest.raises(ControlHeld):
-        world.give(actor, ev.PathRequested(at_ms=world.tick(), by="v_1", device=DeviceId("d_other")))
+        world.give(actor, ev.PathRequested(at_ms=world.tick(), by=V1, device=DeviceId("d_other")))
     event = ev.CallBroughtHere(
-        at_ms=world.tick(), by="v_1", device=DeviceId("d_other"), counter=1, body_hash=b"x"
+        at_ms=world.tick(), by=V1, device=DeviceId("d_other"), counter=1, body_hash=b"x"
     )
     world.give(actor, event)
     assert world.states[actor].legs[legs[0]].device == "d_other"
@@ -183,19 +185,19 @@ def test_another_tab_gets_the_call_only_by_asking_for_it(world: World) -> None:
 
 def test_changing_page_is_presence_not_a_hang_up(world: World) -> None:
     actor, _, _ = in_call(world)
-    away = ev.ParticipantAway(at_ms=world.tick(), by="v_1", reason="changing_page")
+    away = ev.ParticipantAway(at_ms=world.tick(), by=V1, reason="changing_page")
     world.give(actor, away)
     me = world.states[actor].participants["v_1"]
     assert (me.presence, me.away_reason) == (Presence.AWAY, "changing_page")
     assert world.states[actor].call is Call.CONNECTED
-    world.give(actor, ev.ParticipantOnline(at_ms=world.tick(), by="v_1", device=DeviceId("d_1")))
+    world.give(actor, ev.ParticipantOnline(at_ms=world.tick(), by=V1, device=DeviceId("d_1")))
     assert world.states[actor].participants["v_1"].presence is Presence.ONLINE
 
 
 def test_a_visitor_who_stays_away_is_taken_out_of_the_queue(world: World) -> None:
     actor = world.open("1")
     world.say(actor, "v_1", 1)
-    world.give(actor, ev.ParticipantAway(at_ms=world.tick(), by="v_1", reason="lost"))
+    world.give(actor, ev.ParticipantAway(at_ms=world.tick(), by=V1, reason="lost"))
     world.pass_time(301_000)
     assert world.states[actor].phase is Phase.ENDED
     assert not world.states[QUEUE].waiting

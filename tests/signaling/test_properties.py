@@ -10,12 +10,20 @@ from hypothesis import strategies as st
 
 from signaling import engagement
 from signaling import events as ev
+from signaling.actors import engagement_actor
 from signaling.errors import PeerError
-from signaling.protocol import Consent, DeviceId, LegId, PathId
+from signaling.protocol import Consent, DeviceId, LegId, ParticipantId, PathId
 from signaling.state import Phase
 from tests.signaling.world import QUEUE, World, replay
 
 ACTIONS = (
+    "say",
+    "accept",
+    "accept",
+    "ready",
+    "talk",
+    "connect",
+    "join",
     "open",
     "say",
     "agent_says",
@@ -64,7 +72,7 @@ class Story:
         return self.counters[by]
 
     def act(self, action: str, who: str, agent: Any) -> None:
-        world, actor, visitor = self.world, f"e:e_{who}", f"v_{who}"
+        world, actor, visitor = self.world, engagement_actor(f"e_{who}"), ParticipantId(f"v_{who}")
         at_ms = world.tick()
         if action == "open":
             if actor not in world.states:
@@ -118,7 +126,12 @@ class Story:
                     )
                     world.give(QUEUE, declined)
         elif action in ("ready", "busy"):
-            world.give(QUEUE, ev.AvailabilitySet(at_ms=at_ms, agent=agent, availability=action))
+            world.give(
+                QUEUE,
+                ev.AvailabilitySet(
+                    at_ms=at_ms, agent=agent, availability="ready" if action == "ready" else "busy"
+                ),
+            )
         elif action == "agent_away":
             world.give(QUEUE, ev.AgentDisconnected(at_ms=at_ms, agent=agent))
         else:
@@ -185,14 +198,14 @@ def test_a_crash_between_append_and_effect_ends_where_the_run_without_it_ends(
     assert essence(crashed.world) == essence(whole.world)
 
 
-@given(steps, st.sampled_from(ev.EngagementEvent.__args__), st.integers(0, 2))  # type: ignore[attr-defined]
+@given(steps, st.sampled_from(ev.EngagementEvent.__args__), st.integers(0, 2))
 @settings(max_examples=300, deadline=None)
 def test_step_is_total_an_impossible_event_changes_nothing(
     story: list[tuple[str, int, int]], kind: Any, who: int
 ) -> None:
     told = Story()
     told.run(story)
-    state = told.world.states.get(f"e:e_{who}")
+    state = told.world.states.get(engagement_actor(f"e_{who}"))
     event = _any(kind, f"v_{who}")
     before = msgspec.msgpack.encode(state)
     try:

@@ -15,9 +15,18 @@ from signaling import events as ev
 from signaling.actors import engagement_actor, routing_actor
 from signaling.errors import PeerError
 from signaling.policy import Policy
-from signaling.protocol import ActorId, Consent, DeviceId, LegId, OfferId, ParticipantId
+from signaling.protocol import (
+    ActorId,
+    Consent,
+    DeviceId,
+    EngagementId,
+    LegId,
+    OfferId,
+    ParticipantId,
+    SiteId,
+)
 
-SITE = "demo"
+SITE = SiteId("demo")
 QUEUE = routing_actor(SITE)
 YES = Consent("audio", "0" * 64)
 
@@ -44,13 +53,13 @@ class World:
     def give(self, actor: ActorId, event: Any) -> int:
         """Fold and append one event, then run all effects. Raises what step raises."""
         machine = _machine(actor)
-        state = self.states.get(actor)
+        state: Any = self.states.get(actor)
         remembered = engagement.recall(state, event) if machine is engagement else None
         if remembered is not None:
             return remembered.seq
         if machine.is_noop(state, event):
             self._confirm(event)
-            return state.seq
+            return int(state.seq)
         state, effects = machine.step(state, event)
         self.states[actor] = state
         if type(event).durable:
@@ -96,6 +105,8 @@ class World:
                 self.open_legs -= set(legs)
             case ev.Announce(seq=seq):
                 self.said.append((actor, seq))
+            case _:
+                pass  # shown to people only
 
     def _quietly(self, actor: ActorId, event: Any) -> None:
         machine = _machine(actor)
@@ -141,7 +152,7 @@ class World:
         opened = ev.Opened(
             at_ms=self.tick(),
             site=SITE,
-            engagement=f"e_{name}",
+            engagement=EngagementId(f"e_{name}"),
             visitor=visitor,
             device=DeviceId(f"d_{name}"),
             policy=self.policy,
