@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
-import socket
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, expect, sync_playwright
 
 from tests.browser.tones import LISTEN, SPY, write_tone
+from tests.server_process import BENCH_TOKEN, ROOT, Server, start, talknow
 
-ROOT = Path(__file__).parents[2]
 VISITOR_HZ = 660
 AGENT_HZ = 1_320
 PASSWORD = "correct horse battery staple"
@@ -39,7 +33,6 @@ CHROMIUM_FLAGS = [
 ]
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if Path(__file__).parent in item.path.parents:
@@ -47,85 +40,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.timeout(90))
 
 
-def free_block(size: int) -> int:
-    """A port P such that P..P+size-1 are free for TCP (and P for UDP) just now."""
-    for start in range(21_000, 60_000, 50):
-        port = start + os.getpid() % 40
-        try:
-            for offset in range(size):
-                for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-                    with socket.socket(socket.AF_INET, kind) as probe:
-                        probe.bind(("127.0.0.1", port + offset))
-        except OSError:
-            continue
-        return port
-    raise RuntimeError("no free block of ports")
-
-
-@dataclass
-class Server:
-    """A running `talknow serve --demo` with its own data directory."""
-
-    port: int
-    data: Path
-    process: subprocess.Popen[str]
-    lines: list[str] = field(default_factory=list)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def demo(self) -> str:
-        return f"http://127.0.0.1:{self.port + 1}"
-
-    def add_agent(self, login: str, name: str, site: str = "demo", capacity: int = 3) -> None:
-        command = ["agent", "add", "--data", str(self.data), "--login", login, "--name", name, "--site", site]
-        talknow([*command, "--capacity", str(capacity), "--password-stdin"], text=PASSWORD)
-
-
-def talknow(arguments: list[str], text: str = "") -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "server", *arguments], cwd=ROOT, input=text, capture_output=True, text=True
-    )
-    assert done.returncode == 0, f"talknow {arguments[0]}: {done.stdout}{done.stderr}"
-    return done.stdout
-
-
-def start_server(data: Path, *extra: str, port: int = 0) -> Server:
-    port = port or free_block(3)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "server", "serve", "--demo", "--port", str(port), "--data", str(data), *extra],
-        cwd=ROOT,
-        stdout=(data / "server.log").open("a"),
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    server = Server(port, data, process)
-    deadline = time.monotonic() + 20
-    while True:
-        assert process.poll() is None, (data / "server.log").read_text()
-        try:
-            with urllib.request.urlopen(f"{server.url}/readyz", timeout=1) as answer:
-                if answer.status == 200:
-                    return server
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            assert time.monotonic() < deadline, (data / "server.log").read_text()
-            time.sleep(0.05)
-
-
-def stop_server(server: Server) -> None:
-    server.process.terminate()
-    server.process.wait(10)
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    running = start_server(tmp_path_factory.mktemp("talknow"))
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    """One per test: nobody waits in it from before."""
+    running = start(tmp_path, "--demo", "--bench-token", BENCH_TOKEN)
     yield running
-    stop_server(running)
-    log = (running.data / "server.log").read_text()
-    assert "Traceback" not in log, log
+    assert running.stop() == 0
+    assert "Traceback" not in running.log
+    assert '"level": "ERROR"' not in running.log, running.log
 
 
 @pytest.fixture(scope="session")
@@ -161,22 +83,26 @@ class Opened:
 
     contexts: list[BrowserContext] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    expected: str = r"Failed to load resource|net::ERR_"
 
-    def page(self, browser: Browser, *, width: int = 1280, height: int = 860) -> Page:
+    def context(self, browser: Browser, *, width: int = 1280, height: int = 860) -> BrowserContext:
         context = browser.new_context(viewport={"width": width, "height": height})
         context.grant_permissions(["microphone", "camera"])
         context.add_init_script(SPY)
         context.set_default_timeout(10_000)
+        context.on("page", self.watch)
         self.contexts.append(context)
-        return self.watch(context.new_page())
+        return context
 
-    def watch(self, page: Page) -> Page:
+    def page(self, browser: Browser, *, width: int = 1280, height: int = 860) -> Page:
+        return self.context(browser, width=width, height=height).new_page()
+
+    def watch(self, page: Page) -> None:
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", lambda entry: self._console(entry.type, entry.text))
-        return page
 
     def _console(self, kind: str, text: str) -> None:
-        if kind == "error" and not re.search(r"Failed to load resource", text):
+        if kind == "error" and not re.search(self.expected, text):
             self.errors.append(text)
 
 
@@ -186,11 +112,98 @@ def opened(request: pytest.FixtureRequest) -> Iterator[Opened]:
     yield made
     shots = ROOT / "test-results"
     for number, context in enumerate(made.contexts):
-        for page in context.pages:
+        for tab, page in enumerate(context.pages):
             shots.mkdir(exist_ok=True)
-            page.screenshot(path=shots / f"{request.node.name}-{number}.png")
+            page.screenshot(path=shots / f"{request.node.name}-{number}-{tab}.png")
         context.close()
     assert not made.errors, made.errors
+
+
+class Agent:
+    """The softphone of one agent, driven by what a person sees."""
+
+    def __init__(self, page: Page, server: Server, login: str, name: str) -> None:
+        self.page = page
+        self._server = server
+        account = ("--data", str(server.data), "--login", login, "--name", name, "--password-stdin")
+        talknow("agent", "add", *account, text=PASSWORD)
+        page.goto(f"{server.url}/desk/")
+        page.get_by_role("textbox", name="Login").fill(login)
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Log in").click()
+        self.available("Ready")
+
+    def available(self, what: str) -> None:
+        make_available(self.page, what)
+
+    def button(self, name: str) -> Locator:
+        return self.page.get_by_role("button", name=name, exact=True)
+
+    def accept(self) -> None:
+        self.page.get_by_role("button", name="Accept").first.click()
+
+    def say(self, text: str) -> None:
+        self.page.get_by_role("textbox", name="Message").fill(text)
+        self.page.get_by_role("button", name="Send").click()
+
+    def end(self) -> None:
+        self.button("End").click()
+        self.page.get_by_role("button", name="Done").click()
+
+    def call_state(self) -> str:
+        return _call_state(self.page)
+
+
+def make_available(page: Page, what: str = "Ready") -> None:
+    """Choose, once the softphone is connected; it shows what the server has accepted."""
+    radio = page.get_by_role("radio", name=what)
+    radio.wait_for(state="attached")
+    page.get_by_text("Connected", exact=True).first.wait_for()
+    radio.click(force=True)
+    expect(radio).to_be_checked()
+
+
+class Customer:
+    """The widget on a page of the demo company."""
+
+    def __init__(self, page: Page, server: Server, path: str = "/") -> None:
+        self.page = page
+        self.server = server
+        page.goto(server.demo + path)
+
+    def open(self) -> None:
+        self.page.get_by_role("button", name="Open chat").click()
+        self.message.wait_for()
+
+    @property
+    def message(self) -> Locator:
+        return self.page.get_by_role("textbox", name="Message")
+
+    @property
+    def panel(self) -> Locator:
+        return self.page.get_by_role("dialog", name="Chat")
+
+    def button(self, name: str) -> Locator:
+        return self.panel.get_by_role("button", name=name, exact=True)
+
+    def say(self, text: str) -> None:
+        self.message.fill(text)
+        self.message.press("Enter")
+
+    def talk(self) -> None:
+        self.button("Talk now").first.click()
+
+    def call_state(self) -> str:
+        return _call_state(self.page)
+
+
+def _call_state(page: Page) -> str:
+    found = page.locator("[data-call-state]")
+    return str(found.first.get_attribute("data-call-state")) if found.count() else "none"
+
+
+def connected(*sides: Agent | Customer) -> None:
+    eventually(lambda: all(side.call_state() == "connected" for side in sides), what="call is connected")
 
 
 def loudness(page: Page, *, ms: int = 900) -> dict[int, float]:
@@ -198,6 +211,14 @@ def loudness(page: Page, *, ms: int = 900) -> dict[int, float]:
     tones = [VISITOR_HZ, AGENT_HZ]
     heard = page.evaluate(LISTEN, {"frequencies": tones, "ms": ms})
     return dict(zip(tones, heard, strict=True))
+
+
+def hears(page: Page, hz: int, *, within_s: float = 1.0) -> None:
+    """The page receives the tone `hz`, and not the other one (its own)."""
+    other = AGENT_HZ if hz == VISITOR_HZ else VISITOR_HZ
+    levels = loudness(page, ms=int(within_s * 1_000))
+    assert levels[hz] > -60, levels
+    assert levels[other] < levels[hz] - 20, levels
 
 
 def eventually(check: Callable[[], bool], *, seconds: float = 10, what: str = "condition") -> None:
