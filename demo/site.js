@@ -42,12 +42,13 @@ window.TalkNow =
 
   async function signIn(user) {
     for (var problem of all("[data-problem]")) problem.hidden = true;
+    localStorage.setItem(KEY, user);
+    show();
     try {
       await handOver(user);
-      localStorage.setItem(KEY, user);
-      show();
-      document.querySelector("[data-signed-in] h1")?.scrollIntoView();
     } catch {
+      localStorage.removeItem(KEY);
+      show();
       for (problem of all("[data-problem]")) problem.hidden = false;
     }
   }

@@ -27,11 +27,12 @@ export class Alerts {
   }
 
   start(): void {
-    for (const name of ["pointerdown", "keydown"]) addEventListener(name, this.unlock, { passive: true });
+    for (const name of ["pointerdown", "pointerup", "keydown"])
+      addEventListener(name, this.unlock, { passive: true });
   }
 
   stop(): void {
-    for (const name of ["pointerdown", "keydown"]) removeEventListener(name, this.unlock);
+    for (const name of ["pointerdown", "pointerup", "keydown"]) removeEventListener(name, this.unlock);
     this.update([], 0);
   }
 

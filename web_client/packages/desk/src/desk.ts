@@ -12,13 +12,13 @@ import {
   type ConnectionOptions,
   type EngagementState,
   EngagementStore,
-  readJson,
   type Store,
   TalkError,
 } from "@talknow/client";
 import type { AgentChanged, AgentInfo } from "@talknow/protocol";
 import { Alerts } from "./alerts.ts";
 import { callText } from "./callstate.ts";
+import { Kept, type WrapUp } from "./kept.ts";
 import { type Ringing, withOffer, withoutOffer } from "./offers.ts";
 import { AgentSession } from "./session.ts";
 import type { Shortcut } from "./shortcuts.ts";
@@ -26,11 +26,6 @@ import { refusalText } from "./words.ts";
 
 export type Screen = "starting" | "login" | "desk";
 export type Choice = "ready" | "busy" | "break";
-
-export interface WrapUp {
-  code: string;
-  note: string;
-}
 
 export interface DeskOptions {
   server: string;
@@ -41,9 +36,9 @@ export interface DeskOptions {
   open?: ConnectionOptions["open"];
 }
 
+/** Events in which a browser lets a page begin to play sound. */
+export const GESTURES = ["pointerdown", "pointerup", "keydown"] as const;
 const SELECTED = "talknow:desk:selected";
-const DRAFTS = "talknow:desk:drafts";
-const WRAP_UPS = "talknow:desk:wrapups";
 
 export class Desk {
   screen: Screen = "starting";
@@ -61,9 +56,8 @@ export class Desk {
   keeper: CallKeeper | null = null;
   readonly api: Api;
   readonly alerts: Alerts;
+  readonly kept: Kept;
   private readonly session: AgentSession;
-  private readonly drafts: Map<string, string>;
-  private readonly wrapUps: Map<string, WrapUp>;
   /** Accepted here, not yet arrived: it is opened as soon as it comes. */
   private wanted: string | null = null;
   private readonly watchers = new Set<() => void>();
@@ -74,8 +68,7 @@ export class Desk {
       options.api ?? new Api({ server: options.server, token: (stale) => this.session.access(stale) });
     this.alerts = options.alerts ?? new Alerts();
     this.selected = options.store.getItem(SELECTED);
-    this.drafts = new Map(readJson<[string, string][]>(options.store, DRAFTS) ?? []);
-    this.wrapUps = new Map(readJson<[string, WrapUp][]>(options.store, WRAP_UPS) ?? []);
+    this.kept = new Kept(options.store);
   }
 
   subscribe(fn: () => void): () => void {
@@ -86,6 +79,7 @@ export class Desk {
   /** Go on with the session cookie, or ask to log in. */
   async start(): Promise<void> {
     this.alerts.start();
+    for (const name of GESTURES) addEventListener(name, this.hear, { passive: true });
     addEventListener("pagehide", this.leave);
     addEventListener("focus", this.seen);
     document.addEventListener("visibilitychange", this.seen);
@@ -99,6 +93,7 @@ export class Desk {
   }
 
   stop(): void {
+    for (const name of GESTURES) removeEventListener(name, this.hear);
     removeEventListener("pagehide", this.leave);
     removeEventListener("focus", this.seen);
     document.removeEventListener("visibilitychange", this.seen);
@@ -117,7 +112,10 @@ export class Desk {
 
   async logout(): Promise<void> {
     await this.api.logout().catch(() => undefined);
+    this.connection?.outbox.clear();
+    this.kept.clear();
     this.letGo();
+    this.select(null);
     this.show("login");
   }
 
@@ -194,7 +192,7 @@ export class Desk {
   }
 
   send(engagement: string, text: string): void {
-    this.setDraft(engagement, "");
+    this.kept.setDraft(engagement, "");
     this.attempt(this.connection?.send("chat.send", { engagement, text }));
   }
 
@@ -211,23 +209,8 @@ export class Desk {
     this.connection?.tell("chat.typing", { engagement, typing }).catch(() => undefined);
   }
 
-  draft(engagement: string): string {
-    return this.drafts.get(engagement) ?? "";
-  }
-
-  setDraft(engagement: string, text: string): void {
-    if (text === "") this.drafts.delete(engagement);
-    else this.drafts.set(engagement, text);
-    this.options.store.setItem(DRAFTS, JSON.stringify([...this.drafts]));
-  }
-
-  wrapUp(engagement: string): WrapUp {
-    return this.wrapUps.get(engagement) ?? { code: "", note: "" };
-  }
-
   setWrapUp(engagement: string, wrapUp: WrapUp): void {
-    this.wrapUps.set(engagement, wrapUp);
-    this.saveWrapUps();
+    this.kept.setWrapUp(engagement, wrapUp);
     this.notify();
   }
 
@@ -237,13 +220,13 @@ export class Desk {
 
   /** After-work is done: what was chosen and noted is kept, the place is free. */
   finish(engagement: string): void {
-    const { code, note } = this.wrapUp(engagement);
+    const { code, note } = this.kept.wrapUp(engagement);
     const sent = this.connection?.send("engagement.wrap_up", { engagement, code, note });
     sent?.then(
       () => {
-        this.wrapUps.delete(engagement);
-        this.setDraft(engagement, "");
-        this.saveWrapUps();
+        this.kept.forget(engagement);
+        if (this.selected !== engagement) return;
+        this.select(this.list().find(({ view }) => view.id !== engagement)?.view.id ?? null);
       },
       (error: unknown) => this.fail(error),
     );
@@ -327,6 +310,14 @@ export class Desk {
     this.notify();
   }
 
+  /** After a reload the browser plays nothing until the first click or key: any will do. */
+  private readonly hear = (): void => {
+    for (const { view } of this.list()) {
+      const leg = this.leg(view.id);
+      if (leg?.state.silenced) leg.hear();
+    }
+  };
+
   private readonly seen = (): void => this.markAll();
 
   /** Everything has arrived here; what is looked at is read. */
@@ -351,10 +342,6 @@ export class Desk {
   private setOffers(offers: readonly Ringing[]): void {
     this.offers = offers;
     this.notify();
-  }
-
-  private saveWrapUps(): void {
-    this.options.store.setItem(WRAP_UPS, JSON.stringify([...this.wrapUps]));
   }
 
   private fail(error: unknown): void {

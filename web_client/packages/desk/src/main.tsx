@@ -2,7 +2,12 @@
 import { markLeft, openStore, takeDevice, unmarkLeft } from "@talknow/client";
 import { render } from "preact";
 import { Desk } from "./desk.ts";
-import "./style.css";
+import "./styles/base.css";
+import "./styles/topbar.css";
+import "./styles/list.css";
+import "./styles/engagement.css";
+import "./styles/panels.css";
+import "./styles/narrow.css";
 import { App } from "./ui/app.tsx";
 
 async function main(): Promise<void> {

@@ -56,15 +56,21 @@ function Work({ desk }: { desk: Desk }) {
 }
 
 function Idle({ desk }: { desk: Desk }) {
-  const busy = desk.list().length > 0 || desk.offers.length > 0;
-  if (busy) return <p>Choose an engagement on the left.</p>;
-  return desk.availability === "ready" ? (
-    <p>
-      You are ready. <span>The next request rings here.</span>
-    </p>
-  ) : (
-    <p>
-      Nothing rings while you are not ready. <span>Switch to Ready to take requests.</span>
-    </p>
+  const [title, rest] = idleText(desk);
+  return (
+    <div>
+      <h1>{title}</h1>
+      <p>{rest}</p>
+    </div>
   );
+}
+
+function idleText(desk: Desk): [string, string] {
+  const ringing = desk.offers.length;
+  if (ringing > 0)
+    return [ringing === 1 ? "A request is ringing" : "Requests are ringing", "Alt + A accepts."];
+  if (desk.list().length > 0) return ["Nothing is open", "Choose an engagement on the left."];
+  return desk.availability === "ready"
+    ? ["You are ready", "The next request rings here."]
+    : ["Nothing rings now", "Switch to Ready to take requests."];
 }

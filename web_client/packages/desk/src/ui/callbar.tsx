@@ -17,7 +17,7 @@ export function CallBar({ desk, state }: Shown) {
   const { text, tone } = desk.callText(state);
   const idle = call.state === "none" && call.suggestion === "";
   return (
-    <section class={idle ? "call idle" : `call ${tone}`} aria-label="Call">
+    <section class={idle ? "call-bar is-idle" : `call-bar is-${tone}`} aria-label="Call">
       <div class="call-row">
         <p
           class="call-state"

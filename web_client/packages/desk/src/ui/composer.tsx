@@ -20,7 +20,7 @@ export function fileProblem(file: Pick<File, "size" | "type">): string {
 
 export function Composer({ desk, state }: Shown) {
   const engagement = state.view.id;
-  const [text, setText] = useState(desk.draft(engagement));
+  const [text, setText] = useState(desk.kept.draft(engagement));
   const box = useRef<HTMLTextAreaElement>(null);
   const typedAt = useRef(0);
   const length = [...text].length;
@@ -38,7 +38,7 @@ export function Composer({ desk, state }: Shown) {
 
   const write = (next: string) => {
     setText(next);
-    desk.setDraft(engagement, next);
+    desk.kept.setDraft(engagement, next);
     const now = Date.now();
     if (next === "") {
       typedAt.current = 0;

@@ -1,10 +1,15 @@
 /** Small hooks shared by the parts of the desk. */
-import { useEffect, useReducer, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useReducer, useState } from "preact/hooks";
 
 /** Draw again whenever the object says that it changed. */
 export function useChanges(source: { subscribe(fn: () => void): () => void } | undefined): void {
   const [, again] = useReducer((n: number) => n + 1, 0);
-  useEffect(() => source?.subscribe(() => again(undefined as never)), [source]);
+  useLayoutEffect(() => {
+    const stop = source?.subscribe(() => again(undefined as never));
+    // What changed between the first drawing and now would otherwise never be seen.
+    again(undefined as never);
+    return stop;
+  }, [source]);
 }
 
 /** The time now, renewed every `everyMs` while `running`. */

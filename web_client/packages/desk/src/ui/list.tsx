@@ -46,7 +46,7 @@ function Entry({ desk, state, index }: { desk: Desk; state: EngagementState; ind
   return (
     <button
       type="button"
-      class={view.phase === "wrap_up" ? "entry wrap" : "entry"}
+      class="entry"
       aria-current={desk.selected === view.id}
       data-engagement={view.id}
       data-phase={view.phase}
@@ -59,7 +59,7 @@ function Entry({ desk, state, index }: { desk: Desk; state: EngagementState; ind
       </span>
       <span class="entry-time">{last ? clock(last.at_ms) : ""}</span>
       <span class="entry-last">{typing ? "is writing…" : lastWords(state)}</span>
-      <span class={`entry-phase ${inCall ? "call" : ""}`}>
+      <span class={inCall ? "entry-phase in-call" : "entry-phase"}>
         {inCall && <Icon name="phone" />}
         {phaseText(view)}
       </span>

@@ -17,7 +17,7 @@ export function OfferCard({ desk, ringing }: { desk: Desk; ringing: Ringing }) {
           <h2>{visitor.name}</h2>
           {visitor.verified ? (
             <p class="verified">
-              <Icon name="shield" /> Verified, {visitor.verified_id}
+              <Icon name="shield" /> Verified {visitor.verified_id}
             </p>
           ) : (
             <p class="anonymous">Anonymous visitor</p>

@@ -142,7 +142,7 @@ function Line({ item, who }: { item: Exclude<TimelineItem, MessageItem>; who: st
   if (text === "") return null;
   const icon = LINE_ICONS[item.kind];
   return (
-    <p class={`line ${item.kind}`} data-kind={item.kind}>
+    <p class={item.kind === "note" ? "line is-note" : "line"} data-kind={item.kind}>
       {icon && <Icon name={icon} />}
       <span>{text}</span>
       <span class="line-time">{clock(item.at_ms)}</span>

@@ -16,7 +16,7 @@ const MAX_NOTE = 4_000;
 
 export function WrapUpForm({ desk, state }: Shown) {
   const { id, wrap_up_due_ms } = state.view;
-  const { code, note } = desk.wrapUp(id);
+  const { code, note } = desk.kept.wrapUp(id);
   const first = useRef<HTMLSelectElement>(null);
   const sent = useRef(false);
   const now = useNow(true) + desk.skewMs;
