@@ -36,6 +36,7 @@ ARRIVALS_PER_S = 2.0
 CHAT_MESSAGES = 2_000
 CHAT_PER_S = 100.0
 REPLACEMENTS = 100
+SHORT = 0.05
 WARM_UP = 2
 CALL_DEADLINE_S = 10.0
 
@@ -60,10 +61,14 @@ class Results(Struct):
 class Journey:
     """One run against one server."""
 
-    def __init__(self, base_url: str, bench_token: str, calls: int, bar: Progress) -> None:
+    def __init__(
+        self, base_url: str, bench_token: str, calls: int, bar: Progress, *, share: float = 1.0
+    ) -> None:
         self._base_url = base_url
         self._token = bench_token
         self._wanted = calls
+        self._messages = max(1, int(CHAT_MESSAGES * share))
+        self._replacements = max(1, int(REPLACEMENTS * share))
         self._bar = bar
         self._agents: list[Person] = []
         self._calls: list[Call] = []
@@ -154,10 +159,10 @@ class Journey:
     # --- chat while the calls are held ----------------------------------------------------------
 
     async def _chat(self) -> None:
-        task = self._bar.add_task("chat while calls are held", total=CHAT_MESSAGES)
+        task = self._bar.add_task("chat while calls are held", total=self._messages)
         began = time.perf_counter()
         async with asyncio.TaskGroup() as group:
-            for number in range(CHAT_MESSAGES):
+            for number in range(self._messages):
                 due_s = began + number / CHAT_PER_S
                 await asyncio.sleep(max(0.0, due_s - time.perf_counter()))
                 group.create_task(self._say(self._random.choice(self._calls), number % 2 == 0, task))
@@ -185,8 +190,8 @@ class Journey:
     # --- paths are replaced ---------------------------------------------------------------------
 
     async def _replace(self) -> None:
-        task = self._bar.add_task("paths are replaced", total=REPLACEMENTS)
-        for number in range(REPLACEMENTS):
+        task = self._bar.add_task("paths are replaced", total=self._replacements)
+        for number in range(self._replacements):
             call = self._calls[number % len(self._calls)]
             try:
                 async with asyncio.timeout(CALL_DEADLINE_S):
@@ -275,7 +280,8 @@ async def measure(options: argparse.Namespace) -> list[harness.Row]:
         else:
             url, pid = await stack.enter_async_context(own_server(token))
         bar = stack.enter_context(harness.progress())
-        journey = Journey(url, token, options.calls, bar)
+        share = SHORT if options.short else 1.0
+        journey = Journey(url, token, options.calls, bar, share=share)
         began_s, own_s = time.perf_counter(), _cpu_s(None)
         server_s = _cpu_s(pid) if pid else 0.0
         await journey.run()
@@ -303,6 +309,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--json", help="append the rows to this file (- for standard output)")
     parser.add_argument("--url", help="a running server instead of one of our own")
     parser.add_argument("--token", help="that server's bench token")
+    parser.add_argument("--short", action="store_true", help="a twentieth of the samples: does it run at all")
     options = parser.parse_args(arguments)
     if options.url and not options.token:
         parser.error("--url needs --token")

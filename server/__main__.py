@@ -114,8 +114,12 @@ def _serve(options: argparse.Namespace) -> int:
     login = _demo_agent(config) if config.demo else None
     try:
         asyncio.run(serve_until_stopped(config, lambda started: _say_started(started, login)))
-    except OSError as error:
-        print(f"talknow: cannot listen: {error}. Is something else on these ports?", file=sys.stderr)
+    except BaseExceptionGroup as group:
+        refused, rest = group.split(OSError)
+        if refused is None or rest is not None:
+            raise
+        first = refused.exceptions[0]
+        print(f"talknow: cannot listen: {first}. Is something else on these ports?", file=sys.stderr)
         return 1
     print("talknow: stopped, everything is stored")
     return 0

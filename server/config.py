@@ -135,6 +135,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return self.public_url.rstrip("/") or f"{self.scheme}://{shown}:{self.port}"
 
 
+_LISTS = ("turn_urls", "trusted_proxies")
 _SECRETS = ("turn_secret", "bench_token")
 
 
@@ -228,7 +229,7 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
         raw = environ.get(ENVIRONMENT + name.upper())
         if raw is None or name == "sites":
             continue
-        found[name] = raw.split(",") if name in ("turn_urls", "trusted_proxies") else raw
+        found[name] = [part for part in raw.split(",") if part] if name in _LISTS else raw
     return found
 
 

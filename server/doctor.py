@@ -47,13 +47,13 @@ def _microphones(config: Config) -> list[Finding]:
     name = origin.split("//", 1)[1].rsplit(":", 1)[0]
     if origin.startswith("https://"):
         return [Finding("ok", f"microphones: browsers allow them on {origin}")]
-    if name in LOOPBACK_NAMES:
+    if name in LOOPBACK_NAMES and (config.host in LOOPBACK_NAMES or config.public_url):
         text = f"microphones: allowed on {origin}, but only in browsers on this very machine"
         return [Finding("note", text, "for other machines give --tls-cert and --tls-key")]
     return [
         Finding(
             "wrong",
-            f"microphones: browsers refuse them on {origin}, which is not https",
+            f"microphones: browsers refuse them on plain http from other machines ({config.host})",
             "give --tls-cert and --tls-key, or --public-url https://… of the proxy that ends TLS",
         )
     ]

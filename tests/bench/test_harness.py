@@ -1,0 +1,78 @@
+"""Figures are what they say: percentiles, rows, comparison; and the sample client is a client."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import harness, run
+from benchmarks.media_source import tone_packets
+from tests.server_process import BENCH_TOKEN, ROOT, start
+
+
+def test_percentiles_are_nearest_ranks() -> None:
+    samples = [float(n) for n in range(1, 101)]
+    assert [harness.percentile(samples, share) for share in (0.5, 0.95, 0.99, 1.0)] == [50, 95, 99, 100]
+
+
+def test_nothing_measured_is_not_a_figure() -> None:
+    with pytest.raises(ValueError, match="nothing was measured"):
+        harness.row("x", "ms", [], {})
+
+
+def test_rows_are_one_json_line_each_and_are_read_again(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    rows = [harness.row("a.b_ms", "ms", [1.0, 2.0, 3.0], {"calls": 2}), harness.count("a.c", "count", 4, {})]
+    harness.publish(rows, str(file))
+    keys = {"name", "unit", "value", "n", "p50", "p95", "p99", "max", "params", "machine", "commit"}
+    assert all(set(json.loads(line)) == keys for line in file.read_text().splitlines())
+    assert harness.read(file) == rows
+    assert harness.compare(rows, rows).row_count == 2
+
+
+def test_an_unknown_load_test_is_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("nothing", []) == 2
+    assert "journey" in capsys.readouterr().err
+
+
+def test_the_source_is_real_opus_of_20_ms() -> None:
+    packets = tone_packets(seconds=0.5)
+    assert len(packets) == 25
+    assert all(3 < len(packet) < 400 for packet in packets)
+    assert len(set(packets)) > 20
+
+
+@pytest.mark.timeout(60)
+def test_the_sample_client_writes_once_even_when_it_is_run_again(tmp_path: Path) -> None:
+    assert len((ROOT / "docs/sample_client.py").read_text().splitlines()) <= 60
+    server = start(tmp_path, "--bench-token", BENCH_TOKEN)
+    command = [sys.executable, "docs/sample_client.py", server.url, "bench", "Hello from Python"]
+    state = ["--state", str(tmp_path / "state")]
+    said = [
+        subprocess.run([*command, *state], cwd=ROOT, capture_output=True, text=True, timeout=20)
+        for _ in range(2)
+    ]
+    server.stop()
+    assert [done.returncode for done in said] == [0, 0], said[0].stderr
+    assert "stored as seq 2 of e_" in said[0].stdout
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_the_journey_bench_reports_every_figure(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    command = [sys.executable, "-m", "server", "bench", "journey", "--calls", "2", "--json", str(file)]
+    done = subprocess.run([*command, "--short"], cwd=ROOT, capture_output=True, text=True, timeout=110)
+    assert done.returncode == 0, done.stderr
+    names = [json.loads(line)["name"] for line in file.read_text().splitlines()]
+    assert names == [
+        "journey.click_to_audio_ms",
+        "journey.chat_ack_ms",
+        "journey.chat_deliver_ms",
+        "journey.path_replace_gap_ms",
+        "journey.failed",
+    ]
