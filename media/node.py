@@ -26,8 +26,8 @@ from media.leg import Leg
 from media.mux import Mux
 from media.path import Path
 from media.plane import PlainPlane
+from signaling.effects import HOLD_MUSIC, Route
 from signaling.errors import LegLost, StaleRevision
-from signaling.events import HOLD_MUSIC, Route
 from signaling.protocol import EngagementId, IceServer, LegId, PathId, PathOffer
 
 logger = logging.getLogger(__name__)

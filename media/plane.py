@@ -18,7 +18,7 @@ from media.guard import Kind
 from media.leg import RTX_CACHE, Leg, Out
 from media.path import Path
 from media.sdp import CLOCK_HZ, KINDS
-from signaling.events import HOLD_MUSIC, Route
+from signaling.effects import HOLD_MUSIC, Route
 from signaling.protocol import EngagementId, LegId, MediaKind
 
 KEY_FRAME_EVERY_S = 0.5

@@ -18,8 +18,7 @@ from server.sealing import Box
 from server.sessions import Outlet
 from signaling import routing
 from signaling.actors import engagement_actor, routing_actor
-from signaling.errors import BackendError, TalkError
-from signaling.events import (
+from signaling.effects import (
     Announce,
     AnnounceAgent,
     AnnounceQueue,
@@ -28,8 +27,6 @@ from signaling.events import (
     ApplyAnswer,
     CancelTimer,
     CloseLegs,
-    Marked,
-    MessageSent,
     MoveLeg,
     OpenPath,
     Post,
@@ -39,6 +36,11 @@ from signaling.events import (
     ShowOffer,
     Welcome,
     WithdrawOffer,
+)
+from signaling.errors import BackendError, TalkError
+from signaling.events import (
+    Marked,
+    MessageSent,
 )
 from signaling.protocol import (
     AgentChanged,

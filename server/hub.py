@@ -21,8 +21,16 @@ from msgspec import Struct
 from server.backend import Bus, Log, Ownership
 from server.machines import Machine, machine_of
 from server.timers import Clock, Timers
+from signaling.effects import AnyEffect
 from signaling.errors import BackendError, BackendUnavailable, NotFound, Overloaded, PeerError, TalkError
-from signaling.events import AnyEffect, AnyEvent, Opened, PostConfirmed, PostedEvent, Recovered, SiteOpened
+from signaling.events import (
+    AnyEvent,
+    Opened,
+    PostConfirmed,
+    PostedEvent,
+    Recovered,
+    SiteOpened,
+)
 from signaling.protocol import ActorId, PathOffer
 
 logger = logging.getLogger(__name__)

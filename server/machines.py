@@ -9,7 +9,10 @@ import msgspec
 
 from server.backend import Projection
 from signaling import engagement, routing, timeline
-from signaling.events import AnyEffect, AnyEvent
+from signaling.effects import AnyEffect
+from signaling.events import (
+    AnyEvent,
+)
 from signaling.protocol import ActorId
 from signaling.state import Engagement, Phase, Remembered
 

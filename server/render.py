@@ -6,6 +6,7 @@ and wrap-up as the end. Source: docs/protocol.md, sections 2 and 4.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any, assert_never
 
@@ -86,8 +87,13 @@ def participant(
 
 def visitor_name(state: Engagement, box: Box) -> str:
     if state.name is None:
-        return "Visitor"
+        return anonymous_name(state.visitor)
     return box.open(state.name, str) or ERASED
+
+
+def anonymous_name(visitor: ParticipantId) -> str:
+    """Four digits of the id, so that an agent can tell two strangers apart."""
+    return f"Visitor {zlib.crc32(visitor.encode()) % 9_000 + 1_000}"
 
 
 def call(state: Engagement) -> CallView:

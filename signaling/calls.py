@@ -9,10 +9,16 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from signaling.effects import (
+    ApplyAnswer,
+    CloseLegs,
+    MoveLeg,
+    OpenPath,
+    SetRoutes,
+)
 from signaling.errors import ControlHeld, InvalidTransition, NotPermitted
 from signaling.events import (
     AnswerReceived,
-    ApplyAnswer,
     CallBroughtHere,
     CallChanged,
     CallDeclined,
@@ -22,14 +28,10 @@ from signaling.events import (
     CallResumed,
     CallStarted,
     CallSuggested,
-    CloseLegs,
     Event,
-    MoveLeg,
-    OpenPath,
     PathConnected,
     PathLost,
     PathRequested,
-    SetRoutes,
 )
 from signaling.protocol import DeviceId, LegId, ParticipantId
 from signaling.roles import routes

@@ -16,8 +16,17 @@ from msgspec.structs import replace
 
 from signaling import calls
 from signaling.actors import routing_actor
+from signaling.admission import WAITING, admit, post_key, seen_before, stale
+from signaling.effects import (
+    Announce,
+    AnnounceTyping,
+    AnyEffect,
+    SetRoutes,
+    SetTimer,
+    ShowOffer,
+    Welcome,
+)
 from signaling.errors import (
-    EngagementClosed,
     IdempotencyConflict,
     InvalidTransition,
     NotPermitted,
@@ -26,10 +35,7 @@ from signaling.events import (
     AgentAssigned,
     AgentEnded,
     AgentOffered,
-    Announce,
-    AnnounceTyping,
     AnswerReceived,
-    AnyEffect,
     CallBroughtHere,
     CallChanged,
     CallDeclined,
@@ -58,20 +64,15 @@ from signaling.events import (
     PostConfirmed,
     PostedEvent,
     Recovered,
-    SetRoutes,
-    SetTimer,
-    ShowOffer,
     TimerFired,
     TypingChanged,
     VisitorLeft,
-    Welcome,
     WrappedUp,
 )
 from signaling.protocol import EndReason, LegId, ParticipantId
 from signaling.roles import routes
 from signaling.state import (
     REMEMBERED_PER_DEVICE,
-    SEEN_POSTS,
     Call,
     Engagement,
     Participant,
@@ -80,42 +81,6 @@ from signaling.state import (
     Remembered,
     Work,
 )
-
-_WAITING = frozenset({Phase.OPEN, Phase.QUEUED, Phase.OFFERED})
-_LIVE = _WAITING | {Phase.ACTIVE}
-_ANY = frozenset(Phase)
-
-# In which phases an event is possible. (Ended or, for the visitor, wrap-up: EngagementClosed.)
-PHASE_TABLE: dict[type[Event], frozenset[Phase]] = {
-    MessageSent: _LIVE,
-    Marked: _ANY,
-    CallSuggested: frozenset({Phase.ACTIVE}),
-    CallDeclined: _LIVE,
-    CallStarted: _LIVE,
-    CallJoined: frozenset({Phase.ACTIVE}),
-    CallChanged: _LIVE,
-    CallHeld: frozenset({Phase.ACTIVE}),
-    CallResumed: frozenset({Phase.ACTIVE}),
-    CallHungUp: _LIVE,
-    CallBroughtHere: _LIVE,
-    PathConnected: _LIVE,
-    PathLost: _LIVE,
-    PathRequested: _LIVE,
-    AnswerReceived: _LIVE,
-    ParticipantOnline: _ANY,
-    ParticipantAway: _ANY,
-    PageVisited: _LIVE,
-    VisitorLeft: _LIVE,
-    AgentEnded: frozenset({Phase.ACTIVE}),
-    WrappedUp: frozenset({Phase.WRAP_UP}),
-    AgentOffered: frozenset({Phase.QUEUED}),
-    OfferEnded: frozenset({Phase.OFFERED}),
-    AgentAssigned: frozenset({Phase.QUEUED, Phase.OFFERED}),
-    TypingChanged: _LIVE,
-    Recovered: _ANY,
-    TimerFired: _ANY,
-    PostConfirmed: _ANY,
-}
 
 # What is not told to readers as a change of the engagement.
 _SILENT = (PostConfirmed, Recovered, TypingChanged, PathRequested, AnswerReceived)
@@ -129,8 +94,8 @@ def step(state: Engagement | None, event: EngagementEvent) -> tuple[Engagement, 
     """
     work = Work(_opened(event) if state is None else state.copy(), [])
     if state is not None:
-        _admit(state, event)
-        if not _seen_before(work, event) and not _stale(state, event):
+        admit(state, event)
+        if not seen_before(work, event) and not stale(state, event):
             _HANDLERS[type(event)](work, event)
     if type(event).durable:
         _account(work, event)
@@ -175,11 +140,11 @@ def is_noop(state: Engagement | None, event: EngagementEvent) -> bool:
             me = state.participants.get(event.by)
             return me is None or me.presence is not Presence.ONLINE
         case TimerFired():
-            return _stale(state, event)
+            return stale(state, event)
         case PostConfirmed():
             return event.post not in state.posts
         case PostedEvent():
-            return _post_key(event) in state.seen_posts
+            return post_key(event) in state.seen_posts
         case _:
             return False
 
@@ -215,40 +180,6 @@ def _opened(event: EngagementEvent) -> Engagement:
         page=event.page,
         participants={visitor.id: visitor},
     )
-
-
-def _admit(state: Engagement, event: EngagementEvent) -> None:
-    """The permission fence: is this event possible now, and is its sender part of this?"""
-    allowed = PHASE_TABLE.get(type(event))
-    if allowed is None:
-        raise InvalidTransition(type(event).__name__, state.phase)
-    sender = getattr(event, "by", None)
-    if sender is not None and not isinstance(event, ParticipantOnline | ParticipantAway):
-        state.participant(sender)
-    if state.phase not in allowed and not isinstance(event, PostedEvent):
-        closed = state.phase is Phase.ENDED or state.phase is Phase.WRAP_UP
-        raise (EngagementClosed if closed else InvalidTransition)(type(event).__name__, state.phase)
-
-
-def _seen_before(work: Work, event: EngagementEvent) -> bool:
-    """Posts arrive at least once; a repeated one, or one that came too late, changes nothing."""
-    if not isinstance(event, PostedEvent):
-        return False
-    key = _post_key(event)
-    if key in work.state.seen_posts:
-        return True
-    work.state.seen_posts[key] = None
-    if len(work.state.seen_posts) > SEEN_POSTS:
-        del work.state.seen_posts[next(iter(work.state.seen_posts))]
-    return work.state.phase not in PHASE_TABLE[type(event)] and not isinstance(event, AgentAssigned)
-
-
-def _post_key(event: PostedEvent) -> str:
-    return f"{event.origin}/{event.post}"
-
-
-def _stale(state: Engagement, event: EngagementEvent) -> bool:
-    return isinstance(event, TimerFired) and state.timers.get(event.name) != event.due_ms
 
 
 def _account(work: Work, event: EngagementEvent) -> None:
@@ -447,7 +378,7 @@ def _gone(work: Work, participant: ParticipantId, at_ms: int) -> None:
         return
     state.participants[participant] = replace(me, presence=Presence.GONE)
     if participant == state.visitor:
-        if state.phase in _WAITING:
+        if state.phase in WAITING:
             _end(work, at_ms, "abandoned")
         elif state.phase is Phase.ACTIVE:
             calls.end_call(work)

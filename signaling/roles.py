@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from signaling.events import HOLD_MUSIC, Route
+from signaling.effects import HOLD_MUSIC, Route
 from signaling.protocol import LegId, ParticipantId, RoleName
 from signaling.state import Call, Leg, Participant
 

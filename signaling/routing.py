@@ -16,17 +16,22 @@ from typing import Any
 from msgspec import Struct, field
 
 from signaling.actors import engagement_actor, routing_actor
+from signaling.effects import (
+    AnnounceAgent,
+    AnnounceQueue,
+    AnyEffect,
+    CancelTimer,
+    Post,
+    SetTimer,
+    WithdrawOffer,
+)
 from signaling.errors import AlreadyAssigned, InvalidTransition, NotFound
 from signaling.events import (
     AgentAssigned,
     AgentConnected,
     AgentDisconnected,
     AgentOffered,
-    AnnounceAgent,
-    AnnounceQueue,
-    AnyEffect,
     AvailabilitySet,
-    CancelTimer,
     EngagementGone,
     EngagementReleased,
     EngagementWaiting,
@@ -34,16 +39,13 @@ from signaling.events import (
     OfferAccepted,
     OfferDeclined,
     OfferEnded,
-    Post,
     PostConfirmed,
     Posted,
     PostedEvent,
     Recovered,
     RoutingEvent,
-    SetTimer,
     SiteOpened,
     TimerFired,
-    WithdrawOffer,
 )
 from signaling.policy import Policy
 from signaling.protocol import (

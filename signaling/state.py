@@ -13,8 +13,18 @@ from typing import Literal
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from signaling.effects import (
+    AnyEffect,
+    CancelTimer,
+    Post,
+    SetTimer,
+)
 from signaling.errors import InvalidTransition, NotFound
-from signaling.events import AnyEffect, CancelTimer, Post, Posted, Sealed, SetTimer, Wants
+from signaling.events import (
+    Posted,
+    Sealed,
+    Wants,
+)
 from signaling.policy import Policy
 from signaling.protocol import (
     ActorId,

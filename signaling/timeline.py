@@ -23,6 +23,7 @@ from signaling.events import (
     CallSuggested,
     Event,
     MessageSent,
+    Opened,
     PageVisited,
     Sealed,
     WrappedUp,
@@ -100,6 +101,8 @@ def drafts(before: Engagement | None, event: Event, after: Engagement) -> tuple[
     made: list[Draft] = []
     seq, at_ms = after.seq, event.at_ms
     by = getattr(event, "by", after.visitor)
+    if isinstance(event, Opened) and event.page is not None:
+        made.append(PageDraft(seq=seq, at_ms=at_ms, by=by, page=event.page, agents_only=True))
     if before is not None:
         made += _said(event, seq, at_ms)
         made += _call_items(before, event, after, by)

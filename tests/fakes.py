@@ -6,8 +6,8 @@ import itertools
 from pathlib import Path
 from typing import Any
 
+from signaling.effects import Route
 from signaling.errors import NotFound
-from signaling.events import Route
 from signaling.protocol import EngagementId, LegId, PathId, PathOffer
 
 

@@ -14,12 +14,12 @@ from server.backend.migrate import HEAD, current, migrate
 from server.backend.open import Backend, open_backend
 from server.config import Config
 from signaling.errors import BackendUnavailable, NotFound, SeqConflict, StaleEpoch
-from signaling.protocol import ActorId, EngagementId, ParticipantId, SiteId
+from signaling.protocol import ActorId, EngagementId, ParticipantId, PhaseName, SiteId
 
 ACTOR = ActorId("e:e_1")
 
 
-def projection(phase: str = "open", number: int = 1, visitor: str = "v_1") -> Projection:
+def projection(phase: PhaseName = "open", number: int = 1, visitor: str = "v_1") -> Projection:
     return Projection(
         EngagementId(f"e_{number}"), SiteId("bank"), ParticipantId(visitor), None, phase, number, number, 0
     )

@@ -21,6 +21,7 @@ from server.edge.origin import OriginGate, OriginNotAllowed
 from server.edge.problems import cors
 from server.records.agents import Agent, Agents
 from server.records.files import FILE_TYPES, Files
+from server.render import anonymous_name
 from server.service import Service
 from server.sessions import Session
 from signaling import protocol as p
@@ -98,7 +99,7 @@ class HttpApi:
             p.SessionReply(
                 credential=visitor.credential,
                 visitor=visitor.id,
-                name=visitor.identity.name,
+                name=visitor.identity.name or anonymous_name(visitor.id),
                 verified=visitor.verified,
                 expires_ms=visitor.expires_ms,
             )

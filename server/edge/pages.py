@@ -1,4 +1,4 @@
-"""Built pages and scripts: the loader, its hashed assets, the softphone; and what operators look at.
+"""Built pages and scripts: the loader, its hashed assets, the softphone.
 
 Files come from `server/web/` (built by `make setup`, carried by the wheel). The softphone has a strict
 policy of its own; scripts may be embedded by any origin, which gives nobody any right.

@@ -16,8 +16,8 @@ from media import feedback as fb
 from media import hold_music, rtp
 from media.node import MediaNode
 from media.sdp import VP8
+from signaling.effects import HOLD_MUSIC, Route
 from signaling.errors import InvalidDescription, InvalidTransition, NotFound, StaleRevision
-from signaling.events import HOLD_MUSIC, Route
 from tests.media.conftest import A, B, Client, E, Heard, until
 
 BOTH = (Route(A, B, "audio"), Route(B, A, "audio"), Route(A, B, "video"), Route(B, A, "video"))

@@ -45,7 +45,11 @@ SITE = SiteConfig(
 
 
 def token(
-    key: Any = SECRET, algorithm: str = "HS256", headers: dict[str, Any] | None = None, **change: Any
+    key: Any = SECRET,
+    algorithm: str = "HS256",
+    headers: dict[str, Any] | None = None,
+    without: str = "",
+    **change: Any,
 ) -> str:
     now = int(time.time())
     claims: dict[str, Any] = {
@@ -57,7 +61,7 @@ def token(
         "iat": now,
         "exp": now + 120,
     } | change
-    claims = {name: value for name, value in claims.items() if value is not None}
+    claims.pop(without, None)
     return jwt.encode(claims, key, algorithm=algorithm, headers={"kid": "hs"} | (headers or {}))
 
 
@@ -82,7 +86,7 @@ BAD: dict[str, str] = {
     "expired": token(iat=NOW - 400, exp=NOW - 200),
     "lives a day": token(exp=NOW + 86_400),
     "from the future": token(iat=NOW + 600, exp=NOW + 700),
-    **{f"no {claim}": token(**{claim: None}) for claim in ("exp", "iat", "iss", "aud", "sub", "jti")},
+    **{f"no {claim}": token(without=claim) for claim in ("exp", "iat", "iss", "aud", "sub", "jti")},
     "jti too short": token(jti="1"),
     "not a token": "a.b.c",
     "empty": "",

@@ -13,7 +13,7 @@ from server.sealing import ERASED, Box, Content, Sealer
 from signaling import engagement
 from signaling import events as ev
 from signaling.protocol import DeviceId, EngagementId, ParticipantId, SiteId
-from signaling.timeline import drafts
+from signaling.timeline import Draft, drafts
 
 CANARY = "canary-4711-in-plain-words"
 VISITOR = ParticipantId("v_1")
@@ -52,7 +52,7 @@ async def test_erasing_the_key_erases_the_words_and_the_log_still_folds(tmp_path
 def shown(events: list[ev.EngagementEvent], box: Box) -> str:
     """The text of the first message as a reader would see it."""
     state = None
-    made = []
+    made: list[Draft] = []
     for event in events:
         before = state
         state, _ = engagement.step(state, event)

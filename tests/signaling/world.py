@@ -10,6 +10,7 @@ import itertools
 from collections import deque
 from typing import Any
 
+from signaling import effects as fx
 from signaling import engagement, routing
 from signaling import events as ev
 from signaling.actors import engagement_actor, routing_actor
@@ -91,19 +92,19 @@ class World:
             case ev.PostConfirmed():
                 if not _machine(actor).is_noop(self.states[actor], effect):
                     self._quietly(actor, effect)
-            case ev.Post(to=to, event=event):
+            case fx.Post(to=to, event=event):
                 self._quietly(to, event)
-            case ev.SetTimer(name=name, due_ms=due_ms):
+            case fx.SetTimer(name=name, due_ms=due_ms):
                 self.timers[actor, name] = due_ms
-            case ev.CancelTimer(name=name):
+            case fx.CancelTimer(name=name):
                 self.timers.pop((actor, name), None)
-            case ev.ShowOffer(agent=agent, offer=offer):
+            case fx.ShowOffer(agent=agent, offer=offer):
                 self.ringing.setdefault(agent, []).append((actor[2:], offer))
-            case ev.OpenPath(leg=leg):
+            case fx.OpenPath(leg=leg):
                 self.open_legs.add(leg)
-            case ev.CloseLegs(legs=legs):
+            case fx.CloseLegs(legs=legs):
                 self.open_legs -= set(legs)
-            case ev.Announce(seq=seq):
+            case fx.Announce(seq=seq):
                 self.said.append((actor, seq))
             case _:
                 pass  # shown to people only
