@@ -54,9 +54,11 @@ clean:  ## forget everything installed or built (data stays)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
 	@touch $@
 
+# Not `npm ci`: it refuses a lock that lacks the binaries of other platforms, which some registries
+# do not serve. `install --no-save` takes the locked versions, checks their hashes, writes no lock.
 web_client/node_modules/.stamp: web_client/package.json web_client/package-lock.json
 	@echo "installing npm packages ..."
-	@cd web_client && npm ci --no-audit --no-fund --loglevel=error
+	@cd web_client && npm install --no-save --no-audit --no-fund --loglevel=error
 	@touch $@
 
 server/web/.stamp: web_client/node_modules/.stamp $(WEB_SOURCES)
