@@ -78,7 +78,7 @@ async def run_node(config: Config) -> AsyncIterator[Node]:
         agents = Agents(store)
         files = Files(store, backend.blobs, sealer.records)
         auth = Auth(config.sites, Visitors(store, sealer.records, sealer.secret), agents)
-        async with asyncio.TaskGroup() as tasks:
+        async with _task_group() as tasks:
             hub = Hub(backend.log, backend.bus, tasks, SystemClock())
             outlets = Outlets()
             names = Names({agent.id: agent.name for agent in agents.all()})
@@ -101,10 +101,10 @@ async def run_node(config: Config) -> AsyncIterator[Node]:
             try:
                 yield node
             finally:
-                await _drain(node, runners, tasks)
+                await _drain(node, runners)
 
 
-async def _drain(node: Node, runners: list[web.AppRunner], tasks: asyncio.TaskGroup) -> None:
+async def _drain(node: Node, runners: list[web.AppRunner]) -> None:
     node.ready = False
     await node.gateway.say_goodbye("draining", 500)
     await node.hub.drain(node.config.drain_s)
@@ -112,9 +112,21 @@ async def _drain(node: Node, runners: list[web.AppRunner], tasks: asyncio.TaskGr
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.0):
                 await runner.cleanup()
-    for task in asyncio.all_tasks():
-        if task is not asyncio.current_task() and task in tasks._tasks:
-            task.cancel()
+
+
+class _Drained(Exception):
+    """Raised inside the node's TaskGroup when all is said and done: what still waits is cancelled."""
+
+
+@asynccontextmanager
+async def _task_group() -> AsyncIterator[asyncio.TaskGroup]:
+    """The one TaskGroup of a node; leaving it does not wait for mailboxes, timers and idle connections."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            yield tasks
+            raise _Drained
+    except* _Drained:
+        pass
 
 
 @asynccontextmanager
