@@ -76,3 +76,36 @@ def test_the_journey_bench_reports_every_figure(tmp_path: Path) -> None:
         "journey.path_replace_gap_ms",
         "journey.failed",
     ]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_a_running_server_is_measured_only_with_its_token(tmp_path: Path) -> None:
+    server = start(tmp_path, "--bench-token", BENCH_TOKEN)
+    command = [
+        sys.executable,
+        "-m",
+        "server",
+        "bench",
+        "journey",
+        "--calls",
+        "1",
+        "--short",
+        "--url",
+        server.url,
+    ]
+    wrong = subprocess.run(
+        [*command, "--token", "wrong"], cwd=ROOT, capture_output=True, text=True, timeout=50
+    )
+    right = subprocess.run(
+        [*command, "--token", BENCH_TOKEN, "--json", "-"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
+    server.stop()
+    assert wrong.returncode == 1
+    assert "--bench-token" in wrong.stderr
+    assert right.returncode == 0, right.stderr
+    assert len(right.stdout.splitlines()) == 5
