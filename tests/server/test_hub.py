@@ -1,0 +1,245 @@
+"""Mailboxes: ack = committed, a failed append is no append, recovery finishes what a crash cut off."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from server.backend import Projection
+from server.backend.open import open_backend
+from server.config import Config, SiteConfig
+from server.effects import Effects
+from server.hub import Hub
+from server.node import _task_group
+from server.presence import Outlets
+from server.render import Names
+from server.sealing import Sealer
+from server.service import Service
+from server.sessions import Session
+from signaling import protocol as p
+from signaling.actors import engagement_actor, routing_actor
+from signaling.errors import BackendUnavailable, Overloaded
+from signaling.protocol import DeviceId, ParticipantId, SiteId
+from tests.fakes import FakeMedia
+
+SITES = {"bank": SiteConfig(origins=("https://bank.example",))}
+VISITOR = Session(
+    role="visitor", participant=ParticipantId("v_1"), site=SiteId("bank"), device=DeviceId("d1")
+)
+AGENT = Session(
+    role="agent", participant=ParticipantId("a_1"), site=SiteId("bank"), device=DeviceId("da"), capacity=2
+)
+
+
+class FakeClock:
+    """Time that only moves when told to."""
+
+    def __init__(self) -> None:
+        self.ms = 1_000_000
+        self._timers: list[tuple[int, Callable[[], None], asyncio.TimerHandle]] = []
+
+    def now_ms(self) -> int:
+        return self.ms
+
+    def call_at_ms(self, due_ms: int, fire: Callable[[], None]) -> asyncio.TimerHandle:
+        handle = asyncio.get_running_loop().call_later(10_000, fire)
+        self._timers.append((due_ms, fire, handle))
+        return handle
+
+    def advance(self, ms: int) -> None:
+        self.ms += ms
+        due = [timer for timer in self._timers if timer[0] <= self.ms]
+        self._timers = [timer for timer in self._timers if timer[0] > self.ms]
+        for _, fire, handle in due:
+            if not handle.cancelled():
+                handle.cancel()
+                fire()
+
+
+class StubbornLog:
+    """The real log, but appends can be held back or made to fail."""
+
+    def __init__(self, log: Any) -> None:
+        self._log = log
+        self.held = asyncio.Event()
+        self.held.set()
+        self.fail = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+    async def append(
+        self,
+        actor: p.ActorId,
+        epoch: int,
+        after_seq: int,
+        records: Sequence[bytes],
+        projections: Sequence[Projection] = (),
+    ) -> int:
+        await self.held.wait()
+        if self.fail:
+            self.fail -= 1
+            raise BackendUnavailable("disk full")
+        seq: int = await self._log.append(actor, epoch, after_seq, records, projections)
+        return seq
+
+
+class Outlet:
+    """A connection that remembers what it was sent."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.sent: list[Any] = []
+        self._held: list[Any] | None = []
+
+    def begin(self, ready: p.SessionReady) -> None:
+        held, self._held = self._held or [], None
+        self.sent += [ready, *held]
+
+    def send(self, event: p.ServerEvent) -> None:
+        (self.sent if self._held is None else self._held).append(event)
+
+    def of(self, kind: type[Any]) -> list[Any]:
+        return [event for event in self.sent if isinstance(event, kind)]
+
+
+class NoFiles:
+    async def info(self, file: p.FileId, session: Session) -> p.FileInfo:
+        raise AssertionError("no files here")
+
+    async def share(self, file: p.FileId, engagement: p.EngagementId) -> None:
+        raise AssertionError("no files here")
+
+
+class Core:
+    """Everything but the edge."""
+
+    def __init__(self, hub: Hub, log: StubbornLog, service: Service, clock: FakeClock) -> None:
+        self.hub, self.log, self.service, self.clock = hub, log, service, clock
+
+    async def settled(self) -> None:
+        """Until nothing is queued anywhere."""
+        for _ in range(20):
+            await asyncio.sleep(0.005)
+            for actor in list(self.hub.live):
+                await self.hub.inspect(actor, lambda live: None)
+
+
+@asynccontextmanager
+async def core(directory: Path, clock: FakeClock) -> AsyncIterator[Core]:
+    async with open_backend(Config(data_dir=directory)) as backend, _task_group() as tasks:
+        log = StubbornLog(backend.log)
+        hub = Hub(log, backend.bus, tasks, clock)
+        media = FakeMedia()
+        outlets = Outlets()
+        effects = Effects(hub, tasks, outlets, Names({}), media)
+        sealer = Sealer(directory / "keys", backend.log)
+        service = Service(hub, log, sealer, effects, outlets, NoFiles())
+        media.listener = service
+        await service.start(SITES)
+        yield Core(hub, log, service, clock)
+        await hub.drain(1)
+
+
+async def test_nothing_is_acked_before_the_commit(tmp_path: Path) -> None:
+    async with core(tmp_path, FakeClock()) as world:
+        await world.service.execute(VISITOR, p.ChatSend(counter=1, text="hello"))
+        world.log.held.clear()
+        waiting = asyncio.ensure_future(world.service.execute(VISITOR, p.ChatSend(counter=2, text="held")))
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+        world.log.held.set()
+        assert (await waiting).seq > 2
+
+
+async def test_a_failed_append_is_no_append_and_the_retry_is_stored_once(tmp_path: Path) -> None:
+    async with core(tmp_path, FakeClock()) as world:
+        opened = await world.service.execute(VISITOR, p.ChatSend(counter=1, text="hello"))
+        assert opened.engagement is not None
+        await world.settled()
+        world.log.fail = 1
+        said = p.ChatSend(counter=2, text="again", engagement=opened.engagement)
+        with pytest.raises(BackendUnavailable):
+            await world.service.execute(VISITOR, said)
+        first = await world.service.execute(VISITOR, said)
+        assert (await world.service.execute(VISITOR, said)).seq == first.seq
+        sync = await world.service.execute(VISITOR, p.EngagementSync(engagement=opened.engagement))
+        assert sync.snapshot is not None
+        texts = [item.text for item in sync.snapshot.items if isinstance(item, p.MessageItem)]
+        assert texts == ["hello", "again"]
+
+
+async def test_a_full_inbox_refuses_and_keeps_what_it_has(tmp_path: Path) -> None:
+    async with core(tmp_path, FakeClock()) as world:
+        opened = await world.service.execute(VISITOR, p.ChatSend(counter=1, text="hello"))
+        world.log.held.clear()
+        posts = [
+            asyncio.ensure_future(
+                world.service.execute(VISITOR, p.ChatSend(counter=n, text="x", engagement=opened.engagement))
+            )
+            for n in range(2, 2_500)
+        ]
+        await asyncio.sleep(0.5)
+        world.log.held.set()
+        results = await asyncio.gather(*posts, return_exceptions=True)
+        refused = [result for result in results if isinstance(result, Overloaded)]
+        stored = [result for result in results if isinstance(result, p.Ack)]
+        assert refused and len(refused) + len(stored) == len(posts)
+        assert len({ack.seq for ack in stored}) == len(stored)
+
+
+async def test_the_first_command_sent_again_after_a_restart_finds_its_engagement(tmp_path: Path) -> None:
+    clock = FakeClock()
+    first = p.ChatSend(counter=1, text="hello")
+    async with core(tmp_path, clock) as world:
+        ack = await world.service.execute(VISITOR, first)
+    async with core(tmp_path, clock) as world:
+        again = await world.service.execute(VISITOR, first)
+    assert (again.engagement, again.seq) == (ack.engagement, ack.seq)
+
+
+async def test_an_offer_runs_out_and_rings_at_the_next_agent(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with core(tmp_path, clock) as world:
+        first = Outlet(AGENT)
+        await world.service.attach(first)
+        await world.service.execute(AGENT, p.AgentSetAvailability(availability="ready"))
+        await world.service.execute(VISITOR, p.ChatSend(counter=1, text="hello"))
+        await world.settled()
+        assert len(first.of(p.OfferMade)) == 1
+        other = Session(
+            role="agent",
+            participant=ParticipantId("a_2"),
+            site=SiteId("bank"),
+            device=DeviceId("db"),
+            capacity=1,
+        )
+        second = Outlet(other)
+        await world.service.attach(second)
+        await world.service.execute(other, p.AgentSetAvailability(availability="ready"))
+        clock.advance(20_000)
+        await world.settled()
+        assert [event.reason for event in first.of(p.OfferWithdrawn)] == ["timeout"]
+        assert second.of(p.OfferMade)[0].first_text == "hello"
+
+
+async def test_timers_and_places_survive_a_restart(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with core(tmp_path, clock) as world:
+        ack = await world.service.execute(VISITOR, p.ChatSend(counter=1, text="hello"))
+        assert ack.engagement is not None
+        await world.settled()
+    async with core(tmp_path, clock) as world:
+        queue = world.hub.live[routing_actor("bank")].state
+        assert [engagement for _, engagement in queue.order] == [ack.engagement]
+        await world.settled()
+        clock.advance(301_000)
+        await world.settled()
+        live = world.hub.live[engagement_actor(ack.engagement)].state
+        assert (live.phase.value, live.end_reason) == ("ended", "abandoned")
+        assert world.hub.live[routing_actor("bank")].state.order == []
