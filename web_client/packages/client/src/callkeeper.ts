@@ -22,6 +22,7 @@ export interface KeeperOptions {
 }
 
 const OFFER_GRACE_MS = 1_500;
+const LOST_GRACE_MS = 700;
 
 /** My leg in a view. */
 export function myLeg(view: EngagementView, me: string): LegView | undefined {
@@ -142,21 +143,26 @@ export class CallKeeper {
     } else if (mine !== undefined && leg === undefined) {
       // This page is new and the call goes on, or the offer was sent while the socket was away.
       if (readCall(store, connection.device)?.engagement === view.id) void this.create(view.id).resume();
-      else this.expectOffer(view.id);
+      else this.after(view.id, OFFER_GRACE_MS);
+    } else if (mine?.state === "awaiting_path" && leg?.state.phase === "connected") {
+      // The server lost the path (a restart) and this browser has not noticed yet.
+      this.after(view.id, LOST_GRACE_MS);
     }
   }
 
-  /** The offer normally follows at once; when it does not, ask for one. */
-  private expectOffer(engagement: string): void {
+  /** Normally an offer or a connected path follows at once; when it does not, ask for a path. */
+  private after(engagement: string, graceMs: number): void {
     if (this.expected.has(engagement)) return;
     const timer = setTimeout(() => {
       this.expected.delete(engagement);
       const { connection, engagements } = this.options;
       const view = engagements.get(engagement)?.view;
       const mine = view && myLeg(view, engagements.me);
-      if (mine?.device !== connection.device || this.legs.has(engagement)) return;
-      void this.create(engagement).reopen();
-    }, OFFER_GRACE_MS);
+      if (mine?.device !== connection.device) return;
+      const leg = this.legs.get(engagement);
+      const lost = leg?.state.phase === "connected" && mine.state === "awaiting_path";
+      if (leg === undefined || lost) void this.create(engagement).reopen();
+    }, graceMs);
     this.expected.set(engagement, timer);
   }
 

@@ -281,6 +281,23 @@ describe("call keeper", () => {
     expect(keeper.leg("e_1")?.state.phase).toBe("connected");
   });
 
+  it("opens a new path when the server lost it before this browser noticed", async () => {
+    wire.ready([snapshot(1, "connected", [leg()])]);
+    wire.say("call.offered", { offer: offerOf("p_1") });
+    await settle();
+    peer().become("connected");
+    wire.say("engagement.changed", {
+      seq: 2,
+      view: view(2, "connected", [leg({ state: "connected" })]),
+      items: [],
+    });
+    await vi.advanceTimersByTimeAsync(3_000);
+    expect(asked).toBe(0);
+    wire.say("engagement.changed", { seq: 3, view: view(3, "connected", [leg()]), items: [] });
+    await vi.advanceTimersByTimeAsync(800);
+    expect(asked).toBe(1);
+  });
+
   it("never touches a leg that another tab holds", async () => {
     wire.ready([snapshot(1, "connected", [leg({ device: "d_other" })])]);
     await vi.advanceTimersByTimeAsync(5_000);

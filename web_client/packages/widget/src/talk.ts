@@ -121,6 +121,7 @@ export class Talk {
   }
 
   send(text: string, file?: string): void {
+    this.notice = "";
     void this.tell(async (connection) => {
       await connection.send("chat.send", { text, ...this.target(), ...(file ? { file } : {}) });
     });
@@ -156,6 +157,7 @@ export class Talk {
 
   /** Talk now: the microphone first, then the call; before any chat it opens the engagement. */
   async talk(): Promise<void> {
+    this.notice = "";
     this.open();
     const [code, consent] = await Promise.all([this.loadCallCode(), this.consent("audio")]);
     this.microphone = await code.askMicrophone();

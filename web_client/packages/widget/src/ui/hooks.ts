@@ -1,10 +1,15 @@
 /** Small hooks shared by the parts of the panel. */
-import { useEffect, useReducer, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useReducer, useState } from "preact/hooks";
 
-/** Draw again whenever the object says that it changed. */
+/** Draw again whenever the object says that it changed, and once for what changed since the first drawing. */
 export function useChanges(source: { subscribe(fn: () => void): () => void } | undefined | null): void {
   const [, again] = useReducer((n: number) => n + 1, 0);
-  useEffect(() => source?.subscribe(() => again(undefined as never)), [source]);
+  useLayoutEffect(() => {
+    if (!source) return;
+    const stop = source.subscribe(() => again(undefined as never));
+    again(undefined as never);
+    return stop;
+  }, [source]);
 }
 
 /** The time now, once a second while `running`. */

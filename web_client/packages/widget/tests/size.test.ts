@@ -1,0 +1,49 @@
+// @vitest-environment node
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+interface Manifest {
+  widget: string[];
+  call: string[];
+}
+
+let out: string;
+let manifest: Manifest;
+const sizeOf = (files: string[]) =>
+  files.reduce((sum, file) => sum + gzipSync(readFileSync(join(out, file)), { level: 9 }).length, 0);
+
+describe("what a company's page has to load", () => {
+  beforeAll(() => {
+    out = mkdtempSync(join(tmpdir(), "talknow-size-"));
+    execFileSync(process.execPath, ["scripts/build.mjs", "widget", out], {
+      cwd: join(import.meta.dirname, "../../.."),
+    });
+    manifest = JSON.parse(readFileSync(join(out, "manifest.json"), "utf8")) as Manifest;
+  });
+  afterAll(() => rmSync(out, { recursive: true, force: true }));
+
+  it("is at most 5 kB for the loader", () => {
+    expect(sizeOf(["talknow.js"])).toBeLessThanOrEqual(5_000);
+  });
+
+  it("is at most 60 kB for the chat, socket and UI library included", () => {
+    expect(sizeOf(manifest.widget)).toBeLessThanOrEqual(60_000);
+  });
+
+  it("is at most 15 kB until a call is taken back on the next page", () => {
+    expect(sizeOf(["talknow.js", ...manifest.call])).toBeLessThanOrEqual(15_000);
+  });
+
+  it("needs nothing that a strict policy forbids", () => {
+    for (const file of ["talknow.js", ...manifest.widget, ...manifest.call]) {
+      const code = readFileSync(join(out, file), "utf8");
+      expect(code, file).not.toMatch(
+        /\beval\(|new Function\(|\.innerHTML\s*=|document\.write\(|setAttribute\(.style/u,
+      );
+    }
+  });
+});

@@ -1,0 +1,79 @@
+import { createHash } from "node:crypto";
+import type { CallView } from "@talknow/protocol";
+import { render } from "preact";
+import { describe, expect, it } from "vitest";
+import { position, sha256, TEXT } from "../src/text.ts";
+import { callText } from "../src/ui/callbar.tsx";
+import { sizeOf } from "../src/ui/files.tsx";
+import { duration } from "../src/ui/hooks.ts";
+import { linkify, targetOf } from "../src/ui/linkify.tsx";
+
+function links(text: string): { html: string; targets: (string | null)[] } {
+  const box = document.createElement("div");
+  render(<>{linkify(text)}</>, box);
+  return {
+    html: box.textContent ?? "",
+    targets: [...box.querySelectorAll("a")].map((link) => link.getAttribute("href")),
+  };
+}
+
+describe("links in messages", () => {
+  it("finds web and mail addresses and leaves punctuation outside", () => {
+    const text = "See https://bank.example/loan?a=1, or write to help@bank.example.";
+    expect(links(text)).toEqual({
+      html: text,
+      targets: ["https://bank.example/loan?a=1", "mailto:help@bank.example"],
+    });
+  });
+
+  it("never makes a link of anything that could run or mislead", () => {
+    const texts = [
+      "javascript:alert(1)",
+      "data:text/html,<b>x</b>",
+      "https://user:secret@bank.example/",
+      "<a href=https:>",
+      "file:///etc/passwd",
+    ];
+    expect(texts.flatMap((text) => links(text).targets)).toEqual([]);
+    expect(targetOf("https://")).toBeNull();
+  });
+
+  it("opens without telling the other page anything", () => {
+    const box = document.createElement("div");
+    render(<>{linkify("https://bank.example")}</>, box);
+    const link = box.querySelector("a");
+    expect([link?.getAttribute("rel"), link?.target]).toEqual(["noopener noreferrer nofollow", "_blank"]);
+  });
+});
+
+describe("what the visitor reads", () => {
+  const call = (state: CallView["state"]): CallView => ({
+    state,
+    video_wanted: false,
+    suggestion: "",
+    suggested_by: null,
+    connected_ms: 1_000,
+    legs: [],
+  });
+
+  it("says how the call stands, here and on the server", () => {
+    expect(callText(undefined, undefined, 0)).toBe("");
+    expect(callText(call("none"), undefined, 0)).toBe("");
+    expect(callText(call("requested"), undefined, 0)).toBe(TEXT.requested);
+    expect(callText(call("connected"), "connected", 66_000)).toBe("1:05");
+    expect(callText(call("connected"), "reconnecting", 66_000)).toBe(TEXT.callBack);
+    expect(callText(call("on_hold"), "connected", 0)).toBe(TEXT.onHold);
+    expect(callText(call("connected"), "elsewhere", 0)).toBe(TEXT.elsewhere);
+  });
+
+  it("writes times, sizes and places", () => {
+    expect([0, 59_999, 3_600_000].map(duration)).toEqual(["0:00", "0:59", "1:00:00"]);
+    expect([10, 12_345, 2_500_000].map(sizeOf)).toEqual(["1 kB", "12 kB", "2.5 MB"]);
+    expect([position(1), position(3)]).toEqual([TEXT.nextInLine, "You are number 3 in line."]);
+  });
+
+  it("signs the very wording that is shown", async () => {
+    const expected = createHash("sha256").update(TEXT.voiceWording, "utf8").digest("hex");
+    expect(await sha256(TEXT.voiceWording)).toBe(expected);
+  });
+});
