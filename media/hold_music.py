@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import array
 import math
+import os
 from pathlib import Path
 
 import msgspec
@@ -24,12 +25,22 @@ VERSION = 1
 def load(directory: Path) -> list[bytes]:
     """Opus packets of 20 ms each, to be played in a loop; made at first use."""
     path = directory / f"hold-music-{VERSION}.msgpack"
-    if not path.exists():
-        directory.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(".part")
-        beside.write_bytes(msgspec.msgpack.encode(encode(tune())))
-        beside.rename(path)
-    return msgspec.msgpack.decode(path.read_bytes(), type=list[bytes])
+    try:
+        return _decode(path.read_bytes())
+    except (FileNotFoundError, msgspec.DecodeError):
+        packets = encode(tune())
+    directory.mkdir(parents=True, exist_ok=True)
+    beside = path.with_suffix(".part")
+    with beside.open("wb") as out:
+        out.write(msgspec.msgpack.encode(packets))
+        out.flush()
+        os.fsync(out.fileno())
+    beside.rename(path)
+    return packets
+
+
+def _decode(data: bytes) -> list[bytes]:
+    return msgspec.msgpack.decode(data, type=list[bytes])
 
 
 def tune() -> array.array[int]:

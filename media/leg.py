@@ -20,6 +20,8 @@ from signaling.protocol import EngagementId, LegId, MediaKind, PathId
 OLD_PATH_S = 3.0
 MAX_PENDING = 4
 RTX_CACHE = 512
+RESENDS_PER_S, RESEND_BURST = 200.0, 100.0
+BITRATE_EVERY_S = 0.2
 
 
 class Out:
@@ -36,7 +38,20 @@ class Out:
         self.last_s = 0.0
         self.packets = 0
         self.octets = 0
+        self.cycle_fix = 0
         self.cache: dict[int, tuple[int, bytes]] = {}
+        self._resends_left = RESEND_BURST
+        self._resends_s = 0.0
+
+    def may_resend(self, now_s: float) -> bool:
+        """A receiver's wish list is bounded: retransmissions must not amplify what it sends."""
+        passed_s = now_s - self._resends_s
+        self._resends_left = min(RESEND_BURST, self._resends_left + passed_s * RESENDS_PER_S)
+        self._resends_s = now_s
+        if self._resends_left < 1:
+            return False
+        self._resends_left -= 1
+        return True
 
     def cached(self, seq: int) -> bytes | None:
         """The packet as it was sent, still protected; None when it is not here any more."""
@@ -60,6 +75,8 @@ class Leg:
         self.id = identity
         self.paths: dict[PathId, Path] = {}
         self.current: Path | None = None
+        self.speaking: Path | None = None
+        self.bitrate_told: tuple[float, int] = (0.0, 0)
         self.out: dict[MediaKind, Out] = {"audio": Out(), "video": Out()}
         self.sends: dict[MediaKind, int] = {}
         self.bitrate_bps: int | None = None
@@ -98,17 +115,19 @@ class Leg:
         self.paths.pop(path.id, None)
         was_current = self.current is path
         if was_current:
-            self.current = None
+            self.current = next((old for old in self.paths.values() if old.connected), None)
+            was_current = self.current is None
         self._listener.leg_path_gone(self, path, was_current=was_current)
 
     def path_packet(self, path: Path, kind: Kind, packet: bytes) -> None:
-        """Only the current path speaks for the leg; its first packet lets the old one go."""
-        if path is not self.current:
-            return
-        if len(self.paths) > 1 and kind is Kind.RTP:
+        """The old path speaks for the leg until the new one does; its first packet lets the old one go."""
+        if path is self.current and kind is Kind.RTP and self.speaking is not path:
+            self.speaking = path
             for old in list(self.paths.values()):
                 if old.connected and old is not path:
                     old.close()
+        if path is not self.speaking and path is not self.current:
+            return
         self._listener.leg_packet(self, path, kind, packet)
 
     def is_due_for_ticket(self, now_s: float, every_s: float) -> bool:

@@ -105,6 +105,7 @@ class Mux(asyncio.DatagramProtocol):
         if response is None:
             return
         for gone in set(before) - set(path.addresses):
-            self._by_address.pop(gone, None)
+            if self._by_address.get(gone) is path:
+                del self._by_address[gone]
         self._by_address[address] = path
         self.send(response, address)

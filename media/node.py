@@ -27,7 +27,7 @@ from media.mux import Mux
 from media.path import Path
 from media.plane import PlainPlane
 from signaling.effects import HOLD_MUSIC, Route
-from signaling.errors import LegLost, StaleRevision
+from signaling.errors import LegLost, NegotiationFailed, StaleRevision
 from signaling.protocol import EngagementId, IceServer, LegId, PathId, PathOffer
 
 logger = logging.getLogger(__name__)
@@ -72,7 +72,6 @@ class MediaNode:
         self._music: list[bytes] = []
         self._music_at = 0
         self._music_due_s = 0.0
-        self._timers: list[asyncio.TimerHandle] = []
         self._closed = False
 
     async def start(self) -> None:
@@ -87,9 +86,11 @@ class MediaNode:
 
     async def close(self) -> None:
         self._closed = True
-        for leg in list(self._legs.values()):
-            leg.close()
-        self._mux.close()
+        try:
+            for leg in list(self._legs.values()):
+                leg.close()
+        finally:
+            self._mux.close()
 
     # --- what effects order -----------------------------------------------------------------------
 
@@ -103,7 +104,8 @@ class MediaNode:
     async def apply_answer(self, leg: LegId, path: PathId, revision: int, sdp_text: str) -> PathOffer | None:
         """Take the peer's description; returns the leg's next path in advance (its ticket).
 
-        Raises: LegLost, NotFound (spent or too old), StaleRevision, InvalidDescription, InvalidTransition.
+        Raises: NotFound (spent or too old), StaleRevision, InvalidDescription, InvalidTransition,
+        NegotiationFailed when the handshake was with somebody else.
         """
         if leg not in self._legs:
             raise LegLost(leg, code="not_found")
@@ -112,6 +114,8 @@ class MediaNode:
         if revision != answered.revision:
             raise StaleRevision(revision)
         answered.answer(sdp.parse_answer(sdp_text))
+        if answered.closed:
+            raise NegotiationFailed("fingerprint", path)
         held.ticket_made_s = time.monotonic()
         return self._offer(held, TICKET_LIFE_S)
 
@@ -167,8 +171,8 @@ class MediaNode:
         )
 
     def _bind_host(self) -> str:
-        """Media is bound to every address unless a public one is named: a loopback-only page may still
-        reach the port by the machine's own address."""
+        """Every address: browsers do not send to loopback from a page that is allowed a microphone
+        unless told to, but reach the machine's own address. The guard stands in front of it."""
         return "0.0.0.0" if ":" not in self._config.host else self._config.host
 
     def _candidates(self, port: int) -> list[tuple[str, int]]:
@@ -180,8 +184,9 @@ class MediaNode:
             address = ipaddress.ip_address("127.0.0.1")
         if not address.is_unspecified and not address.is_loopback:
             return [(str(address), port)]
-        local = get_host_addresses(use_ipv4=True, use_ipv6=False)
-        loopback = ["127.0.0.1"] if address.is_loopback else []
+        six = address.version == 6
+        local = get_host_addresses(use_ipv4=not six, use_ipv6=six)
+        loopback = [str(address)] if address.is_loopback else []
         return [(host, port) for host in [*loopback, *local][:4]]
 
     # --- timers -----------------------------------------------------------------------------------

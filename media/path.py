@@ -21,11 +21,11 @@ from media.dtls import Dtls
 from media.guard import Address, Kind
 from media.sdp import Answer
 from signaling.errors import InvalidTransition
-from signaling.protocol import PathId
+from signaling.protocol import MediaKind, PathId
 
 MAX_ADDRESSES = 4
-MAX_EARLY_PACKETS = 512
-SILENT_S = 7.0
+SILENT_S = 6.0
+HANDSHAKE_S = 10.0
 UFRAG_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -55,8 +55,8 @@ class Path:
         self.addresses: list[Address] = []
         self.address: Address | None = None
         self.expires_s = time.monotonic() + life_s
-        self.made_s = time.monotonic()
-        self.heard_s = self.made_s
+        self.heard_s = time.monotonic()
+        self.ssrcs: dict[MediaKind, int] = {}
         self.connected = False
         self.closed = False
         self._answer: Answer | None = None
@@ -65,7 +65,7 @@ class Path:
         self._send = send
         self._drop = drop
         self._dtls = Dtls(certificate, client=True, send=self._send_dtls)
-        self._started = False
+        self._started_s: float | None = None
 
     @property
     def answered(self) -> bool:
@@ -104,8 +104,8 @@ class Path:
         self.heard_s = time.monotonic()
         if self.address is None or "USE-CANDIDATE" in message.attributes:
             self.address = address
-        if not self._started:
-            self._started = True
+        if self._started_s is None:
+            self._started_s = self.heard_s
             self._dtls.start()
         response = stun.Message(
             stun.Method.BINDING, stun.Class.RESPONSE, transaction_id=message.transaction_id
@@ -169,9 +169,13 @@ class Path:
         self._owner.path_closed(self)
 
     def is_silent(self, now_s: float) -> bool:
-        """Nothing authenticated for SILENT_S, or never answered and connected in time."""
+        """Nothing authenticated for SILENT_S, no handshake in HANDSHAKE_S, or never used in time."""
         if self.connected:
             return now_s - self.heard_s > SILENT_S
+        if self._started_s is not None and not self._dtls.connected:
+            if now_s - self._started_s > HANDSHAKE_S:
+                self._drop("dtls_failed")
+                return True
         return now_s > self.expires_s
 
     def _confirm(self) -> None:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from media import feedback as fb
 from media import rtp
 from media.guard import Kind
-from media.leg import RTX_CACHE, Leg, Out
+from media.leg import BITRATE_EVERY_S, RTX_CACHE, Leg, Out
 from media.path import Path
 from media.sdp import CLOCK_HZ, KINDS
 from signaling.effects import HOLD_MUSIC, Route
@@ -88,6 +88,9 @@ class PlainPlane:
         if media is None:
             self._drop("rtp_unknown_pt")
             return
+        if path.ssrcs.setdefault(media, header.ssrc) != header.ssrc:
+            self._drop("ssrc_conflict")
+            return
         leg.sends[media] = header.ssrc
         for sink in self.sinks(leg.id, media):
             out = sink.out[media]
@@ -156,12 +159,11 @@ class PlainPlane:
             source, out, ssrc = self._source_of(leg, block.ssrc)
             if source is None or out is None or source.current is None:
                 continue
-            low = ((block.highest_seq & 0xFFFF) - out.seq_offset) & 0xFFFF
             told = fb.Block(
                 ssrc,
                 block.fraction,
                 block.lost,
-                (block.highest_seq & 0xFFFF0000) | low,
+                (block.highest_seq - out.seq_offset + out.cycle_fix) & 0xFFFFFFFF,
                 block.jitter,
                 block.lsr,
                 block.dlsr,
@@ -174,9 +176,13 @@ class PlainPlane:
         if out is None:
             return
         missing = []
+        now_s = time.monotonic()
         for seq in lost:
             protected = out.cached(seq)
             if protected is not None and leg.current is not None:
+                if not out.may_resend(now_s):
+                    self._drop("resend_limit")
+                    return
                 leg.current.send(protected)
             else:
                 missing.append((seq - out.seq_offset) & 0xFFFF)
@@ -207,7 +213,10 @@ class PlainPlane:
             known = [self._legs[s].bitrate_bps for s in sinks if s in self._legs]
             limit = min(rate for rate in known if rate is not None)
             ssrc = source.sends.get("video")
-            if ssrc is not None:
+            told_s, told_bps = source.bitrate_told
+            now_s = time.monotonic()
+            if ssrc is not None and (limit < told_bps or now_s - told_s > BITRATE_EVERY_S):
+                source.bitrate_told = (now_s, limit)
                 source.current.send_rtcp(fb.bitrate(source.out["video"].ssrc, ssrc, limit))
 
     def _source_of(self, sink: Leg, ssrc: int) -> tuple[Leg | None, Out | None, int]:
@@ -224,6 +233,7 @@ def _take_over(out: Out, source: tuple[str, int], header: rtp.Header, media: Med
     elapsed_s = min(now_s - out.last_s, 60.0) if out.last_s else 0.0
     out.source = source
     out.seq_offset = (out.last_seq + 1 - header.seq) & 0xFFFF
+    out.cycle_fix = 0x10000 if (out.last_seq + 1) & 0xFFFF < out.seq_offset else 0
     passed = max(1, int(elapsed_s * CLOCK_HZ[media]))
     out.timestamp_offset = (out.last_timestamp + passed - header.timestamp) & 0xFFFFFFFF
     out.cache.clear()

@@ -102,10 +102,12 @@ def started(work: Work, event: CallStarted) -> None:
     state.video_wanted = event.video or state.suggestion == "video"
     agent_suggested = state.suggested_by is not None and state.suggested_by == state.agent
     state.suggestion, state.suggested_by = "", None
-    _add_leg(work, event.leg, event.by, event.device, video=event.video)
+    _add_leg(work, event, event.leg, event.by, event.device)
+    if event.video:
+        state.legs[event.leg] = replace(state.legs[event.leg], video=True)
     if agent_suggested and state.agent is not None and state.phase is Phase.ACTIVE:
         device = state.agent_device
-        join(work, LegId(f"{event.leg}-a"), state.agent, device)
+        join(work, event, LegId(f"{event.leg}-a"), state.agent, device)
     else:
         work.order(SetRoutes(routes(state.call, state.legs, state.participants)))
 
@@ -113,13 +115,13 @@ def started(work: Work, event: CallStarted) -> None:
 def joined(work: Work, event: CallJoined) -> None:
     _require_active(work.state)
     next_call(work.state, event)
-    join(work, event.leg, event.by, event.device)
+    join(work, event, event.leg, event.by, event.device)
 
 
-def join(work: Work, leg: LegId, participant: ParticipantId, device: DeviceId) -> None:
+def join(work: Work, event: Event, leg: LegId, participant: ParticipantId, device: DeviceId) -> None:
     """Give the agent its leg; the call is being negotiated from now on."""
     work.state.call = Call.NEGOTIATING
-    _add_leg(work, leg, participant, device, video=False)
+    _add_leg(work, event, leg, participant, device)
     _settle(work, 0)
 
 
@@ -237,10 +239,12 @@ def _settle(work: Work, at_ms: int) -> None:
     work.order(SetRoutes(routes(state.call, state.legs, state.participants)))
 
 
-def _add_leg(work: Work, leg: LegId, participant: ParticipantId, device: DeviceId, *, video: bool) -> None:
+def _add_leg(work: Work, event: Event, leg: LegId, participant: ParticipantId, device: DeviceId) -> None:
+    """A place in the call; when no path ever carries it (UDP is blocked), its grace timer ends the call."""
     if leg in work.state.legs or work.state.leg_of(participant) is not None:
         raise InvalidTransition("has a leg already", participant)
-    work.state.legs[leg] = Leg(leg, participant, device, video=video)
+    work.state.legs[leg] = Leg(leg, participant, device)
+    work.set_timer(f"leg:{leg}", event.at_ms + work.state.policy.leg_grace_ms)
     work.order(OpenPath(leg, participant, device))
 
 

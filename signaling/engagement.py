@@ -272,7 +272,7 @@ def _agent_assigned(work: Work, event: AgentAssigned) -> None:
     state.participants[event.agent] = Participant(event.agent, event.role)
     work.order(Welcome(event.agent))
     if state.call is Call.REQUESTED:
-        calls.join(work, event.leg, event.agent, event.device)
+        calls.join(work, event, event.leg, event.agent, event.device)
 
 
 def _visitor_left(work: Work, event: VisitorLeft) -> None:

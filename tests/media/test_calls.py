@@ -17,7 +17,7 @@ from media import hold_music, rtp
 from media.node import MediaNode
 from media.sdp import VP8
 from signaling.effects import HOLD_MUSIC, Route
-from signaling.errors import InvalidDescription, InvalidTransition, NotFound, StaleRevision
+from signaling.errors import InvalidDescription, InvalidTransition, NegotiationFailed, NotFound, StaleRevision
 from tests.media.conftest import A, B, Client, E, Heard, until
 
 BOTH = (Route(A, B, "audio"), Route(B, A, "audio"), Route(A, B, "video"), Route(B, A, "video"))
@@ -267,3 +267,91 @@ async def test_closing_legs_closes_their_paths_and_says_nothing(node: MediaNode,
         await node.apply_answer(A, heard.connected[0][1], 0, "")
     assert node.leg(A) is None
     assert rtp.parse(b"") is None and a.path is not None
+
+
+async def test_the_old_path_speaks_until_the_new_one_does(node: MediaNode) -> None:
+    a, b = await pair(node)
+    old = Voice(TONE)
+    old.path = a.path
+    old.send_one()
+    await until(lambda: len(b.got) == 1)
+    new = Voice(TONE)
+    new.path = await a.connect(a.ticket)
+    old.send_one()
+    await until(lambda: len(b.got) == 2)
+    new.send_one()
+    await until(lambda: len(b.got) == 3)
+    seqs = [header.seq for header, _ in b.got]
+    assert [(later - earlier) & 0xFFFF for earlier, later in pairwise(seqs)] == [1, 1]
+
+
+async def test_a_wish_list_of_resends_does_not_amplify(node: MediaNode) -> None:
+    a, b = await pair(node)
+    assert a.path is not None and b.path is not None
+    for seq in range(300):
+        a.path.send_rtp(video(seq))
+    await until(lambda: len(b.got) == 300)
+    wanted = [header.seq for header, _ in b.got]
+    for _ in range(20):
+        b.path.send_rtcp(fb.nack(9, b.got[0][0].ssrc, wanted))
+    await until(lambda: node.counters().get("resend_limit", 0) >= 1)
+    await asyncio.sleep(0.1)
+    assert b.path.refused < 200
+
+
+async def test_another_ssrc_on_the_same_path_is_not_forwarded(node: MediaNode) -> None:
+    a, b = await pair(node)
+    assert a.path is not None
+    a.path.send_rtp(video(1, ssrc=77))
+    a.path.send_rtp(video(2, ssrc=78))
+    await until(lambda: node.counters().get("ssrc_conflict") == 1)
+    assert len(b.got) <= 1
+
+
+async def test_replayed_and_forged_media_is_dropped(node: MediaNode) -> None:
+    a, b = await pair(node)
+    assert a.path is not None and a.path.dtls.outbound is not None
+    protected = a.path.dtls.outbound.protect(video(1))
+    for data in (protected, protected, protected[:-1] + b"x"):
+        a.path.send_raw(data)
+    await until(lambda: sum(node.counters().values()) >= 2)
+    assert set(node.counters()) <= {"srtp_replay", "srtp_auth"}
+    assert len(b.got) == 1
+
+
+async def test_a_late_wrong_fingerprint_is_an_error_not_a_ticket(node: MediaNode) -> None:
+    offer = await node.open_path(E, A)
+    path = PeerPath(offer.sdp, lambda *_: None)
+    await path.start()
+    async with asyncio.timeout(5):
+        await path.connected
+    held = node.leg(A)
+    assert held is not None
+    await until(lambda: held.path(offer.path)._dtls.connected)
+    wrong = re.sub(r"(?<=sha-256 )[0-9A-F:]+", ":".join(["00"] * 32), path.answer_sdp)
+    with pytest.raises(NegotiationFailed):
+        await node.apply_answer(A, offer.path, 0, wrong)
+
+
+async def test_a_peer_that_changes_its_address_is_followed(node: MediaNode) -> None:
+    a, b = await pair(node)
+    assert a.path is not None
+    moved, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+        lambda: a.path, local_addr=("127.0.0.1", 0)
+    )
+    a.path._transport, old = moved, a.path._transport
+    assert old is not None
+    old.abort()
+    a.path._check()
+    voice = Voice(TONE)
+    voice.path = a.path
+    voice.send_one()
+    await until(lambda: len(b.got) == 1)
+
+
+def test_a_damaged_music_cache_is_made_again(tmp_path: Path) -> None:
+    packets = hold_music.load(tmp_path)
+    cache = next(tmp_path.iterdir())
+    for damage in (b"", b"\xc1", b"\x01"):
+        cache.write_bytes(damage)
+        assert hold_music.load(tmp_path) == packets

@@ -279,3 +279,12 @@ def test_replaying_the_log_gives_the_state(world: World) -> None:
     world.command(actor, agent, 2, ev.AgentEnded)
     assert replay(actor, world.log[actor]) == world.states[actor]
     assert replay(QUEUE, world.log[QUEUE]) == world.states[QUEUE]
+
+
+def test_a_call_that_no_path_ever_carries_falls_back_to_chat(world: World) -> None:
+    actor, agent = active(world)
+    world.talk(actor, 2)
+    world.command(actor, agent, 1, ev.CallJoined, leg=LegId("l_agent"))
+    world.pass_time(46_000)
+    assert world.states[actor].call is Call.NONE
+    assert world.states[actor].phase is Phase.ACTIVE

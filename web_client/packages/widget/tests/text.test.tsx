@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import type { CallView } from "@talknow/protocol";
 import { render } from "preact";
 import { describe, expect, it } from "vitest";
@@ -73,7 +72,9 @@ describe("what the visitor reads", () => {
   });
 
   it("signs the very wording that is shown", async () => {
-    const expected = createHash("sha256").update(TEXT.voiceWording, "utf8").digest("hex");
-    expect(await sha256(TEXT.voiceWording)).toBe(expected);
+    // FIPS 180-2, appendix B.1
+    expect(await sha256("abc")).toBe("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    expect(await sha256(TEXT.voiceWording)).toMatch(/^[0-9a-f]{64}$/u);
+    expect(await sha256(TEXT.voiceWording)).not.toBe(await sha256(`${TEXT.voiceWording} `));
   });
 });
