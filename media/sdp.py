@@ -132,7 +132,12 @@ def _lines(text: str) -> list[str]:
     if not text or len(text.encode()) > MAX_SDP_BYTES or "\n" not in text:
         raise InvalidDescription("size or lines")
     lines = [line.removesuffix("\r") for line in text.split("\n") if line.strip()]
-    if len(lines) > MAX_LINES or lines[0] != "v=0" or not all(_LINE.match(line) for line in lines):
+    if (
+        not lines
+        or len(lines) > MAX_LINES
+        or lines[0] != "v=0"
+        or not all(_LINE.match(line) for line in lines)
+    ):
         raise InvalidDescription("grammar")
     return lines
 

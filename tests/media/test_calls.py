@@ -336,13 +336,13 @@ async def test_a_late_wrong_fingerprint_is_an_error_not_a_ticket(node: MediaNode
 async def test_a_peer_that_changes_its_address_is_followed(node: MediaNode) -> None:
     a, b = await pair(node)
     assert a.path is not None
-    moved, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-        lambda: a.path, local_addr=("127.0.0.1", 0)
-    )
-    a.path._transport, old = moved, a.path._transport
+    path = a.path
+    loop = asyncio.get_running_loop()
+    moved, _ = await loop.create_datagram_endpoint(lambda: path, local_addr=("127.0.0.1", 0))
+    path._transport, old = moved, path._transport
     assert old is not None
     old.abort()
-    a.path._check()
+    path._check()
     voice = Voice(TONE)
     voice.path = a.path
     voice.send_one()
