@@ -27,6 +27,7 @@ MAX_LIFE_S = 300
 MAX_SKEW_S = 60
 LOGIN_TRIES = 5
 LOGIN_WINDOW_S = 60.0
+MAX_REMEMBERED = 10_000
 
 
 def verify_token(site: SiteConfig, token: str, now_s: float | None = None) -> Claims:
@@ -122,6 +123,7 @@ class Auth:
         """Raises: Unauthenticated; LimitExceeded after LOGIN_TRIES failures in a minute."""
         keys = (f"l:{login.casefold()}", f"a:{address}")
         now = time.monotonic()
+        self._forget_old(now)
         for key in keys:
             failures = self._failures[key]
             while failures and now - failures[0] > LOGIN_WINDOW_S:
@@ -136,6 +138,12 @@ class Auth:
         for key in keys:
             self._failures.pop(key, None)
         return agent
+
+    def _forget_old(self, now: float) -> None:
+        """Guesses with ever new names must not fill the memory."""
+        if len(self._failures) > MAX_REMEMBERED:
+            fresh = {k: v for k, v in self._failures.items() if v and now - v[-1] <= LOGIN_WINDOW_S}
+            self._failures = defaultdict(deque, fresh)
 
 
 def visitor_session(visitor: Visitor, device: str, page: Page | None) -> Session:

@@ -150,6 +150,10 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]  # the library is unt
         await super()._handle_eio_connect(eio_sid, environ)
         self._tasks.create_task(self._auth_deadline(eio_sid), name="auth-deadline")
 
+    async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
+        await super()._handle_eio_disconnect(eio_sid, reason)
+        self._errors.pop(eio_sid, None)  # also of those who never authenticated
+
     async def _auth_deadline(self, eio_sid: str) -> None:
         await asyncio.sleep(AUTH_DEADLINE_S)
         if eio_sid in self.environ and eio_sid not in self._connections:
@@ -198,7 +202,6 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]  # the library is unt
 
     async def _disconnected(self, sid: str, reason: str) -> None:
         eio_sid = self.manager.eio_sid_from_sid(sid, "/")
-        self._errors.pop(eio_sid, None)
         connection = self._connections.pop(eio_sid, None)
         if connection is not None:
             self._metrics.connections.labels(connection.session.role).dec()
