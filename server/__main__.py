@@ -113,7 +113,9 @@ def _serve(options: argparse.Namespace) -> int:
     setup_logging(config.log_level)
     login = _demo_agent(config) if config.demo else None
     try:
-        asyncio.run(serve_until_stopped(config, lambda started: _say_started(started, login)))
+        asyncio.run(
+            serve_until_stopped(config, lambda started: _say_started(started, login), lambda: _load(options))
+        )
     except BaseExceptionGroup as group:
         refused, rest = group.split(OSError)
         if refused is None or rest is not None:

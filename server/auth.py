@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict, deque
+from collections.abc import Mapping
 
 import jwt
 
@@ -72,7 +73,7 @@ def _key(site: SiteConfig, kid: object) -> TokenKey:
 class Auth:
     """Sessions from credentials and tokens."""
 
-    def __init__(self, sites: dict[str, SiteConfig], visitors: Visitors, agents: Agents) -> None:
+    def __init__(self, sites: Mapping[str, SiteConfig], visitors: Visitors, agents: Agents) -> None:
         self._sites = sites
         self._visitors = visitors
         self._agents = agents

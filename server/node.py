@@ -22,7 +22,7 @@ from media.ice import ice_servers
 from media.node import MediaConfig, MediaNode
 from server.auth import Auth
 from server.backend.open import Backend, open_backend
-from server.config import Config, SiteConfig
+from server.config import Config, ConfigError, SiteConfig
 from server.edge import demo, pages, viewer
 from server.edge.gateway import Gateway
 from server.edge.http_api import HttpApi
@@ -56,7 +56,15 @@ class Node(Struct):
     service: Service
     gateway: Gateway
     metrics: Metrics
+    sites: dict[str, SiteConfig]
     ready: bool = False
+
+    async def reload(self, config: Config) -> None:
+        """Take the sites of a new configuration; everything else needs a restart."""
+        fresh = complete(config).sites
+        self.sites.clear()
+        self.sites.update(fresh)
+        await self.service.open_sites(fresh)
 
 
 def complete(config: Config) -> Config:
@@ -77,7 +85,9 @@ async def run_node(config: Config) -> AsyncIterator[Node]:
         sealer = Sealer(config.data_dir / "keys", backend.log)
         agents = Agents(store)
         files = Files(store, backend.blobs, sealer.records)
-        auth = Auth(config.sites, Visitors(store, sealer.records, sealer.secret), agents)
+        sites = dict(config.sites)
+        gate = OriginGate(sites, config.origin)
+        auth = Auth(sites, Visitors(store, sealer.records, sealer.secret), agents)
         async with _task_group() as tasks:
             hub = Hub(backend.log, backend.bus, tasks, SystemClock())
             outlets = Outlets()
@@ -86,13 +96,15 @@ async def run_node(config: Config) -> AsyncIterator[Node]:
             service = Service(hub, backend.log, sealer, effects, outlets, files)
             media.listener = service
             metrics = Metrics()
-            gateway = Gateway(service, auth, OriginGate(config.sites, config.origin), metrics, tasks)
-            node = Node(config, hub, service, gateway, metrics)
+            gateway = Gateway(service, auth, gate, metrics, tasks)
+            node = Node(config, hub, service, gateway, metrics, sites)
             _watch(metrics, hub, backend)
             await media.start()
             await service.start(config.sites)
             runners = [
-                await _serve(config, _main_app(node, HttpApi(config, auth, agents, files, service), media)),
+                await _serve(
+                    config, _main_app(node, HttpApi(config, gate, auth, agents, files, service), gate, media)
+                ),
                 await _serve(config, _viewer_app(), config.viewer_at),
             ]
             if config.demo:
@@ -157,7 +169,7 @@ async def _media(config: Config) -> AsyncIterator[MediaNode]:
         await media.close()
 
 
-def _main_app(node: Node, api: HttpApi, media: MediaNode) -> web.Application:
+def _main_app(node: Node, api: HttpApi, gate: OriginGate, media: MediaNode) -> web.Application:
     app = _app(node.config)
 
     async def healthz(_: web.Request) -> web.Response:
@@ -171,8 +183,6 @@ def _main_app(node: Node, api: HttpApi, media: MediaNode) -> web.Application:
     async def metrics(_: web.Request) -> web.Response:
         body = node.metrics.render(media.counters())
         return web.Response(body=body, content_type="text/plain", charset="utf-8")
-
-    gate = OriginGate(node.config.sites, node.config.origin)
 
     @web.middleware
     async def sockets(request: web.Request, handler: Callable[..., object]) -> web.StreamResponse:
@@ -226,12 +236,33 @@ def _watch(metrics: Metrics, hub: Hub, backend: Backend) -> None:
     metrics.watch("talknow_log_commits", "Commits of the log since start", lambda: backend.log.commits)
 
 
-async def serve_until_stopped(config: Config, started: Callable[[Config], None]) -> None:
-    """Run until SIGINT or SIGTERM, then drain. `started` is called once everything listens."""
-    stop = asyncio.Event()
+async def serve_until_stopped(
+    config: Config, started: Callable[[Config], None], again: Callable[[], Config]
+) -> None:
+    """Run until SIGINT or SIGTERM, then drain. SIGHUP takes the sites of `again()`.
+
+    started: called once everything listens. A configuration that is wrong changes nothing.
+    """
+    stop, wake = asyncio.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        stop.set()
+        wake.set()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, end)
+    loop.add_signal_handler(signal.SIGHUP, wake.set)
     async with run_node(config) as node:
         started(node.config)
-        await stop.wait()
+        while True:
+            await wake.wait()
+            wake.clear()
+            if stop.is_set():
+                return
+            try:
+                await node.reload(again())
+            except ConfigError as error:
+                logger.warning("configuration not taken", extra={"reason": str(error)})
+            else:
+                logger.info("sites reloaded", extra={"count": len(node.sites)})

@@ -52,12 +52,16 @@ class Service:
 
     async def start(self, sites: Mapping[str, SiteConfig]) -> None:
         """Open the queue of every site and wake what was at work when the last process ended."""
+        await self.open_sites(sites)
+        unfinished = await self._log.query(IndexQuery(phases=(*OPEN_PHASES, "wrap_up"), limit=1_000_000))
+        await self._hub.recover([engagement_actor(row.engagement) for row in unfinished])
+
+    async def open_sites(self, sites: Mapping[str, SiteConfig]) -> None:
+        """Queues of new sites are opened; new time-outs hold for engagements that open from now on."""
         self._policies = {site: config.policy() for site, config in sites.items()}
         for site in sites:
             opened = ev.SiteOpened(at_ms=self._now(), site=p.SiteId(site), policy=self._policies[site])
             await self._hub.post(routing_actor(site), opened)
-        unfinished = await self._log.query(IndexQuery(phases=(*OPEN_PHASES, "wrap_up"), limit=1_000_000))
-        await self._hub.recover([engagement_actor(row.engagement) for row in unfinished])
 
     # --- connections --------------------------------------------------------------------------
 

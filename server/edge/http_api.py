@@ -41,13 +41,15 @@ class BenchAgents(Struct, frozen=True, forbid_unknown_fields=True):
 class HttpApi:
     """Routes and handlers; `routes()` is added to the aiohttp application."""
 
-    def __init__(self, config: Config, auth: Auth, agents: Agents, files: Files, service: Service) -> None:
+    def __init__(
+        self, config: Config, gate: OriginGate, auth: Auth, agents: Agents, files: Files, service: Service
+    ) -> None:
         self._config = config
         self._auth = auth
         self._agents = agents
         self._files = files
         self._service = service
-        self._gate = OriginGate(config.sites, config.origin)
+        self._gate = gate
 
     def routes(self) -> list[web.RouteDef]:
         public = [

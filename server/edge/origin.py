@@ -21,12 +21,11 @@ class OriginNotAllowed(PeerError):
 
 
 class OriginGate:
-    """Sites' origins, and our own (softphone)."""
+    """Origins of the sites (a live mapping), and our own (softphone)."""
 
     def __init__(self, sites: Mapping[str, SiteConfig], own: str) -> None:
-        self._sites = {site: frozenset(config.origins) for site, config in sites.items()}
+        self._sites = sites
         self._own = own
-        self._all = frozenset().union(*self._sites.values())
 
     def is_own(self, request: web.BaseRequest, origin: str) -> bool:
         """The softphone's origin: as configured, or the very host this request came to on loopback."""
@@ -38,7 +37,12 @@ class OriginGate:
         if origin is None:
             return None
         parts = urlsplit(origin)
-        known = self._sites.get(site, frozenset()) if site is not None else self._all
-        if not parts.netloc or (origin not in known and not self.is_own(request, origin)):
+        known = self._listed(origin, site) or self.is_own(request, origin)
+        if not parts.netloc or not known:
             raise OriginNotAllowed(origin)
         return origin
+
+    def _listed(self, origin: str, site: str | None) -> bool:
+        """By that site, or by any when none is named; looked up anew, because sites can be reloaded."""
+        named = self._sites.values() if site is None else [self._sites[site]] if site in self._sites else []
+        return any(origin in config.origins for config in named)
