@@ -91,6 +91,8 @@ class Journey:
                 agent.on_event = self._agent_event(agent)
             try:
                 await self._arrive(http)
+                if not self._calls:
+                    raise RuntimeError("no call came about; nothing can be measured")
                 await self._chat()
                 await self._replace()
             finally:
@@ -119,10 +121,12 @@ class Journey:
         """Open loop: the next call does not wait for the one before."""
         total = self._wanted + WARM_UP
         task = self._bar.add_task("calls arrive", total=total)
+        began = time.perf_counter()
         async with asyncio.TaskGroup() as group:
             for number in range(total):
+                due_s = began + number / ARRIVALS_PER_S
+                await asyncio.sleep(max(0.0, due_s - time.perf_counter()))
                 group.create_task(self._one(http, number, task))
-                await asyncio.sleep(1 / ARRIVALS_PER_S)
 
     async def _one(self, http: aiohttp.ClientSession, number: int, task: TaskID) -> None:
         try:
@@ -165,13 +169,14 @@ class Journey:
             for number in range(self._messages):
                 due_s = began + number / CHAT_PER_S
                 await asyncio.sleep(max(0.0, due_s - time.perf_counter()))
-                group.create_task(self._say(self._random.choice(self._calls), number % 2 == 0, task))
+                call = self._random.choice(self._calls)
+                group.create_task(self._say(call, number % 2 == 0, int(due_s * 1e9), task))
         await asyncio.sleep(0.5)
 
-    async def _say(self, call: Call, from_visitor: bool, task: TaskID) -> None:
+    async def _say(self, call: Call, from_visitor: bool, sent_ns: int, task: TaskID) -> None:
+        """sent_ns: when the message was due; a late generator counts against the figure."""
         sender = call.visitor if from_visitor else call.agent
         counter = sender.counter + 1
-        sent_ns = time.perf_counter_ns()
         self._sent_ns[call.engagement, sender.device, counter] = sent_ns
         try:
             await sender.durable("chat.send", engagement=call.engagement, text=f"message {counter} " * 8)
@@ -207,15 +212,14 @@ class Journey:
         ticket = theirs.ticket
         assert ticket is not None
         theirs.drop_path()
-        await asyncio.sleep(0)
-        dropped = call.visitor.socket
-        await asyncio.sleep(0.005)  # what was under way arrives
-        ours.watch_for_return()
-        await asyncio.gather(theirs.take(ticket), call.visitor.connect(call.engagement))
+        await call.visitor.socket.disconnect()
+        # what is still under way counts as before: only the new path can bring the return
+        await asyncio.gather(
+            theirs.take(ticket, ours.watch_for_return), call.visitor.connect(call.engagement)
+        )
         await ours.back.wait()
         gap_ms = ((ours.after_ns or 0) - ours.last_ns) / 1e6
         ours.watch_from_ns = None
-        await dropped.disconnect()
         return gap_ms
 
 

@@ -1,6 +1,6 @@
 """A visitor and an agent as load tests play them: stock Socket.IO client, HTTP, and real legs.
 
-Everything goes by docs/protocol.md; nothing of the server's code is called.
+Everything goes by docs/protocol.md. The legs share media/'s DTLS and RTP parsers with the server.
 """
 
 from __future__ import annotations
@@ -103,8 +103,11 @@ class LegClient:
         self.back.clear()
         self.after_ns, self.watch_from_ns = None, time.perf_counter_ns()
 
-    async def take(self, offer: dict[str, Any]) -> None:
-        """Answer an offer (or a ticket): checks and description in parallel, then speak."""
+    async def take(self, offer: dict[str, Any], before_speaking: Callable[[], None] = lambda: None) -> None:
+        """Answer an offer (or a ticket): checks and description in parallel, then speak.
+
+        before_speaking: called just before the first packet can leave on the new path.
+        """
         path = PeerPath(offer["sdp"], self._on_rtp)
         async with asyncio.timeout(10):
             _, answered, _ = await asyncio.gather(
@@ -122,6 +125,7 @@ class LegClient:
             )
         self.ticket = answered.get("ticket")
         self.path = path
+        before_speaking()
         if self.voice is not None:
             self.voice.path = path
 
