@@ -5,7 +5,7 @@ from __future__ import annotations
 import array
 import math
 
-from media.hold_music import RATE_HZ, encode
+from media.sounds import RATE_HZ, encode
 
 
 def tone_packets(hz: float = 440.0, seconds: float = 2.0) -> list[bytes]:

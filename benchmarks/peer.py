@@ -17,17 +17,16 @@ from struct import pack
 from typing import Any
 
 from aioice import stun
-from aiortc.rtcdtlstransport import RTCCertificate
 from pylibsrtp import Error as SrtpError
 
 from media import rtp
-from media.dtls import Dtls
+from media.dtls import Dtls, Identity
 from media.guard import Kind, classify
 from media.sdp import OPUS
 
 CHECK_EVERY_S = 2.0
 RETRY_S = 0.05
-_CERTIFICATE = RTCCertificate.generateCertificate()
+_IDENTITY = Identity()
 _OPEN: weakref.WeakSet[PeerPath] = weakref.WeakSet()
 
 
@@ -52,7 +51,7 @@ class PeerPath(asyncio.DatagramProtocol):
         self._checked = False
         self.rtcp: list[bytes] = []
         self.refused = 0
-        self.dtls = Dtls(_CERTIFICATE, client=False, send=self._send)
+        self.dtls = Dtls(_IDENTITY, client=False, send=self._send)
         self.connected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.answer_sdp = answer(offer_sdp, self._ufrag, self._password)
 
@@ -169,16 +168,19 @@ class Voice:
 
 def answer(offer_sdp: str, ufrag: str, password: str) -> str:
     """The answer a client gives: every section accepted, we are the DTLS server."""
-    fingerprint = _CERTIFICATE.getFingerprints()[0].value
-    lines = ["v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "t=0 0", "a=group:BUNDLE 0 1"]
-    for number, section in enumerate(re.findall(r"^m=(audio|video) 9 \S+ ([\d ]+)\r$", offer_sdp, re.M)):
+    fingerprint = _IDENTITY.fingerprint
+    lines = ["v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "t=0 0", ""]
+    offered = re.findall(r"^m=(audio|video) \d \S+ ([\d ]+)\r$", offer_sdp, re.M)
+    lines[-1] = "a=group:BUNDLE " + " ".join(map(str, range(len(offered))))
+    for number, section in enumerate(offered):
         kind, formats = section
         lines += [
             f"m={kind} 9 UDP/TLS/RTP/SAVPF {formats}",
             "c=IN IP4 0.0.0.0",
             f"a=mid:{number}",
-            "a=sendrecv",
+            "a=sendrecv" if number < 3 else "a=recvonly",
             "a=rtcp-mux",
+            *re.findall(r"^a=fmtp:\d+ apt=\d+(?=\r$)", offer_sdp, re.M),
             f"a=ice-ufrag:{ufrag}",
             f"a=ice-pwd:{password}",
             f"a=fingerprint:sha-256 {fingerprint}",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 from aiortc.rtcdtlstransport import (
     SRTP_AEAD_AES_128_GCM,
@@ -26,13 +27,22 @@ RECORD_HEADER_BYTES = 13
 REPLAY_WINDOW = 1_024
 
 
-class Dtls:
-    """One DTLS association. `send` gets datagrams; `done` is called once: connected, failed or closed."""
+class Identity:
+    """Who we are on every path of this process: one certificate and one TLS context, made once."""
 
-    def __init__(self, certificate: RTCCertificate, *, client: bool, send: Callable[[bytes], None]) -> None:
+    def __init__(self) -> None:
+        certificate = RTCCertificate.generateCertificate()
+        self.fingerprint: str = certificate.getFingerprints()[0].value
+        self.context: SSL.Context = certificate._create_ssl_context(srtp_profiles=PROFILES)
+
+
+class Dtls:
+    """One DTLS association. `send` gets datagrams; afterwards look at `connected` and `over`."""
+
+    def __init__(self, identity: Identity, *, client: bool, send: Callable[[bytes], None]) -> None:
         self._client = client
         self._send = send
-        self._ssl = SSL.Connection(certificate._create_ssl_context(srtp_profiles=PROFILES))
+        self._ssl = SSL.Connection(identity.context)
         if client:
             self._ssl.set_connect_state()
         else:
@@ -61,6 +71,11 @@ class Dtls:
             self._read()
         else:
             self._advance()
+
+    def handles(self) -> tuple[Any, Any]:
+        """libsrtp's contexts (inbound, outbound) for calls in place; they live as long as this object."""
+        assert self.inbound is not None and self.outbound is not None
+        return self.inbound._srtp[0], self.outbound._srtp[0]
 
     def fingerprint(self, algorithm: str) -> str:
         """The peer's certificate digest in SDP form; "" before there is one."""

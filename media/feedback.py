@@ -1,8 +1,8 @@
 """RTCP: what a compound packet says, and the packets we write. Total: a fault ends the look, counted.
 
-Reports, NACK, PLI, FIR and REMB of a receiver are translated to the numbers its source knows and
-forwarded; sender reports are translated the other way, so that lips stay in sync.
-Source: RFC 3550 section 6, RFC 4585, RFC 5104; REMB: draft-alvestrand-rmcat-remb-03.
+Only the format; who is told what stands in `reporting.py`.
+Source: RFC 3550 section 6, RFC 4585, RFC 5104; REMB: draft-alvestrand-rmcat-remb-03; transport-cc:
+draft-holmer-rmcat-transport-wide-cc-extensions-01.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from struct import pack, unpack_from
 from msgspec import Struct
 
 SR, RR, SDES, BYE, RTPFB, PSFB = 200, 201, 202, 203, 205, 206
-NACK, PLI, FIR, REMB = 1, 1, 4, 15
+NACK, PLI, FIR, REMB, TRANSPORT_CC = 1, 1, 4, 15, 15
 MAX_PACKETS = 32
 MAX_LOST = 512
 MIN_BITRATE_BPS, MAX_BITRATE_BPS = 30_000, 10_000_000
@@ -57,7 +57,14 @@ class Bitrate(Struct, frozen=True):
     bps: int
 
 
-Feedback = SenderReport | Reports | Nack | KeyFrameRequest | Bitrate
+class TransportCc(Struct, frozen=True):
+    """Arrivals by transport-wide sequence number; body: from the base sequence number on."""
+
+    ssrc: int
+    body: bytes
+
+
+Feedback = TransportCc | SenderReport | Reports | Nack | KeyFrameRequest | Bitrate
 
 
 def parse(data: bytes) -> tuple[list[Feedback], bool]:
@@ -86,6 +93,8 @@ def _one(kind: int, count: int, body: bytes) -> list[Feedback]:
         return _reports(count, body[4:])
     if kind == RTPFB and count == NACK and len(body) >= 12:
         return [Nack(unpack_from("!L", body, 4)[0], _lost(body[8:]))]
+    if kind == RTPFB and count == TRANSPORT_CC and len(body) >= 16:
+        return [TransportCc(unpack_from("!L", body, 4)[0], body[8:])]
     if kind == PSFB and len(body) >= 8:
         return _payload_specific(count, body)
     return []
@@ -142,6 +151,11 @@ def nack(sender: int, ssrc: int, lost: list[int]) -> bytes:
     for seq in lost:
         body += pack("!HH", seq, 0)
     return receiver_report(sender, ()) + _packet(RTPFB, NACK, body)
+
+
+def transport_cc(sender: int, ssrc: int, body: bytes) -> bytes:
+    """body: from the base sequence number on, padded to whole words."""
+    return _packet(RTPFB, TRANSPORT_CC, pack("!LL", sender, ssrc) + body)
 
 
 def picture_loss(sender: int, ssrc: int) -> bytes:

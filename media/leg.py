@@ -8,55 +8,19 @@ only that nobody has answered it yet. Source: docs/architecture.md, "calls".
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from typing import Protocol
 
+from media.congestion import Arrivals
 from media.guard import Kind
 from media.path import Path
+from media.sdp import SECTIONS
+from media.tracks import Out, Track
 from signaling.errors import NotFound
 from signaling.protocol import EngagementId, LegId, MediaKind, PathId
 
 OLD_PATH_S = 3.0
 MAX_PENDING = 4
-RTX_CACHE = 512
-RESENDS_PER_S, RESEND_BURST = 200.0, 100.0
-BITRATE_EVERY_S = 0.2
-
-
-class Out:
-    """One track that we send to a leg: its SSRC, and how the source's numbers become ours."""
-
-    def __init__(self) -> None:
-        self.ssrc = secrets.randbits(31) + 1
-        self.source: tuple[PathId | str, int] | None = None
-        self.source_leg: LegId | None = None
-        self.seq_offset = 0
-        self.timestamp_offset = 0
-        self.last_seq = secrets.randbits(14)
-        self.last_timestamp = secrets.randbits(31)
-        self.last_s = 0.0
-        self.packets = 0
-        self.octets = 0
-        self.cycle_fix = 0
-        self.cache: dict[int, tuple[int, bytes]] = {}
-        self._resends_left = RESEND_BURST
-        self._resends_s = 0.0
-
-    def may_resend(self, now_s: float) -> bool:
-        """A receiver's wish list is bounded: retransmissions must not amplify what it sends."""
-        passed_s = now_s - self._resends_s
-        self._resends_left = min(RESEND_BURST, self._resends_left + passed_s * RESENDS_PER_S)
-        self._resends_s = now_s
-        if self._resends_left < 1:
-            return False
-        self._resends_left -= 1
-        return True
-
-    def cached(self, seq: int) -> bytes | None:
-        """The packet as it was sent, still protected; None when it is not here any more."""
-        found = self.cache.get(seq % RTX_CACHE)
-        return found[1] if found is not None and found[0] == seq else None
 
 
 class Listener(Protocol):
@@ -68,7 +32,7 @@ class Listener(Protocol):
 
 
 class Leg:
-    """Paths of one leg (path.Owner) and its tracks."""
+    """Paths of one leg (path.Owner), what it sends (tracks) and what it is sent (outs by place)."""
 
     def __init__(self, engagement: EngagementId, identity: LegId, listener: Listener) -> None:
         self.engagement = engagement
@@ -76,13 +40,21 @@ class Leg:
         self.paths: dict[PathId, Path] = {}
         self.current: Path | None = None
         self.speaking: Path | None = None
-        self.bitrate_told: tuple[float, int] = (0.0, 0)
-        self.out: dict[MediaKind, Out] = {"audio": Out(), "video": Out()}
-        self.sends: dict[MediaKind, int] = {}
-        self.bitrate_bps: int | None = None
-        self.key_frame_asked_s = 0.0
+        self.connected_s = 0.0
+        self.tracks: dict[MediaKind, Track] = {}
+        self.outs: dict[tuple[MediaKind, int], Out] = {(s.kind, s.slot): Out(self, s) for s in SECTIONS}
+        self.by_ssrc: dict[int, Out] = {out.ssrc: out for out in self.outs.values()}
+        self.through: Leg | None = None
+        self.arrivals: Arrivals | None = None
+        self.limit_bps: int | None = None
+        self.told_limit: tuple[float, int] = (0.0, 0)
         self.ticket_made_s = 0.0
         self._listener = listener
+
+    def track(self, kind: MediaKind) -> Track:
+        if kind not in self.tracks:
+            self.tracks[kind] = Track(self, kind)
+        return self.tracks[kind]
 
     def path(self, path: PathId) -> Path:
         """Raises: NotFound for a path that is over or never was."""
@@ -105,8 +77,9 @@ class Leg:
 
     def path_connected(self, path: Path) -> None:
         old, self.current = self.current, path
-        for out in self.out.values():
-            out.cache.clear()
+        self.connected_s = path.heard_s
+        for out in self.outs.values():
+            out.forget()
         if old is not None and not old.closed:
             asyncio.get_running_loop().call_later(OLD_PATH_S, old.close)
         self._listener.leg_connected(self, path)
@@ -119,16 +92,28 @@ class Leg:
             was_current = self.current is None
         self._listener.leg_path_gone(self, path, was_current=was_current)
 
-    def path_packet(self, path: Path, kind: Kind, packet: bytes) -> None:
-        """The old path speaks for the leg until the new one does; its first packet lets the old one go."""
-        if path is self.current and kind is Kind.RTP and self.speaking is not path:
-            self.speaking = path
-            for old in list(self.paths.values()):
-                if old.connected and old is not path:
-                    old.close()
-        if path is not self.speaking and path is not self.current:
-            return
-        self._listener.leg_packet(self, path, kind, packet)
+    def path_rtcp(self, path: Path, packet: bytes) -> None:
+        if path is self.speaking or path is self.current:
+            self._listener.leg_packet(self, path, Kind.RTCP, packet)
+
+    def path_rtp(self, path: Path, packet: bytes) -> None:
+        if path is self.speaking or self.turn_to(path):
+            self._listener.leg_packet(self, path, Kind.RTP, packet)
+
+    def turn_to(self, path: Path) -> bool:
+        """The old path speaks for the leg until the new one does; the new one's first packet lets it go."""
+        if path is not self.current:
+            return False
+        self.speaking = path
+        if self.arrivals is not None:
+            self.arrivals = Arrivals()
+        for old in list(self.paths.values()):
+            if old.connected and old is not path:
+                old.close()
+        return True
+
+    def start_arrivals(self) -> None:
+        self.arrivals = Arrivals()
 
     def is_due_for_ticket(self, now_s: float, every_s: float) -> bool:
         return self.current is not None and now_s - self.ticket_made_s > every_s
@@ -137,5 +122,6 @@ class Leg:
         """Close what is silent or was never used."""
         now_s = time.monotonic()
         for path in list(self.paths.values()):
+            path.refill()
             if path.is_silent(now_s):
                 path.close()

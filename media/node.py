@@ -1,7 +1,8 @@
 """The media node: what the server sees of media. Legs open paths, routes say who hears whom.
 
 One port, one certificate, one plane; no tasks, only timers: everything happens in datagram callbacks and
-short calls. The listener hears when a leg is carried, when its last path is lost, and gets fresh tickets.
+short calls. The listener hears when a leg is carried, when its last path is lost, who speaks, and gets
+fresh tickets.
 """
 
 from __future__ import annotations
@@ -14,19 +15,22 @@ import time
 from collections.abc import Callable
 from pathlib import Path as FilePath
 from struct import pack
-from typing import Protocol
+from typing import Literal, Protocol
 
 from aioice.ice import get_host_addresses
-from aiortc.rtcdtlstransport import RTCCertificate
 from msgspec import Struct
 
-from media import hold_music, rtp, sdp
+from media import batch, port, rtp, sdp, sounds
+from media.dtls import Identity
+from media.fast import FastPlane
 from media.guard import Drops, Kind
 from media.leg import Leg
 from media.mux import Mux
 from media.path import Path
-from media.plane import PlainPlane
-from signaling.effects import HOLD_MUSIC, Route
+from media.plain import PlainPlane
+from media.plane import Plane
+from media.tracks import Binding, Out, Track
+from signaling.effects import Route
 from signaling.errors import LegLost, NegotiationFailed, StaleRevision
 from signaling.protocol import EngagementId, IceServer, LegId, PathId, PathOffer
 
@@ -37,10 +41,17 @@ TICKET_LIFE_S = 150.0
 TICKET_EVERY_S = 60.0
 SWEEP_S = 1.0
 FRAME_S = 0.020
+REPORT_S = 0.1
+WATCH_S = 0.2
+
+Engine = Literal["auto", "plain", "fast"]
 
 
 class MediaConfig(Struct, frozen=True):
-    """host/port to bind; public_*: what candidates say instead; ice_servers(leg): for the browser."""
+    """host/port to bind; public_*: what candidates say instead; ice_servers(leg): for the browser.
+
+    engine: `auto` is the fast one where the system has what it needs, else the plain one.
+    """
 
     host: str
     port: int
@@ -48,12 +59,14 @@ class MediaConfig(Struct, frozen=True):
     public_udp_port: int
     data_dir: FilePath
     ice_servers: Callable[[str], list[IceServer]]
+    engine: Engine = "auto"
 
 
 class MediaListener(Protocol):
     def path_connected(self, engagement: EngagementId, leg: LegId, path: PathId) -> None: ...
     def path_lost(self, engagement: EngagementId, leg: LegId, path: PathId) -> None: ...
     def ticket_issued(self, engagement: EngagementId, leg: LegId, offer: PathOffer) -> None: ...
+    def speaker_changed(self, engagement: EngagementId, leg: LegId) -> None: ...
 
 
 class MediaNode:
@@ -64,24 +77,31 @@ class MediaNode:
         self.listener: MediaListener | None = None
         self._drops = Drops()
         self._mux = Mux(self._drops)
-        self._plane = PlainPlane(self._drops.count)
+        self._plane, self._port = _engine(config.engine, self._mux, self._drops)
+        self._mux.port = self._port
         self._legs: dict[LegId, Leg] = {}
-        self._certificate = RTCCertificate.generateCertificate()
-        self._fingerprint = self._certificate.getFingerprints()[0].value
+        self._identity = Identity()
         self._addresses: list[tuple[str, int]] = []
-        self._music: list[bytes] = []
-        self._music_at = 0
-        self._music_due_s = 0.0
+        self._music = _Player(self._plane)
+        self._tone = _Player(self._plane)
+        self._play_due_s = 0.0
         self._closed = False
+
+    @property
+    def engine(self) -> str:
+        return self._plane.name
 
     async def start(self) -> None:
         """Bind the port and begin to sweep. Raises: OSError when the port is taken."""
-        port = await self._mux.open(self._bind_host(), self._config.port)
-        self._addresses = self._candidates(port)
+        sock = port.bind(self._bind_host(), self._config.port)
+        self._addresses = self._candidates(sock.getsockname()[1])
+        await self._port.open(sock)
         loop = asyncio.get_running_loop()
-        loop.call_later(SWEEP_S, self._sweep)
-        self._music = await loop.run_in_executor(None, hold_music.load, self._config.data_dir)
-        self._music_due_s = loop.time()
+        loaded = await loop.run_in_executor(None, sounds.load, self._config.data_dir)
+        self._music.packets, self._tone.packets = loaded.music, loaded.tone
+        self._play_due_s = loop.time()
+        for every_s, work in ((SWEEP_S, self._sweep), (REPORT_S, self._plane.report), (WATCH_S, self._watch)):
+            self._repeat(every_s, work)
         self._play()
 
     async def close(self) -> None:
@@ -90,7 +110,7 @@ class MediaNode:
             for leg in list(self._legs.values()):
                 leg.close()
         finally:
-            self._mux.close()
+            self._port.close()
 
     # --- what effects order -----------------------------------------------------------------------
 
@@ -155,11 +175,11 @@ class MediaNode:
     # --- offers -----------------------------------------------------------------------------------
 
     def _offer(self, leg: Leg, life_s: float) -> PathOffer:
-        path = Path(self._certificate, leg, self._mux.send, self._drops.count, life_s)
+        path = Path(self._identity, leg, self._mux.send, self._drops.count, life_s)
         self._mux.add(path)
         leg.add(path)
-        transport = sdp.Transport(path.ufrag, path.password, self._fingerprint, self._addresses)
-        ssrcs = {kind: out.ssrc for kind, out in leg.out.items()}
+        transport = sdp.Transport(path.ufrag, path.password, self._identity.fingerprint, self._addresses)
+        ssrcs = {out.section.mid: (out.ssrc, out.rtx_ssrc) for out in leg.outs.values()}
         return PathOffer(
             engagement=leg.engagement,
             leg=leg.id,
@@ -191,10 +211,12 @@ class MediaNode:
 
     # --- timers -----------------------------------------------------------------------------------
 
+    def _repeat(self, every_s: float, work: Callable[[], None]) -> None:
+        if not self._closed:
+            asyncio.get_running_loop().call_later(every_s, self._repeat, every_s, work)
+            work()
+
     def _sweep(self) -> None:
-        if self._closed:
-            return
-        asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
         now_s = time.monotonic()
         for leg in list(self._legs.values()):
             leg.sweep()
@@ -202,24 +224,52 @@ class MediaNode:
                 leg.ticket_made_s = now_s
                 self.listener.ticket_issued(leg.engagement, leg.id, self._offer(leg, TICKET_LIFE_S))
 
+    def _watch(self) -> None:
+        for engagement, leg in self._plane.watch(time.monotonic()):
+            if self.listener is not None:
+                self.listener.speaker_changed(engagement, leg)
+
     def _play(self) -> None:
-        """One 20 ms packet of hold music to whoever waits; sleeps longer while nobody does."""
+        """One 20 ms packet to whoever waits or misses somebody; sleeps longer while nobody does."""
         if self._closed:
             return
         loop = asyncio.get_running_loop()
-        sinks = self._plane.music_sinks()
         now_s = loop.time()
-        if not sinks:
+        waiting, missing = list(self._plane.music.outs), self._plane.missing(time.monotonic())
+        if not waiting and not missing:
             loop.call_later(5 * FRAME_S, self._play)
             return
-        behind = now_s - self._music_due_s > 10 * FRAME_S
-        self._music_due_s = (now_s if behind else self._music_due_s) + FRAME_S
-        loop.call_at(self._music_due_s, self._play)
-        self._music_at += 1
-        payload = self._music[self._music_at % len(self._music)]
-        seq, timestamp = self._music_at & 0xFFFF, (self._music_at * 960) & 0xFFFFFFFF
+        behind = now_s - self._play_due_s > 10 * FRAME_S
+        self._play_due_s = (now_s if behind else self._play_due_s) + FRAME_S
+        loop.call_at(self._play_due_s, self._play)
+        self._music.play(waiting)
+        self._tone.play(missing)
+
+
+class _Player:
+    """One of our own sounds: the same packet to all its sinks, then the next."""
+
+    def __init__(self, plane: Plane) -> None:
+        self.packets: list[bytes] = []
+        self._plane = plane
+        self._binding = Binding(Track(None, "audio"), None, 1)
+        self._at = 0
+
+    def play(self, outs: list[Out]) -> None:
+        self._at += 1
+        payload = self.packets[self._at % len(self.packets)]
+        seq, timestamp = self._at & 0xFFFF, (self._at * 960) & 0xFFFFFFFF
         packet = pack("!BBHLL", 0x80, sdp.OPUS, seq, timestamp, 1) + payload
-        header = rtp.Header(sdp.OPUS, False, seq, timestamp, 1, rtp.MIN_HEADER_BYTES)
-        for sink in sinks:
-            sink.out["audio"].source_leg = None
-            self._plane.send(sink, "audio", header, packet, (HOLD_MUSIC, 1))
+        size = rtp.MIN_HEADER_BYTES
+        header = rtp.Header(sdp.OPUS, False, seq, timestamp, 1, size, len(payload))
+        for out in outs:
+            self._plane.play(out, self._binding, header, packet)
+
+
+def _engine(engine: Engine, mux: Mux, drops: Drops) -> tuple[Plane, port.PlainPort | FastPlane]:
+    """The chosen engine and its port; the fast engine is its own."""
+    if engine == "fast" or (engine == "auto" and batch.available()):
+        fast = FastPlane(drops.count)
+        fast.mux = mux
+        return fast, fast
+    return PlainPlane(drops.count), port.PlainPort(mux, drops)

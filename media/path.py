@@ -12,20 +12,21 @@ import hmac
 import secrets
 import time
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
-from aioice import stun
-from aiortc.rtcdtlstransport import RTCCertificate
-
-from media.dtls import Dtls
+from media import stun
+from media.dtls import Dtls, Identity
 from media.guard import Address, Kind
 from media.sdp import Answer
+from media.tracks import Binding
 from signaling.errors import InvalidTransition
-from signaling.protocol import MediaKind, PathId
+from signaling.protocol import PathId
 
 MAX_ADDRESSES = 4
 SILENT_S = 6.0
 HANDSHAKE_S = 10.0
+MAX_PACKETS_PER_S = 12_000
+MAX_SSRCS = 8
 UFRAG_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -34,15 +35,19 @@ class Owner(Protocol):
 
     def path_connected(self, path: Path) -> None: ...
     def path_closed(self, path: Path) -> None: ...
-    def path_packet(self, path: Path, kind: Kind, packet: bytes) -> None: ...
+    def path_rtp(self, path: Path, packet: bytes) -> None: ...
+    def path_rtcp(self, path: Path, packet: bytes) -> None: ...
 
 
 class Path:
-    """A peer connection's transport. All calls are synchronous; `send` gives datagrams to the port."""
+    """A peer connection's transport. All calls are synchronous; `send` gives datagrams to the port.
+
+    srtp_in/srtp_out: libsrtp's own handles once connected, for an engine that calls it in place.
+    """
 
     def __init__(
         self,
-        certificate: RTCCertificate,
+        identity: Identity,
         owner: Owner,
         send: Callable[[bytes, Address], None],
         drop: Callable[[str], None],
@@ -54,26 +59,40 @@ class Path:
         self.revision = 0
         self.addresses: list[Address] = []
         self.address: Address | None = None
+        self.target: Any = None  # the fast engine's form of `address`, made by it
+        self.target_of: Address | None = None
         self.expires_s = time.monotonic() + life_s
         self.heard_s = time.monotonic()
-        self.ssrcs: dict[MediaKind, int] = {}
+        self.budget = MAX_PACKETS_PER_S
+        self.bindings: dict[int, Binding] = {}
         self.connected = False
         self.closed = False
+        self.srtp_in: Any = None
+        self.srtp_out: Any = None
+        self.owner = owner
+        self._identity = identity
         self._answer: Answer | None = None
         self._peer_ufrag: str | None = None
-        self._owner = owner
         self._send = send
         self._drop = drop
-        self._dtls = Dtls(certificate, client=True, send=self._send_dtls)
-        self._started_s: float | None = None
+        self._dtls: Dtls | None = None
+        self._started_s = 0.0
 
     @property
     def answered(self) -> bool:
         return self._answer is not None
 
     @property
+    def handshake_over(self) -> bool:
+        return self._dtls is not None and self._dtls.connected
+
+    @property
+    def takes_rtx(self) -> bool:
+        return self._answer is not None and self._answer.rtx
+
+    @property
     def srtp_profile(self) -> str:
-        return self._dtls.profile
+        return self._dtls.profile if self._dtls is not None else ""
 
     # --- what the peer says by signaling --------------------------------------------------------
 
@@ -86,64 +105,72 @@ class Path:
 
     # --- what arrives at the port -----------------------------------------------------------------
 
-    def check(self, message: stun.Message, address: Address) -> bytes | None:
+    def check(self, request: stun.Request, address: Address) -> bytes | None:
         """Answer a binding request; None (and a drop) unless it is authenticated."""
-        username = str(message.attributes.get("USERNAME", ""))
-        _, _, theirs = username.partition(":")
-        if self.closed or not message.check_message_integrity(self.password.encode()):
-            self._drop("stun_unauthenticated")
-            return None
-        if self._peer_ufrag not in (None, theirs):
+        password = self.password.encode()
+        known = self._peer_ufrag in (None, request.theirs)
+        if self.closed or not known or not request.authentic(password):
             self._drop("stun_unauthenticated")
             return None
         if address not in self.addresses:
             if len(self.addresses) >= MAX_ADDRESSES:
                 self.addresses.remove(next(a for a in self.addresses if a != self.address))
             self.addresses.append(address)
-        self._peer_ufrag = theirs
+        self._peer_ufrag = request.theirs
         self.heard_s = time.monotonic()
-        if self.address is None or "USE-CANDIDATE" in message.attributes:
+        if self.address is None or request.nominates:
             self.address = address
-        if self._started_s is None:
+        if self._dtls is None:
             self._started_s = self.heard_s
+            self._dtls = Dtls(self._identity, client=True, send=self._send_dtls)
             self._dtls.start()
-        response = stun.Message(
-            stun.Method.BINDING, stun.Class.RESPONSE, transaction_id=message.transaction_id
-        )
-        response.attributes["XOR-MAPPED-ADDRESS"] = address
-        response.add_message_integrity(self.password.encode())
-        return bytes(response)
+        return stun.response(request, address, password)
 
     def receive(self, kind: Kind, data: bytes) -> None:
         """A DTLS, RTP or RTCP datagram from an address that has authenticated itself."""
-        if self.closed:
+        if self.closed or self._dtls is None:
             return
-        if kind is Kind.DTLS:
-            self._dtls.receive(data)
-            if self._dtls.over:
-                if not self._dtls.connected:
-                    self._drop("dtls_failed")
-                self.close()
-            else:
-                self._confirm()
-            return
-        if not self.connected or self._dtls.inbound is None:
+        self.budget -= 1
+        if self.budget < 0:
+            self._drop("flood")
+        elif kind is Kind.DTLS:
+            self._handshake(self._dtls, data)
+        elif not self.connected or self._dtls.inbound is None:
             self._drop("early_media")
-            return
+        elif kind is Kind.RTCP:
+            self._unprotected(self._dtls.inbound.unprotect_rtcp, data, self.owner.path_rtcp)
+        else:
+            self._unprotected(self._dtls.inbound.unprotect, data, self.owner.path_rtp)
+
+    def _unprotected(
+        self, unprotect: Callable[[bytes], bytes], data: bytes, give: Callable[[Path, bytes], None]
+    ) -> None:
         try:
-            unprotect = self._dtls.inbound.unprotect
-            packet = self._dtls.inbound.unprotect_rtcp(data) if kind is Kind.RTCP else unprotect(data)
+            packet = unprotect(data)
         except Exception as error:  # pylibsrtp raises its own Error, and ValueError for sizes
             self._drop("srtp_replay" if "replay" in str(error) else "srtp_auth")
             return
         self.heard_s = time.monotonic()
-        self._owner.path_packet(self, kind, packet)
+        give(self, packet)
+
+    def _handshake(self, dtls: Dtls, data: bytes) -> None:
+        dtls.receive(data)
+        if not dtls.over:
+            self._confirm()
+            return
+        if not dtls.connected:
+            self._drop("dtls_failed")
+        self.close()
+
+    def refill(self) -> None:
+        """Once a second: how many more datagrams it may send us."""
+        self.budget = MAX_PACKETS_PER_S
 
     # --- what leaves ------------------------------------------------------------------------------
 
     def protect(self, packet: bytes) -> bytes | None:
         """An RTP packet protected for this peer; None while nothing may be sent."""
-        if not self.connected or self._dtls.outbound is None:
+        if not self.connected or self._dtls is None or self._dtls.outbound is None:
             return None
         try:
             protected: bytes = self._dtls.outbound.protect(packet)
@@ -157,7 +184,7 @@ class Path:
             self._send(protected, self.address)
 
     def send_rtcp(self, packet: bytes) -> None:
-        if self.connected and self._dtls.outbound is not None:
+        if self.connected and self._dtls is not None and self._dtls.outbound is not None:
             self.send(self._dtls.outbound.protect_rtcp(packet))
 
     def close(self) -> None:
@@ -165,25 +192,26 @@ class Path:
         if self.closed:
             return
         self.closed = True
-        self._dtls.close()
-        self._owner.path_closed(self)
+        if self._dtls is not None:
+            self._dtls.close()
+        self.owner.path_closed(self)
 
     def is_silent(self, now_s: float) -> bool:
         """Nothing authenticated for SILENT_S, no handshake in HANDSHAKE_S, or never used in time."""
         if self.connected:
             return now_s - self.heard_s > SILENT_S
-        if self._started_s is not None and not self._dtls.connected:
-            if now_s - self._started_s > HANDSHAKE_S:
-                self._drop("dtls_failed")
-                return True
+        if self._dtls is not None and not self._dtls.connected and now_s - self._started_s > HANDSHAKE_S:
+            self._drop("dtls_failed")
+            return True
         return now_s > self.expires_s
 
     def _confirm(self) -> None:
         """Handshake and description are both here: is the peer who signaling says it is?"""
-        if self.connected or self._answer is None or not self._dtls.connected:
+        dtls = self._dtls
+        if self.connected or self._answer is None or dtls is None or not dtls.connected:
             return
         genuine = self._peer_ufrag == self._answer.ufrag and all(
-            hmac.compare_digest(self._dtls.fingerprint(algorithm), value)
+            hmac.compare_digest(dtls.fingerprint(algorithm), value)
             for algorithm, value in self._answer.fingerprints
         )
         if not genuine:
@@ -191,8 +219,9 @@ class Path:
             self.close()
             return
         self.connected = True
+        self.srtp_in, self.srtp_out = dtls.handles()
         self.heard_s = time.monotonic()
-        self._owner.path_connected(self)
+        self.owner.path_connected(self)
 
     def _send_dtls(self, data: bytes) -> None:
         if self.address is not None:

@@ -10,6 +10,7 @@ import asyncio
 import getpass
 import secrets
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,7 @@ def _config_flags(parser: argparse.ArgumentParser) -> None:
     add("--data", dest="data_dir", type=Path)
     add("--demo", action="store_true", default=None, help="also serve the demo company on port+1")
     add("--udp-port", type=int)
+    add("--media-engine", choices=("auto", "fast", "plain"), help="how media is forwarded")
     add("--public-ip", help="address that browsers reach for media")
     add("--public-udp-port", type=int)
     add("--public-url", help="how browsers reach us behind a proxy")
@@ -105,6 +107,15 @@ def _load(options: argparse.Namespace) -> Config:
     return load(options.config, flags)
 
 
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's event loop where it is installed (everywhere but on Windows), else asyncio's."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop  # type: ignore[no-any-return]
+
+
 def _serve(options: argparse.Namespace) -> int:
     config = _load(options)
     from server.node import serve_until_stopped
@@ -113,9 +124,10 @@ def _serve(options: argparse.Namespace) -> int:
     setup_logging(config.log_level)
     login = _demo_agent(config) if config.demo else None
     try:
-        asyncio.run(
-            serve_until_stopped(config, lambda started: _say_started(started, login), lambda: _load(options))
-        )
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(
+                serve_until_stopped(config, lambda one: _say_started(one, login), lambda: _load(options))
+            )
     except BaseExceptionGroup as group:
         refused, rest = group.split(OSError)
         if refused is None or rest is not None:

@@ -69,7 +69,7 @@ class Translator:
             return self._counted(command, ev.MessageSent, content=self._box.seal(Content(text, file)))
         return _MAKERS[type(command)](self, command)
 
-    def _counted(self, command: Any, kind: Callable[..., Any], **fields: Any) -> Any:
+    def _counted(self, command: Any, kind: Callable[..., Any], /, **fields: Any) -> Any:
         body = msgspec.msgpack.encode(command)
         return kind(
             at_ms=self._at_ms,
@@ -80,7 +80,7 @@ class Translator:
             **fields,
         )
 
-    def _plain(self, kind: Callable[..., Any], **fields: Any) -> Any:
+    def _plain(self, kind: Callable[..., Any], /, **fields: Any) -> Any:
         return kind(at_ms=self._at_ms, by=self._session.participant, **fields)
 
     def _answer(self, c: p.CallAnswer) -> ev.AnswerReceived:
@@ -94,6 +94,19 @@ class Translator:
             sdp=c.sdp,
         )
         return answer
+
+    def _direct(self, c: p.CallSignalDirect) -> ev.DirectSignalled:
+        if len(c.body.encode()) > p.MAX_SDP_BYTES:
+            raise InvalidDescription("too long")
+        signal: ev.DirectSignalled = self._plain(
+            ev.DirectSignalled, device=self._session.device, attempt=c.attempt, kind=c.kind, body=c.body
+        )
+        return signal
+
+    def invitation(self, c: p.EngagementInvite, agent: p.ParticipantId) -> ev.ColleagueInvited:
+        """`login` looked up by the caller."""
+        event: ev.ColleagueInvited = self._counted(c, ev.ColleagueInvited, agent=agent, mode=c.mode)
+        return event
 
     def _wrap_up(self, c: p.EngagementWrapUp) -> Any:
         note = clean_text(c.note, may_be_empty=True)
@@ -110,12 +123,24 @@ _MAKERS: dict[type[p.Command], Callable[[Translator, Any], Any]] = {
     ),
     p.CallJoin: lambda t, c: t._counted(c, ev.CallJoined, leg=p.LegId(mint("l"))),
     p.CallRequestChange: lambda t, c: t._counted(
-        c, ev.CallChanged, muted=c.muted, video=c.video, consent=c.consent
+        c, ev.CallChanged, muted=c.muted, video=c.video, consent=c.consent, screen=c.screen
     ),
     p.CallHold: lambda t, c: t._counted(c, ev.CallHeld),
     p.CallUnhold: lambda t, c: t._counted(c, ev.CallResumed),
     p.CallHangUp: lambda t, c: t._counted(c, ev.CallHungUp),
     p.CallBringHere: lambda t, c: t._counted(c, ev.CallBroughtHere),
+    p.CallSetMode: lambda t, c: t._counted(
+        c, ev.LegModeSet, participant=p.ParticipantId(c.participant), mode=c.mode
+    ),
+    p.CallSignalDirect: lambda t, c: t._direct(c),
+    p.EngagementJoin: lambda t, c: t._counted(
+        c,
+        ev.ColleagueJoined,
+        site=t._session.site,
+        role=t._session.role,
+        leg=p.LegId(mint("l")),
+        mode=c.mode,
+    ),
     p.CallOpenPath: lambda t, c: t._plain(ev.PathRequested, device=t._session.device),
     p.CallAnswer: lambda t, c: t._answer(c),
     p.PageVisit: lambda t, c: t._plain(ev.PageVisited, page=t._box.seal(c.page)),

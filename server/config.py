@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -48,6 +48,7 @@ class SiteConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     origins: exact origins whose pages may embed the widget. token_*: see docs/embed.md.
     *_s: how long an offer rings, how long somebody may be away, how long wrap-up may take.
+    direct_calls: two-party calls go from browser to browser where they can (shows addresses to each other).
     """
 
     name: str = "Support"
@@ -64,6 +65,7 @@ class SiteConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     visitor_grace_s: int = 300
     leg_grace_s: int = 45
     wrap_up_s: int = 120
+    direct_calls: bool = False
 
     def policy(self) -> Policy:
         return Policy(
@@ -72,6 +74,7 @@ class SiteConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             visitor_grace_ms=self.visitor_grace_s * 1_000,
             leg_grace_ms=self.leg_grace_s * 1_000,
             wrap_up_ms=self.wrap_up_s * 1_000,
+            direct_calls=self.direct_calls,
         )
 
 
@@ -83,6 +86,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     public_url: how browsers reach us behind a proxy. trusted_proxies: whose X-Forwarded-* count.
     turn_urls, turn_secret: TURN servers and coturn's static-auth-secret. bench_token: when set,
     `talknow bench --url --token` may make its own agents on the site `bench`.
+    media_engine: how packets are forwarded: auto, fast or plain (docs/media.md).
     insecure_http: allow plain HTTP off loopback (only behind a proxy that ends TLS).
     """
 
@@ -104,6 +108,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     turn_secret: str = ""
     turn_ttl_s: int = 300
     bench_token: str = ""
+    media_engine: Literal["auto", "fast", "plain"] = "auto"
     drain_s: float = 3.0
     log_level: str = "INFO"
     sites: dict[str, SiteConfig] = field(default_factory=dict)

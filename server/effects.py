@@ -27,13 +27,16 @@ from signaling.effects import (
     ApplyAnswer,
     CancelTimer,
     CloseLegs,
+    Farewell,
     MoveLeg,
     OpenPath,
     Post,
     Route,
     SetRoutes,
     SetTimer,
+    ShowInvitation,
     ShowOffer,
+    SignalDirect,
     Welcome,
     WithdrawOffer,
 )
@@ -44,14 +47,17 @@ from signaling.events import (
 )
 from signaling.protocol import (
     AgentChanged,
+    CallDirect,
     CallMoved,
     CallOffered,
+    CallSpeaker,
     CallTicket,
     ChatMarked,
     ChatPosted,
     ChatTypingChanged,
     EngagementChanged,
     EngagementId,
+    EngagementInvited,
     EngagementSnapshotEvent,
     LegId,
     MarkView,
@@ -144,12 +150,26 @@ class Effects:
                 self.show_offer(live, agent)
             case WithdrawOffer(agent=agent, offer=offer, engagement=engagement, reason=reason):
                 self._outlets.send(agent, OfferWithdrawn(offer, engagement, reason))
-            case MoveLeg():
-                self._move_leg(live, effect)
             case AnnounceAgent(agent=agent):
                 self.announce_agent(live.state, agent)
             case AnnounceQueue():
                 self._announce_queue(live.state.site)
+            case _:
+                self._tell_call(live, effect)
+
+    def _tell_call(self, live: Live, effect: AnyEffect) -> None:
+        """The same, for what belongs to a call and its people."""
+        match effect:
+            case MoveLeg():
+                self._move_leg(live, effect)
+            case Farewell(participant=participant):
+                for outlet in self._outlets.of(participant):
+                    unfollow(live, outlet)
+            case ShowInvitation():
+                self._show_invitation(live, effect)
+            case SignalDirect(participant=participant, device=device):
+                signal = CallDirect(live.state.id, effect.attempt, effect.kind, effect.body)
+                self._outlets.send(participant, signal, device)
             case _:
                 raise AssertionError(f"no function for {type(effect).__name__}")
 
@@ -199,6 +219,18 @@ class Effects:
                 live.state, live.extras.get("drafts", ()), live.extras["box"], self.names, outlet.session.role
             )
             outlet.send(EngagementSnapshotEvent(shot))
+
+    def _show_invitation(self, live: Live, effect: ShowInvitation) -> None:
+        state, box = live.state, live.extras["box"]
+        who = render.participant(state, state.participants[state.visitor], box, self.names, "agent")
+        name = self.names.agent(effect.by)
+        self._outlets.send(effect.agent, EngagementInvited(state.id, effect.by, name, effect.mode, who))
+
+    def speaker_changed(self, engagement: EngagementId, leg: LegId) -> None:
+        """Told to everybody in the call, not kept."""
+        live = self._hub.live.get(engagement_actor(engagement))
+        for outlet in followers(live) if live is not None else ():
+            outlet.send(CallSpeaker(engagement, leg))
 
     def show_offer(self, live: Live, agent: ParticipantId) -> None:
         offer = render.offer(live.state, live.extras["box"], self.names, self._hub.clock.now_ms())

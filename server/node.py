@@ -93,7 +93,7 @@ async def run_node(config: Config) -> AsyncIterator[Node]:
             outlets = Outlets()
             names = Names({agent.id: agent.name for agent in agents.all()})
             effects = Effects(hub, tasks, outlets, names, media)
-            service = Service(hub, backend.log, sealer, effects, outlets, files)
+            service = Service(hub, backend.log, sealer, effects, outlets, (files, agents.find))
             media.listener = service
             metrics = Metrics()
             gateway = Gateway(service, auth, gate, metrics, tasks)
@@ -161,6 +161,7 @@ async def _media(config: Config) -> AsyncIterator[MediaNode]:
             public_udp_port=config.public_udp_port,
             data_dir=config.data_dir,
             ice_servers=lambda leg: ice_servers(config, leg),
+            engine=config.media_engine,
         )
     )
     try:

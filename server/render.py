@@ -23,6 +23,7 @@ from signaling.protocol import (
     EngagementView,
     JoinedItem,
     LeftItem,
+    LegMode,
     LegView,
     MarkView,
     MessageItem,
@@ -37,6 +38,7 @@ from signaling.protocol import (
     TimelineItem,
     VideoItem,
 )
+from signaling.roles import SILENT
 from signaling.state import Engagement, Participant, Phase
 
 
@@ -53,6 +55,7 @@ def view(state: Engagement, box: Box, names: Names, role: RoleName) -> Engagemen
     """The engagement without its timeline, as `role` may see it."""
     for_visitor = role == "visitor"
     phase = Phase.ENDED if for_visitor and state.phase is Phase.WRAP_UP else state.phase
+    shown = [p for p in state.participants.values() if not (for_visitor and _only_listens(state, p.id))]
     return EngagementView(
         id=state.id,
         site=state.site,
@@ -62,9 +65,9 @@ def view(state: Engagement, box: Box, names: Names, role: RoleName) -> Engagemen
         queued_ms=state.queued_ms,
         ended_ms=state.ended_ms,
         end_reason=state.end_reason,
-        participants=[participant(state, p, box, names, role) for p in state.participants.values()],
-        call=call(state),
-        marks=[MarkView(p.id, p.delivered, p.read) for p in state.participants.values()],
+        participants=[participant(state, p, box, names, role) for p in shown],
+        call=call(state, role),
+        marks=[MarkView(p.id, p.delivered, p.read) for p in shown],
         page=None if for_visitor else box.open(state.page, Page),
         wrap_up_due_ms=0 if for_visitor else state.timers.get("wrap_up", 0),
     )
@@ -96,7 +99,14 @@ def anonymous_name(visitor: ParticipantId) -> str:
     return f"Visitor {zlib.crc32(visitor.encode()) % 9_000 + 1_000}"
 
 
-def call(state: Engagement) -> CallView:
+def _only_listens(state: Engagement, who: ParticipantId) -> bool:
+    leg = state.leg_of(who)
+    mode: LegMode = leg.mode if leg is not None else "talk"
+    return mode in SILENT
+
+
+def call(state: Engagement, role: RoleName) -> CallView:
+    """The call with its legs; a visitor does not see those who only listen."""
     legs = [
         LegView(
             id=leg.id,
@@ -105,8 +115,12 @@ def call(state: Engagement) -> CallView:
             device=leg.device,
             muted=leg.muted,
             video=leg.video,
+            screen=leg.screen > 0,
+            mode=leg.mode,
+            seat=leg.seat,
         )
         for leg in state.legs.values()
+        if role != "visitor" or leg.mode not in SILENT
     ]
     return CallView(
         state=state.call.value,
@@ -115,6 +129,7 @@ def call(state: Engagement) -> CallView:
         suggested_by=state.suggested_by,
         connected_ms=state.connected_ms,
         legs=legs,
+        direct=state.direct,
     )
 
 
@@ -139,8 +154,8 @@ def item(draft: tl.Draft, state: Engagement, box: Box, names: Names, role: RoleN
             return LeftItem(**common, name=name)
         case tl.CallDraft(what=what, media=media, duration_ms=duration_ms):
             return CallItem(**common, what=what, media=media, duration_ms=duration_ms)
-        case tl.VideoDraft(on=on):
-            return VideoItem(**common, on=on)
+        case tl.VideoDraft(on=on, media=media):
+            return VideoItem(**common, on=on, media=media)
         case tl.ConsentDraft(capability=capability):
             return ConsentItem(**common, capability=capability)
         case tl.PageDraft(page=page):

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Mapping
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
 
 from server import render
 from server.backend import IndexQuery, Log
@@ -25,8 +25,10 @@ from signaling import events as ev
 from signaling import protocol as p
 from signaling.actors import engagement_actor, engagement_of, routing_actor
 from signaling.errors import InvalidCursor, NotFound
+from signaling.state import Engagement
 
 T = TypeVar("T")
+Directory = Callable[[p.SiteId, str], Awaitable[p.ParticipantId | None]]
 OPEN_PHASES: tuple[p.PhaseName, ...] = ("open", "queued", "offered", "active")
 AGENT_PHASES: tuple[p.PhaseName, ...] = ("active", "wrap_up")
 TIMELINE_PAGE = 100
@@ -36,14 +38,20 @@ class Service:
     """Facade over hub, effects and sealing; one per node."""
 
     def __init__(
-        self, hub: Hub, log: Log, sealer: Sealer, effects: Effects, outlets: Outlets, files: Files
+        self,
+        hub: Hub,
+        log: Log,
+        sealer: Sealer,
+        effects: Effects,
+        outlets: Outlets,
+        records: tuple[Files, Directory],
     ) -> None:
         self._hub = hub
         self._log = log
         self._sealer = sealer
         self._effects = effects
         self._outlets = outlets
-        self._files = files
+        self._files, self._directory = records
         self._followed: dict[int, set[p.ActorId]] = {}
         self._opening: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self._policies: dict[str, ev.Policy] = {}
@@ -152,12 +160,21 @@ class Service:
             rows = await self._log.query(
                 IndexQuery(site=session.site, agent=session.participant, phases=AGENT_PHASES)
             )
-            return [row.engagement for row in rows]
+            mine = [row.engagement for row in rows]
+            return mine + [one for one in self._joined(session.participant) if one not in mine]
         current = await self._current(session)
         if current is not None:
             return [current]
         rows = await self._log.query(IndexQuery(site=session.site, visitor=session.participant, limit=50))
         return [row.engagement for row in rows if row.engagement == named]
+
+    def _joined(self, participant: p.ParticipantId) -> list[p.EngagementId]:
+        """Where a colleague takes part: what is at work is in memory."""
+        return [
+            live.state.id
+            for live in self._hub.live.values()
+            if isinstance(live.state, Engagement) and live.state.is_colleague(participant)
+        ]
 
     async def _follow(
         self, outlet: Outlet, engagement: p.EngagementId, after_seq: int
@@ -228,7 +245,11 @@ class Service:
         box = await self._sealer.box(engagement)
         if box.erased:
             raise NotFound(engagement)
-        event = Translator(session, box, self._now()).event(command, file)
+        translator = Translator(session, box, self._now())
+        if isinstance(command, p.EngagementInvite):
+            event: Any = translator.invitation(command, await self._colleague(session, command.login))
+        else:
+            event = translator.event(command, file)
         media = isinstance(command, p.CallOpenPath | p.CallAnswer)
         posted = await self._hub.post(actor, event, wait_effects=media)
         if file is not None:
@@ -240,6 +261,13 @@ class Service:
             offer=posted.offer,
             ticket=posted.ticket,
         )
+
+    async def _colleague(self, session: Session, login: str) -> p.ParticipantId:
+        """Raises: NotFound when nobody at this site has the login."""
+        found = await self._directory(session.site, login)
+        if found is None or found == session.participant:
+            raise NotFound("no such colleague", code="no_such_agent")
+        return found
 
     async def _queue(self, session: Session, event: ev.AnyEvent) -> p.Ack:
         posted = await self._hub.post(routing_actor(session.site), event)
@@ -340,6 +368,9 @@ class Service:
     def path_lost(self, engagement: p.EngagementId, leg: p.LegId, path: p.PathId) -> None:
         lost = ev.PathLost(at_ms=self._now(), leg=leg, path=path)
         self._hub.tell(engagement_actor(engagement), lost)
+
+    def speaker_changed(self, engagement: p.EngagementId, leg: p.LegId) -> None:
+        self._effects.speaker_changed(engagement, leg)
 
     def ticket_issued(self, engagement: p.EngagementId, leg: p.LegId, offer: p.PathOffer) -> None:
         self._effects.ticket_issued(engagement, leg, offer)

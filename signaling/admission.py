@@ -21,8 +21,12 @@ from signaling.events import (
     CallResumed,
     CallStarted,
     CallSuggested,
+    ColleagueInvited,
+    ColleagueJoined,
+    DirectSignalled,
     EngagementEvent,
     Event,
+    LegModeSet,
     Marked,
     MessageSent,
     OfferEnded,
@@ -59,6 +63,10 @@ PHASE_TABLE: dict[type[Event], frozenset[Phase]] = {
     CallResumed: frozenset({Phase.ACTIVE}),
     CallHungUp: LIVE,
     CallBroughtHere: LIVE,
+    LegModeSet: frozenset({Phase.ACTIVE}),
+    ColleagueInvited: frozenset({Phase.ACTIVE}),
+    ColleagueJoined: frozenset({Phase.ACTIVE}),
+    DirectSignalled: LIVE,
     PathConnected: LIVE,
     PathLost: LIVE,
     PathRequested: LIVE,
@@ -85,7 +93,8 @@ def admit(state: Engagement, event: EngagementEvent) -> None:
     if allowed is None:
         raise InvalidTransition(type(event).__name__, state.phase)
     sender = getattr(event, "by", None)
-    if sender is not None and not isinstance(event, ParticipantOnline | ParticipantAway):
+    newcomers = ParticipantOnline | ParticipantAway | ColleagueJoined
+    if sender is not None and not isinstance(event, newcomers):
         state.participant(sender)
     if state.phase not in allowed and not isinstance(event, PostedEvent):
         closed = state.phase is Phase.ENDED or state.phase is Phase.WRAP_UP

@@ -15,8 +15,9 @@ from signaling.effects import (
     MoveLeg,
     OpenPath,
     SetRoutes,
+    SignalDirect,
 )
-from signaling.errors import ControlHeld, InvalidTransition, NotPermitted
+from signaling.errors import ControlHeld, InvalidTransition, LimitExceeded, NotPermitted
 from signaling.events import (
     AnswerReceived,
     CallBroughtHere,
@@ -28,13 +29,15 @@ from signaling.events import (
     CallResumed,
     CallStarted,
     CallSuggested,
+    DirectSignalled,
     Event,
+    LegModeSet,
     PathConnected,
     PathLost,
     PathRequested,
 )
-from signaling.protocol import DeviceId, LegId, ParticipantId
-from signaling.roles import routes
+from signaling.protocol import MAX_SEATS, DeviceId, LegId, LegMode, ParticipantId
+from signaling.roles import SILENT, SUPERVISORS, routes
 from signaling.state import Call, Engagement, Leg, Phase, Work
 
 # (region value, event) -> next value. A pair that is not here raises InvalidTransition.
@@ -43,6 +46,10 @@ CALL_TABLE: dict[tuple[Call, type[Event]], Call] = {
     (Call.NONE, CallStarted): Call.REQUESTED,
     (Call.NONE, CallDeclined): Call.NONE,
     (Call.REQUESTED, CallJoined): Call.NEGOTIATING,
+    (Call.NEGOTIATING, CallJoined): Call.NEGOTIATING,
+    (Call.CONNECTED, CallJoined): Call.CONNECTED,
+    (Call.ON_HOLD, CallJoined): Call.ON_HOLD,
+    (Call.CONNECTED, DirectSignalled): Call.CONNECTED,
     (Call.REQUESTED, CallDeclined): Call.NONE,
     (Call.REQUESTED, PathConnected): Call.REQUESTED,
     (Call.NEGOTIATING, PathConnected): Call.NEGOTIATING,
@@ -55,7 +62,7 @@ CALL_TABLE: dict[tuple[Call, type[Event]], Call] = {
     **{
         (call, event): call
         for call in (Call.REQUESTED, Call.NEGOTIATING, Call.CONNECTED, Call.ON_HOLD)
-        for event in (CallChanged, CallBroughtHere, PathLost, PathRequested, AnswerReceived)
+        for event in (CallChanged, CallBroughtHere, LegModeSet, PathLost, PathRequested, AnswerReceived)
     },
     **{
         (call, CallHungUp): Call.NONE
@@ -118,10 +125,20 @@ def joined(work: Work, event: CallJoined) -> None:
     join(work, event, event.leg, event.by, event.device)
 
 
-def join(work: Work, event: Event, leg: LegId, participant: ParticipantId, device: DeviceId) -> None:
-    """Give the agent its leg; the call is being negotiated from now on."""
-    work.state.call = Call.NEGOTIATING
+def join(
+    work: Work,
+    event: Event,
+    leg: LegId,
+    participant: ParticipantId,
+    device: DeviceId,
+    mode: LegMode = "talk",
+) -> None:
+    """Give an agent its leg; a call that was only requested is being negotiated from now on."""
+    state = work.state
+    if state.call is Call.REQUESTED:
+        state.call = Call.NEGOTIATING
     _add_leg(work, event, leg, participant, device)
+    state.legs[leg] = replace(state.legs[leg], mode=mode)
     _settle(work, 0)
 
 
@@ -129,12 +146,43 @@ def changed(work: Work, event: CallChanged) -> None:
     state = work.state
     next_call(state, event)
     leg = state.call_leg(event.by)
-    if event.video and not leg.video and event.by == state.visitor and event.consent is None:
-        raise NotPermitted("the visitor's camera needs a consent")
-    state.legs[leg.id] = replace(leg, muted=event.muted, video=event.video)
-    if event.video and state.suggestion == "video" and state.suggested_by != event.by:
+    goes_on = (event.video and not leg.video) or (event.screen and not leg.screen)
+    if goes_on and event.by == state.visitor and event.consent is None:
+        raise NotPermitted("the visitor's camera and screen need a consent")
+    latest = max(other.screen for other in state.legs.values())
+    screen = (leg.screen or latest + 1) if event.screen else 0
+    state.legs[leg.id] = replace(leg, muted=event.muted, video=event.video, screen=screen)
+    given = {"video": event.video, "screen": event.screen}
+    if given.get(state.suggestion, False) and state.suggested_by != event.by:
         state.suggestion, state.suggested_by = "", None
     _settle(work, 0)
+
+
+def mode_set(work: Work, event: LegModeSet) -> None:
+    """Who may put whom where: supervisors themselves anywhere, agents each other and the visitor."""
+    state = work.state
+    next_call(state, event)
+    leg = state.call_leg(event.participant)
+    me = state.participant(event.by)
+    if me.role == "visitor":
+        raise NotPermitted("only agents change who hears whom")
+    if event.mode in SUPERVISORS and (me.role != "supervisor" or event.participant != event.by):
+        raise NotPermitted(event.mode)
+    if event.participant == state.visitor and event.mode not in ("talk", "hold"):
+        raise NotPermitted("a visitor talks or is on hold", event.mode)
+    state.legs[leg.id] = replace(leg, mode=event.mode)
+    _settle(work, 0)
+
+
+def direct_signalled(work: Work, event: DirectSignalled) -> None:
+    """Passed on unread, while the two may connect to each other; `close` also just after."""
+    state = work.state
+    _held_leg(state, event.by, event.device)
+    if not state.direct and event.kind != "close":
+        raise InvalidTransition("not a direct call", state.call)
+    for leg in state.legs.values():
+        if leg.participant != event.by:
+            work.order(SignalDirect(leg.participant, leg.device, event.attempt, event.kind, event.body))
 
 
 def held(work: Work, event: CallHeld | CallResumed) -> None:
@@ -143,15 +191,13 @@ def held(work: Work, event: CallHeld | CallResumed) -> None:
 
 
 def hung_up(work: Work, event: CallHungUp) -> None:
-    """With two or fewer people it ends the call; one of more only leaves it."""
-    state = work.state
-    next_call(state, event)
-    leg = state.leg_of(event.by)
-    if leg is not None and len(state.legs) > 2:
-        _drop_leg(work, leg.id)
-        _settle(work, 0)
-    else:
+    """The visitor's ends the call, and so does the last agent's; others only leave it."""
+    next_call(work.state, event)
+    leg = work.state.leg_of(event.by)
+    if leg is None:
         end_call(work)
+    else:
+        _leave_leg(work, leg)
 
 
 def brought_here(work: Work, event: CallBroughtHere) -> None:
@@ -195,11 +241,7 @@ def answer_received(work: Work, event: AnswerReceived) -> None:
 def leg_timer_fired(work: Work, leg: LegId) -> None:
     """Nobody came back: one of more leaves, otherwise the call is over and the chat goes on."""
     if leg in work.state.legs and work.state.legs[leg].path is None:
-        if len(work.state.legs) > 2:
-            _drop_leg(work, leg)
-            _settle(work, 0)
-        else:
-            end_call(work)
+        _leave_leg(work, work.state.legs[leg])
 
 
 def await_path(work: Work, leg: Leg, at_ms: int) -> None:
@@ -210,11 +252,19 @@ def await_path(work: Work, leg: Leg, at_ms: int) -> None:
 def leave_call(work: Work, participant: ParticipantId) -> None:
     """The participant left the engagement: its leg goes, and the call when nobody is left to talk to."""
     leg = work.state.leg_of(participant)
-    if leg is not None and len(work.state.legs) > 2:
-        _drop_leg(work, leg.id)
-        _settle(work, 0)
-    elif leg is not None:
+    if leg is not None:
+        _leave_leg(work, leg)
+
+
+def _leave_leg(work: Work, leg: Leg) -> None:
+    """One leg goes; without the visitor, or without anybody who talks to it, the call is over."""
+    left = [other for other in work.state.legs.values() if other.id != leg.id]
+    staff = [other for other in left if other.participant != work.state.visitor and other.mode not in SILENT]
+    if leg.participant == work.state.visitor or len(left) < 2 or not staff:
         end_call(work)
+        return
+    _drop_leg(work, leg.id)
+    _settle(work, 0)
 
 
 def end_call(work: Work) -> None:
@@ -243,7 +293,11 @@ def _add_leg(work: Work, event: Event, leg: LegId, participant: ParticipantId, d
     """A place in the call; when no path ever carries it (UDP is blocked), its grace timer ends the call."""
     if leg in work.state.legs or work.state.leg_of(participant) is not None:
         raise InvalidTransition("has a leg already", participant)
-    work.state.legs[leg] = Leg(leg, participant, device)
+    taken = {other.seat for other in work.state.legs.values()}
+    if len(taken) >= MAX_SEATS:
+        raise LimitExceeded("people in a call", MAX_SEATS, code="call_full")
+    seat = next(seat for seat in range(MAX_SEATS) if seat not in taken)
+    work.state.legs[leg] = Leg(leg, participant, device, seat=seat)
     work.set_timer(f"leg:{leg}", event.at_ms + work.state.policy.leg_grace_ms)
     work.order(OpenPath(leg, participant, device))
 

@@ -17,6 +17,7 @@ from signaling.protocol import (
     DeviceId,
     EngagementId,
     LegId,
+    LegMode,
     MediaKind,
     OfferId,
     ParticipantId,
@@ -47,6 +48,28 @@ class Welcome(Effect, frozen=True):
     """Send `participant` the whole engagement (it just became part of it)."""
 
     participant: ParticipantId
+
+
+class Farewell(Effect, frozen=True):
+    """`participant` is no longer part of it: its devices hear nothing more of it."""
+
+    participant: ParticipantId
+
+
+class ShowInvitation(Effect, frozen=True):
+    agent: ParticipantId
+    by: ParticipantId
+    mode: LegMode
+
+
+class SignalDirect(Effect, frozen=True):
+    """Give a direct call's signal to the device that holds the other leg."""
+
+    participant: ParticipantId
+    device: DeviceId
+    attempt: str
+    kind: Literal["offer", "answer", "candidate", "close"]
+    body: str
 
 
 class ShowOffer(Effect, frozen=True):
@@ -101,11 +124,12 @@ class ApplyAnswer(Effect, frozen=True):
 
 
 class Route(Struct, frozen=True, order=True):
-    """`sink` receives the `kind` track of `source`; source HOLD_MUSIC is the server's own."""
+    """`sink` receives the `kind` track of `source` in its place `slot`; source HOLD_MUSIC is our own."""
 
     source: LegId
     sink: LegId
     kind: MediaKind
+    slot: int = 0
 
 
 HOLD_MUSIC = LegId("hold-music")
@@ -143,6 +167,9 @@ AnyEffect = (
     Announce
     | AnnounceTyping
     | Welcome
+    | Farewell
+    | ShowInvitation
+    | SignalDirect
     | ShowOffer
     | WithdrawOffer
     | SetTimer

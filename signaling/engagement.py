@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from signaling import calls
+from signaling import calls, colleagues
 from signaling.actors import routing_actor
 from signaling.admission import WAITING, admit, post_key, seen_before, stale
 from signaling.effects import (
@@ -45,12 +45,16 @@ from signaling.events import (
     CallResumed,
     CallStarted,
     CallSuggested,
+    ColleagueInvited,
+    ColleagueJoined,
     CommandEvent,
+    DirectSignalled,
     EngagementEvent,
     EngagementGone,
     EngagementReleased,
     EngagementWaiting,
     Event,
+    LegModeSet,
     Marked,
     MessageSent,
     OfferEnded,
@@ -83,7 +87,7 @@ from signaling.state import (
 )
 
 # What is not told to readers as a change of the engagement.
-_SILENT = (PostConfirmed, Recovered, TypingChanged, PathRequested, AnswerReceived)
+_SILENT = (PostConfirmed, Recovered, TypingChanged, DirectSignalled, PathRequested, AnswerReceived)
 
 
 def step(state: Engagement | None, event: EngagementEvent) -> tuple[Engagement, tuple[AnyEffect, ...]]:
@@ -298,6 +302,7 @@ def _wrap_up(work: Work, at_ms: int, reason: EndReason) -> None:
     state = work.state
     state.phase, state.end_reason = Phase.WRAP_UP, reason
     calls.end_call(work)
+    colleagues.dismiss(work)
     work.set_timer("wrap_up", at_ms + state.policy.wrap_up_ms)
 
 
@@ -311,6 +316,7 @@ def _end(work: Work, at_ms: int, reason: EndReason) -> None:
     """Coupling rule: whatever was going on (call, queue place, capacity, timers) ends with it."""
     state = work.state
     calls.end_call(work)
+    colleagues.dismiss(work)
     if state.phase in (Phase.QUEUED, Phase.OFFERED):
         post = work.next_post()
         gone = EngagementGone(at_ms=at_ms, origin=_me(state), post=post, engagement=state.id)
@@ -388,6 +394,8 @@ def _gone(work: Work, participant: ParticipantId, at_ms: int) -> None:
         del state.participants[participant]
         state.agent = None
         _enter_queue(work, at_ms)
+    elif state.is_colleague(participant):
+        colleagues.left(work, participant)
 
 
 def _recovered(work: Work, event: Recovered) -> None:
@@ -433,8 +441,12 @@ _HANDLERS: dict[type[Event], Callable[[Work, Any], None]] = {
     CallChanged: calls.changed,
     CallHeld: calls.held,
     CallResumed: calls.held,
-    CallHungUp: calls.hung_up,
+    CallHungUp: colleagues.hung_up,
     CallBroughtHere: calls.brought_here,
+    LegModeSet: calls.mode_set,
+    DirectSignalled: calls.direct_signalled,
+    ColleagueInvited: colleagues.invited,
+    ColleagueJoined: colleagues.joined,
     PathConnected: calls.path_connected,
     PathLost: calls.path_lost,
     PathRequested: calls.path_requested,

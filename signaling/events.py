@@ -22,6 +22,7 @@ from signaling.protocol import (
     DeviceId,
     EngagementId,
     LegId,
+    LegMode,
     MediaKind,
     OfferId,
     ParticipantId,
@@ -104,6 +105,28 @@ class CallChanged(CommandEvent, tag="call_changed", frozen=True):
     muted: bool
     video: bool
     consent: Consent | None = None
+    screen: bool = False
+
+
+class LegModeSet(CommandEvent, tag="leg_mode_set", frozen=True):
+    """Whom the participant's leg talks to and hears."""
+
+    participant: ParticipantId
+    mode: LegMode
+
+
+class ColleagueInvited(CommandEvent, tag="colleague_invited", frozen=True):
+    agent: ParticipantId
+    mode: LegMode
+
+
+class ColleagueJoined(CommandEvent, tag="colleague_joined", frozen=True):
+    """mode None: as invited. leg: minted for its leg, used while there is a call."""
+
+    site: SiteId
+    role: RoleName
+    leg: LegId
+    mode: LegMode | None = None
 
 
 class CallHeld(CommandEvent, tag="call_held", frozen=True):
@@ -229,6 +252,16 @@ class TypingChanged(Ephemeral, tag="~typing", frozen=True):
     typing: bool
 
 
+class DirectSignalled(Ephemeral, tag="~direct_signalled", frozen=True):
+    """Something for the other leg of a direct call."""
+
+    by: ParticipantId
+    device: DeviceId
+    attempt: str
+    kind: Literal["offer", "answer", "candidate", "close"]
+    body: str
+
+
 class PathRequested(Ephemeral, tag="~path_requested", frozen=True):
     """`by` wants a fresh path of its leg on `device`."""
 
@@ -253,6 +286,9 @@ EngagementEvent = (
     | CallStarted
     | CallJoined
     | CallChanged
+    | LegModeSet
+    | ColleagueInvited
+    | ColleagueJoined
     | CallHeld
     | CallResumed
     | CallHungUp
@@ -272,6 +308,7 @@ EngagementEvent = (
     | OfferEnded
     | AgentAssigned
     | TypingChanged
+    | DirectSignalled
     | PathRequested
     | AnswerReceived
 )

@@ -9,6 +9,7 @@ class Policy(Struct, frozen=True):
     """All in milliseconds. offer: ring time; *_grace: how long somebody may be away before it counts.
 
     agent_missed: offers an agent may miss in a row before it is set to `busy` (a count).
+    direct_calls: two-party calls may go from browser to browser.
     """
 
     offer_timeout_ms: int = 20_000
@@ -17,3 +18,4 @@ class Policy(Struct, frozen=True):
     leg_grace_ms: int = 45_000
     wrap_up_ms: int = 120_000
     agent_missed: int = 3
+    direct_calls: bool = False

@@ -33,6 +33,7 @@ from signaling.protocol import (
     EndReason,
     EngagementId,
     LegId,
+    LegMode,
     OfferId,
     ParticipantId,
     PathId,
@@ -88,7 +89,11 @@ class Participant(Struct, frozen=True):
 
 
 class Leg(Struct, frozen=True):
-    """A participant's place in the call. path None: it awaits a path, the call goes on."""
+    """A participant's place in the call. path None: it awaits a path, the call goes on.
+
+    seat: its number among the call's legs, kept while it is in. screen: 0, or larger than that of whoever
+    shared before. mode: whom it talks to and hears (`roles.py`).
+    """
 
     id: LegId
     participant: ParticipantId
@@ -96,6 +101,9 @@ class Leg(Struct, frozen=True):
     path: PathId | None = None
     muted: bool = False
     video: bool = False
+    screen: int = 0
+    mode: LegMode = "talk"
+    seat: int = 0
 
 
 class Engagement(Struct):
@@ -126,10 +134,11 @@ class Engagement(Struct):
     call: Call = Call.NONE
     call_started_by: ParticipantId | None = None
     video_wanted: bool = False
-    suggestion: Literal["", "audio", "video"] = ""
+    suggestion: Literal["", "audio", "video", "screen"] = ""
     suggested_by: ParticipantId | None = None
     connected_ms: int = 0
     legs: dict[LegId, Leg] = field(default_factory=dict)
+    invited: dict[ParticipantId, LegMode] = field(default_factory=dict)
     remembered: dict[str, tuple[Remembered, ...]] = field(default_factory=dict)
     timers: dict[str, int] = field(default_factory=dict)
     posts: dict[int, Post] = field(default_factory=dict)
@@ -141,6 +150,16 @@ class Engagement(Struct):
         if self.call is Call.NONE:
             return "chat"
         return "video" if self.video_wanted else "voice"
+
+    @property
+    def direct(self) -> bool:
+        """Two people talk, and their site lets their browsers connect to each other."""
+        two = len(self.legs) == 2 and all(leg.path and leg.mode == "talk" for leg in self.legs.values())
+        return self.policy.direct_calls and self.call is Call.CONNECTED and two
+
+    def is_colleague(self, participant: ParticipantId) -> bool:
+        """Takes part beside the visitor and the agent it was given to."""
+        return participant in self.participants and participant not in (self.visitor, self.agent)
 
     def leg_of(self, participant: ParticipantId) -> Leg | None:
         return next((leg for leg in self.legs.values() if leg.participant == participant), None)
@@ -163,6 +182,7 @@ class Engagement(Struct):
             self,
             participants=dict(self.participants),
             legs=dict(self.legs),
+            invited=dict(self.invited),
             remembered=dict(self.remembered),
             timers=dict(self.timers),
             posts=dict(self.posts),

@@ -21,6 +21,7 @@ from signaling.events import (
     CallResumed,
     CallStarted,
     CallSuggested,
+    ColleagueJoined,
     Event,
     MessageSent,
     Opened,
@@ -36,6 +37,7 @@ from signaling.protocol import (
     PhaseName,
     RoleName,
 )
+from signaling.roles import SILENT
 from signaling.state import Call, Engagement, Phase
 
 CallStep = Literal[
@@ -76,6 +78,7 @@ class CallDraft(Draft, frozen=True):
 
 class VideoDraft(Draft, frozen=True):
     on: bool
+    media: MediaKind = "video"
 
 
 class ConsentDraft(Draft, frozen=True):
@@ -106,11 +109,26 @@ def drafts(before: Engagement | None, event: Event, after: Engagement) -> tuple[
     if before is not None:
         made += _said(event, seq, at_ms)
         made += _call_items(before, event, after, by)
-    if before is not None and before.agent is not None and after.agent is None:
-        made.append(LeftDraft(seq=seq, at_ms=at_ms, by=before.agent))
+    if before is not None:
+        made += _came_and_went(before, event, after)
     if before is None or before.phase != after.phase:
         made += _phase_items(event, after, by)
     return tuple(made)
+
+
+def _came_and_went(before: Engagement, event: Event, after: Engagement) -> list[Draft]:
+    """Agents and colleagues; the visitor does not learn of those who only listen."""
+    seq, at_ms = after.seq, event.at_ms
+    made: list[Draft] = []
+    if isinstance(event, ColleagueJoined):
+        leg = after.leg_of(event.by)
+        hidden = (leg.mode if leg is not None else event.mode) in SILENT
+        made.append(JoinedDraft(seq=seq, at_ms=at_ms, by=event.by, role=event.role, agents_only=hidden))
+    for gone in before.participants.keys() - after.participants.keys():
+        leg = before.leg_of(gone)
+        hidden = leg is not None and leg.mode in SILENT
+        made.append(LeftDraft(seq=seq, at_ms=at_ms, by=gone, agents_only=hidden))
+    return made
 
 
 def _said(event: Event, seq: int, at_ms: int) -> list[Draft]:
@@ -155,6 +173,8 @@ def _call_items(before: Engagement, event: Event, after: Engagement, by: Partici
         was, now = before.leg_of(by), after.leg_of(by)
         if was is not None and now is not None and was.video != now.video:
             made.append(VideoDraft(seq=seq, at_ms=at_ms, by=by, on=now.video))
+        if was is not None and now is not None and bool(was.screen) != bool(now.screen):
+            made.append(VideoDraft(seq=seq, at_ms=at_ms, by=by, on=bool(now.screen), media="screen"))
     if before.call is Call.NEGOTIATING and after.call is Call.CONNECTED:
         made.append(CallDraft(seq=seq, at_ms=at_ms, by=by, what="connected"))
     if before.call is not Call.NONE and after.call is Call.NONE:

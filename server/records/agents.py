@@ -100,6 +100,16 @@ class Agents:
 
         return self._store.run_now(work)
 
+    async def find(self, site: SiteId, login: str) -> ParticipantId | None:
+        """The id behind an active login of a site."""
+
+        def work(connection: Connection) -> ParticipantId | None:
+            same = (agents.c.site == site, agents.c.login == login, agents.c.active)
+            row = connection.execute(select(agents.c.id).where(*same)).first()
+            return row.id if row else None
+
+        return await self._store.run(work)
+
     async def verify(self, login: str, password: str) -> Agent | None:
         """The agent whose password this is, or None, in the same time for every reason."""
 

@@ -13,6 +13,7 @@ from signaling.protocol.ids import (
     MAX_TEXT_CHARS,
     Counter,
     Id,
+    LegMode,
     MediaKind,
     Seq,
 )
@@ -59,7 +60,7 @@ class ChatTyping(Command, tag="chat.typing", frozen=True):
 
 
 class CallSuggest(Command, tag="call.suggest", frozen=True):
-    """Propose voice (agent to visitor) or video (either way); the other side decides."""
+    """Propose voice (agent to visitor), video or a shared screen (either way); the other side decides."""
 
     roles: ClassVar[frozenset[str]] = _BOTH
     counter: Counter
@@ -94,7 +95,10 @@ class CallJoin(Command, tag="call.join", frozen=True):
 
 
 class CallRequestChange(Command, tag="call.request_change", frozen=True):
-    """What I send from now on: microphone muted or not, camera on or off (no renegotiation)."""
+    """What I send from now on: microphone, camera, screen (no renegotiation).
+
+    A visitor's camera and screen need a consent when they go on.
+    """
 
     roles: ClassVar[frozenset[str]] = _BOTH
     counter: Counter
@@ -102,6 +106,7 @@ class CallRequestChange(Command, tag="call.request_change", frozen=True):
     muted: bool
     video: bool
     consent: Consent | None = None
+    screen: bool = False
 
 
 class CallHold(Command, tag="call.hold", frozen=True):
@@ -128,6 +133,32 @@ class CallBringHere(Command, tag="call.bring_here", frozen=True):
     roles: ClassVar[frozenset[str]] = _BOTH
     counter: Counter
     engagement: Id
+
+
+class CallSetMode(Command, tag="call.set_mode", frozen=True):
+    """Whom a participant's leg talks to and hears from now on: `signaling/roles.py`.
+
+    monitor, whisper and barge are a supervisor's own; hold and talk of others are any agent's.
+    """
+
+    roles: ClassVar[frozenset[str]] = _AGENT
+    counter: Counter
+    engagement: Id
+    participant: Id
+    mode: LegMode
+
+
+class CallSignalDirect(Command, tag="call.signal_direct", frozen=True):
+    """For the other leg of a direct call, unread: a description or a candidate, in JSON as browsers make it.
+
+    Possible while the view's `call.direct` is true. `attempt` numbers the connection it belongs to.
+    """
+
+    roles: ClassVar[frozenset[str]] = _BOTH
+    engagement: Id
+    attempt: Annotated[str, Meta(max_length=64)]
+    kind: Literal["offer", "answer", "candidate", "close"]
+    body: str = ""
 
 
 class CallOpenPath(Command, tag="call.open_path", frozen=True):
@@ -158,6 +189,25 @@ class PageLeave(Command, tag="page.leave", frozen=True):
 
     roles: ClassVar[frozenset[str]] = _BOTH
     engagement: Id
+
+
+class EngagementInvite(Command, tag="engagement.invite", frozen=True):
+    """Ask a colleague (by login) into the engagement: to consult with me alone, or to talk with all."""
+
+    roles: ClassVar[frozenset[str]] = _AGENT
+    counter: Counter
+    engagement: Id
+    login: Annotated[str, Meta(min_length=1, max_length=120)]
+    mode: Literal["talk", "consult"] = "talk"
+
+
+class EngagementJoin(Command, tag="engagement.join", frozen=True):
+    """Come in: who was invited as it was invited; a supervisor also uninvited, to monitor by default."""
+
+    roles: ClassVar[frozenset[str]] = _AGENT
+    counter: Counter
+    engagement: Id
+    mode: LegMode | None = None
 
 
 class EngagementLeave(Command, tag="engagement.leave", frozen=True):
@@ -224,10 +274,14 @@ AnyCommand = (
     | CallUnhold
     | CallHangUp
     | CallBringHere
+    | CallSetMode
+    | CallSignalDirect
     | CallOpenPath
     | CallAnswer
     | PageVisit
     | PageLeave
+    | EngagementInvite
+    | EngagementJoin
     | EngagementLeave
     | EngagementEnd
     | EngagementWrapUp

@@ -39,6 +39,20 @@ CallStateName = Literal["none", "requested", "negotiating", "connected", "on_hol
 PresenceName = Literal["online", "away", "gone"]
 AwayReason = Literal["", "changing_page", "lost"]
 LegStateName = Literal["awaiting_path", "connected"]
-MediaKind = Literal["audio", "video"]
+MediaKind = Literal["audio", "video", "screen"]
+LegMode = Literal["talk", "hold", "consult", "monitor", "whisper", "barge"]
 AvailabilityName = Literal["offline", "ready", "busy", "break"]
 EndReason = Literal["", "visitor_left", "agent_ended", "abandoned", "agent_lost"]
+
+# The places of a leg, in the order of its m-sections (mid = index): kind, and which of that kind. Slot 0
+# goes both ways, the others bring further people's voices and pictures. MAX_SEATS people fit in a call.
+PLACES: tuple[tuple[MediaKind, int], ...] = (
+    ("audio", 0),
+    ("video", 0),
+    ("screen", 0),
+    ("audio", 1),
+    ("video", 1),
+    ("audio", 2),
+    ("video", 2),
+)
+MAX_SEATS = 4

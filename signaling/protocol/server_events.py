@@ -11,6 +11,7 @@ from signaling.protocol.ids import (
     DeviceId,
     EngagementId,
     LegId,
+    LegMode,
     OfferId,
     ParticipantId,
     RoleName,
@@ -146,6 +147,32 @@ class CallMoved(ServerEvent, tag="call.moved", frozen=True):
     device: DeviceId
 
 
+class CallSpeaker(ServerEvent, tag="call.speaker", frozen=True):
+    """Who speaks now, in calls of more than two."""
+
+    engagement: EngagementId
+    leg: LegId
+
+
+class CallDirect(ServerEvent, tag="call.direct", frozen=True):
+    """The other leg's `call.signal_direct`."""
+
+    engagement: EngagementId
+    attempt: str
+    kind: Literal["offer", "answer", "candidate", "close"]
+    body: str = ""
+
+
+class EngagementInvited(ServerEvent, tag="engagement.invited", frozen=True):
+    """A colleague asks me into an engagement; answer with `engagement.join`."""
+
+    engagement: EngagementId
+    by: ParticipantId
+    by_name: str
+    mode: LegMode
+    visitor: ParticipantView
+
+
 class ErrorEvent(ServerEvent, tag="error", frozen=True):
     """A fault of something that had no ack id."""
 
@@ -167,5 +194,8 @@ AnyServerEvent = (
     | CallOffered
     | CallTicket
     | CallMoved
+    | CallSpeaker
+    | CallDirect
+    | EngagementInvited
     | ErrorEvent
 )

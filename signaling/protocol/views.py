@@ -13,6 +13,7 @@ from signaling.protocol.ids import (
     EndReason,
     EngagementId,
     LegId,
+    LegMode,
     LegStateName,
     MediaKind,
     ParticipantId,
@@ -41,7 +42,11 @@ class ParticipantView(Struct, frozen=True):
 
 
 class LegView(Struct, frozen=True):
-    """`device` is the tab that holds the leg."""
+    """`device` is the tab that holds the leg; seat: which place it has in others' descriptions.
+
+    In the description of the leg with seat `mine`, what the leg with seat `theirs` sends arrives in slot
+    `theirs if theirs < mine else theirs - 1` of each kind (docs/protocol.md, section 5).
+    """
 
     id: LegId
     participant: ParticipantId
@@ -49,17 +54,24 @@ class LegView(Struct, frozen=True):
     device: DeviceId
     muted: bool = False
     video: bool = False
+    screen: bool = False
+    mode: LegMode = "talk"
+    seat: int = 0
 
 
 class CallView(Struct, frozen=True):
-    """suggestion/suggested_by: an open proposal of voice or video, "" when none."""
+    """suggestion/suggested_by: an open proposal of voice, video or a screen, "" when none.
+
+    direct: the two legs may connect to each other by `call.signal_direct`.
+    """
 
     state: CallStateName
     video_wanted: bool = False
-    suggestion: Literal["", "audio", "video"] = ""
+    suggestion: Literal["", "audio", "video", "screen"] = ""
     suggested_by: ParticipantId | None = None
     connected_ms: int = 0
     legs: list[LegView] = []
+    direct: bool = False
 
 
 class MarkView(Struct, frozen=True):
@@ -127,10 +139,13 @@ class CallItem(Struct, frozen=True, tag_field="kind", tag="call"):
 
 
 class VideoItem(Struct, frozen=True, tag_field="kind", tag="video"):
+    """Camera or screen went on or off."""
+
     seq: int
     at_ms: int
     by: ParticipantId
     on: bool
+    media: MediaKind = "video"
 
 
 class ConsentItem(Struct, frozen=True, tag_field="kind", tag="consent"):

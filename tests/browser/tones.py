@@ -25,18 +25,17 @@ SPY = """
 })();
 """
 
-# Loudness in dBFS of each given frequency in the newest live received audio track, best of `ms`.
+# Loudness in dBFS of each given frequency in all live received audio together, best of `ms`.
 LISTEN = """
 async ({ frequencies, ms }) => {
-  const track = window.__seen.tracks.filter((t) => t.kind === 'audio' && t.readyState === 'live').at(-1);
-  if (!track) return frequencies.map(() => -200);
+  const tracks = window.__seen.tracks.filter((t) => t.kind === 'audio' && t.readyState === 'live');
+  if (tracks.length === 0) return frequencies.map(() => -200);
   const context = new AudioContext({ sampleRate: 48000 });
   await context.resume();
-  const source = context.createMediaStreamSource(new MediaStream([track]));
   const analyser = context.createAnalyser();
   analyser.fftSize = 4096;
   analyser.smoothingTimeConstant = 0;
-  source.connect(analyser);
+  for (const track of tracks) context.createMediaStreamSource(new MediaStream([track])).connect(analyser);
   const bins = new Float32Array(analyser.frequencyBinCount);
   const best = frequencies.map(() => -200);
   const end = performance.now() + ms;

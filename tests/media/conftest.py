@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.peer import PeerPath, close_all
-from media import hold_music, rtp
+from media import rtp, sounds
 from media.node import MediaConfig, MediaNode
 from signaling.protocol import EngagementId, LegId, PathId, PathOffer
 
@@ -24,6 +24,7 @@ class Heard:
         self.connected: list[tuple[LegId, PathId]] = []
         self.lost: list[tuple[LegId, PathId]] = []
         self.tickets: list[PathOffer] = []
+        self.speakers: list[LegId] = []
 
     def path_connected(self, engagement: EngagementId, leg: LegId, path: PathId) -> None:
         self.connected.append((leg, path))
@@ -33,6 +34,9 @@ class Heard:
 
     def ticket_issued(self, engagement: EngagementId, leg: LegId, offer: PathOffer) -> None:
         self.tickets.append(offer)
+
+    def speaker_changed(self, engagement: EngagementId, leg: LegId) -> None:
+        self.speakers.append(leg)
 
 
 class Client:
@@ -71,7 +75,7 @@ async def until(check: Callable[[], bool], seconds: float = 5) -> None:
 @pytest.fixture(scope="session")
 def music_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("media")
-    hold_music.load(directory)
+    sounds.load(directory)
     return directory
 
 
@@ -80,9 +84,10 @@ async def heard() -> Heard:
     return Heard()
 
 
-@pytest.fixture
-async def node(music_dir: Path, heard: Heard) -> AsyncIterator[MediaNode]:
-    config = MediaConfig("127.0.0.1", 0, "", 0, music_dir, lambda leg: [])
+@pytest.fixture(params=["plain", "fast"])
+async def node(request: pytest.FixtureRequest, music_dir: Path, heard: Heard) -> AsyncIterator[MediaNode]:
+    """Every test that takes it runs on both engines."""
+    config = MediaConfig("127.0.0.1", 0, "", 0, music_dir, lambda leg: [], request.param)
     media = MediaNode(config)
     media.listener = heard
     await media.start()

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from struct import pack
+from struct import pack, unpack_from
 
 import pytest
+from aioice import stun as peer_stun
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from media import feedback, guard, rtp, sdp
+from media import congestion, feedback, guard, rtp, sdp, stun
 from media.dtls import datagrams
 from signaling.errors import InvalidDescription
 
 OFFER = sdp.offer(
-    1, 0, sdp.Transport("u" * 8, "p" * 24, "AA:BB", [("127.0.0.1", 1)]), {"audio": 1, "video": 2}
+    1,
+    0,
+    sdp.Transport("u" * 8, "p" * 24, "AA:BB", [("127.0.0.1", 1)]),
+    {section.mid: (number, 100 + number) for number, section in enumerate(sdp.SECTIONS)},
 )
 
 
@@ -69,6 +73,102 @@ def test_rows_of_bad_rtcp() -> None:
     assert feedback.parse(endless) == ([], False)
     zero = feedback.bitrate(1, 2, 0)
     assert feedback.Bitrate(feedback.MIN_BITRATE_BPS) in feedback.parse(zero)[0]
+
+
+@given(st.binary(max_size=200))
+@settings(max_examples=500)
+def test_checks_are_read_or_refused(data: bytes) -> None:
+    head = pack("!HHL", stun.BINDING_REQUEST, len(data), stun.COOKIE) + b"t" * 12
+    for candidate in (data, head + data, (head + data)[: len(data)]):
+        found = stun.parse(candidate)
+        assert found is None or not found.authentic(b"nobody's")
+
+
+def test_a_check_made_by_somebody_else_is_read_and_answered() -> None:
+    request = peer_stun.Message(peer_stun.Method.BINDING, peer_stun.Class.REQUEST)
+    request.attributes["USERNAME"] = "ours:theirs"
+    request.attributes["PRIORITY"] = 7
+    request.attributes["USE-CANDIDATE"] = None
+    request.add_message_integrity(b"secret")
+    request.add_fingerprint()
+    found = stun.parse(bytes(request))
+    assert found is not None and (found.ours, found.theirs, found.nominates) == ("ours", "theirs", True)
+    assert found.authentic(b"secret") and not found.authentic(b"other")
+    for address in (("192.0.2.7", 4_000), ("2001:db8::1", 5_000)):
+        answer = peer_stun.parse_message(stun.response(found, address, b"secret"))
+        assert answer.check_message_integrity(b"secret")
+        assert answer.attributes["XOR-MAPPED-ADDRESS"] == address
+        assert answer.transaction_id == request.transaction_id
+
+
+def two_byte(*elements: tuple[int, bytes]) -> bytes:
+    body = b"".join(bytes((identity, len(value))) + value for identity, value in elements)
+    body += bytes(-len(body) & 3)
+    return pack("!BBHLLHH", 0x90, 96, 1, 1, 1, 0x1000, len(body) // 4) + body
+
+
+def test_both_forms_of_extensions_are_walked() -> None:
+    whole = two_byte((9, b"x" * 20), (3, b"\x12\x34"), (4, b"1"), (7, b""))
+    header = rtp.parse(whole)
+    assert header is not None
+    assert (whole[header.twcc : header.twcc + 2], whole[header.mid : header.mid + 1]) == (b"\x12\x34", b"1")
+    changed = bytearray(whole)
+    rtp.blank_twcc(changed, header.twcc, rtp.is_two_byte(whole))
+    again = rtp.parse(changed)
+    assert again is not None and (again.twcc, again.mid) == (0, header.mid)
+    assert rtp.parse(two_byte((3, b"12"))[:-1]) is None
+    one = pack("!BBHLLHH", 0x90, 96, 1, 1, 1, 0xBEDE, 2) + b"\x31\x12\x34\x40\x31\x00\x00\x00"
+    header = rtp.parse(one)
+    assert header is not None and (header.twcc, header.mid, header.payload) == (17, 20, 0)
+
+
+def test_a_retransmission_carries_its_original() -> None:
+    packet = two_byte((4, b"1")) + b"payload"
+    header = rtp.parse(packet)
+    assert header is not None
+    again = rtp.retransmission(packet, header, 97, 500, 99)
+    read = rtp.parse(again)
+    assert read is not None and (read.payload_type, read.seq, read.ssrc) == (97, 500, 99)
+    assert again[read.size :] == b"\x00\x01payload"
+
+
+@given(st.lists(st.tuples(st.integers(0, 65_535), st.floats(0, 100)), max_size=300))
+def test_arrivals_are_reported_whatever_arrives(packets: list[tuple[int, float]]) -> None:
+    arrivals = congestion.Arrivals()
+    for seq, at_s in packets:
+        arrivals.add(seq, at_s)
+    reports = [body for _ in range(5) if (body := arrivals.report()) is not None]
+    assert all(len(body) % 4 == 0 and len(body) < 1_200 for body in reports)
+
+
+def test_a_report_of_arrivals_is_what_receivers_read() -> None:
+    arrivals = congestion.Arrivals()
+    for seq, at_s in ((65_534, 10.0), (65_535, 10.005), (1, 10.2), (2, 10.19)):
+        arrivals.add(seq, at_s)
+    body = arrivals.report()
+    assert body is not None
+    base, count = unpack_from("!HH", body)
+    reference = int.from_bytes(body[4:7], "big")
+    assert (base, count, reference, body[7]) == (65_534, 5, int(10.0 / 0.064), 0)
+    (word,) = unpack_from("!H", body, 8)
+    symbols = [word >> shift & 3 for shift in (12, 10, 8, 6, 4)]
+    assert symbols == [1, 1, 0, 2, 2]
+    first, second, third, fourth = body[10], body[11], *unpack_from("!hh", body, 12)
+    times = [reference * 0.064 + sum(ticks) * 0.000_25 for ticks in ((first,), (first, second))]
+    assert times == pytest.approx([10.0, 10.005], abs=0.000_3)
+    assert (third * 0.000_25, fourth * 0.000_25) == pytest.approx((0.195, -0.01), abs=0.000_3)
+    assert arrivals.report() is None
+
+
+def test_the_limit_falls_with_loss_and_rises_without() -> None:
+    assert congestion.loss_limit(None, 5) is None
+    fallen = congestion.loss_limit(None, 128)
+    assert fallen == int(congestion.FIRST_LIMIT_BPS * 0.75)
+    assert congestion.loss_limit(fallen, 10) == fallen
+    limit: int | None = fallen
+    for _ in range(40):
+        limit = congestion.loss_limit(limit, 0)
+    assert limit is None
 
 
 @given(st.integers(30_000, 10_000_000))

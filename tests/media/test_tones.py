@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.media_source import tone_packets
 from benchmarks.peer import Voice
-from media import hold_music
+from media import sounds
 from media.node import MediaNode
 from signaling.effects import Route
 from tests.media.conftest import A, B, Client, E, until
@@ -42,7 +42,7 @@ async def test_each_side_hears_the_others_tone(node: MediaNode) -> None:
     assert abs(heard_hz([packet[12:] for _, packet in a.got]) - 1_000) < 15
 
 
-def test_hold_music_is_audible_and_stays_below_full_scale() -> None:
-    tune = np.frombuffer(hold_music.tune().tobytes(), dtype=np.int16).astype(np.float64)
+def test_sounds_is_audible_and_stays_below_full_scale() -> None:
+    tune = np.frombuffer(sounds.tune().tobytes(), dtype=np.int16).astype(np.float64)
     assert 500 < np.sqrt(np.mean(tune**2)) < 12_000
     assert np.max(np.abs(tune)) < 32_000

@@ -130,6 +130,10 @@ class Core:
                 await self.hub.inspect(actor, lambda live: None)
 
 
+async def nobody(site: str, login: str) -> None:
+    return None
+
+
 @asynccontextmanager
 async def core(directory: Path, clock: FakeClock) -> AsyncIterator[Core]:
     async with open_backend(Config(data_dir=directory)) as backend, _task_group() as tasks:
@@ -139,7 +143,7 @@ async def core(directory: Path, clock: FakeClock) -> AsyncIterator[Core]:
         outlets = Outlets()
         effects = Effects(hub, tasks, outlets, Names({}), media)
         sealer = Sealer(directory / "keys", backend.log)
-        service = Service(hub, log, sealer, effects, outlets, NoFiles())
+        service = Service(hub, log, sealer, effects, outlets, (NoFiles(), nobody))
         media.listener = service
         await service.start(SITES)
         yield Core(hub, log, service, clock)

@@ -12,10 +12,11 @@ from signaling import engagement
 from signaling import events as ev
 from signaling.actors import engagement_actor
 from signaling.errors import PeerError
-from signaling.protocol import Consent, DeviceId, LegId, ParticipantId, PathId
+from signaling.protocol import Consent, DeviceId, LegId, LegMode, ParticipantId, PathId
 from signaling.state import Phase
-from tests.signaling.world import QUEUE, World, replay
+from tests.signaling.world import QUEUE, SITE, World, replay
 
+MODES: tuple[LegMode, ...] = ("talk", "hold", "consult", "monitor", "whisper", "barge")
 ACTIONS = (
     "say",
     "accept",
@@ -46,6 +47,12 @@ ACTIONS = (
     "wait",
     "hold",
     "suggest",
+    "invite",
+    "come_in",
+    "come_in",
+    "connect",
+    "mode",
+    "agent_hangs_up",
 )
 steps = st.lists(
     st.tuples(st.sampled_from(ACTIONS), st.integers(0, 2), st.integers(0, 1)), min_size=1, max_size=40
@@ -91,6 +98,19 @@ class Story:
             "end": (agent, ev.AgentEnded, {}),
             "wrap_up": (agent, ev.WrappedUp, {"code": "x"}),
             "hold": (agent, ev.CallHeld, {}),
+            "invite": (state.agent or agent, ev.ColleagueInvited, {"agent": agent, "mode": "consult"}),
+            "come_in": (
+                agent,
+                ev.ColleagueJoined,
+                {
+                    "site": SITE,
+                    "role": ("agent", "supervisor")[at_ms % 2],
+                    "leg": LegId(f"lc{at_ms}"),
+                    "mode": None,
+                },
+            ),
+            "mode": (agent, ev.LegModeSet, {"participant": agent, "mode": MODES[at_ms % len(MODES)]}),
+            "agent_hangs_up": (agent, ev.CallHungUp, {}),
             "suggest": (agent, ev.CallSuggested, {"media": "audio"}),
             "talk": (
                 visitor,
@@ -242,6 +262,12 @@ def _any(kind: Any, by: str) -> Any:
         "offer": "o",
         "role": "agent",
         "typing": True,
+        "participant": by,
+        "mode": "talk",
+        "attempt": "1",
+        "kind": "offer",
+        "body": "",
+        "screen": True,
         "revision": 0,
         "sdp": "",
         "site": "demo",

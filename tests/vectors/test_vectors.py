@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import msgpack
 import msgspec
@@ -17,6 +18,13 @@ RECORDS: dict[str, str] = json.loads(make.RECORDS.read_text())
 WIRE: dict[str, dict[str, object]] = json.loads(make.WIRE.read_text())
 
 
+def contains(plain: Any, again: Any) -> bool:
+    """What was written is read; what is written today may have more fields (new ones with defaults)."""
+    if not isinstance(plain, dict):
+        return bool(plain == again)
+    return all(key not in again or contains(value, again[key]) for key, value in plain.items())
+
+
 @pytest.mark.parametrize("tag", sorted(RECORDS))
 def test_every_record_ever_written_is_read_alike_by_both_codecs(tag: str) -> None:
     raw = bytes.fromhex(RECORDS[tag])
@@ -24,7 +32,7 @@ def test_every_record_ever_written_is_read_alike_by_both_codecs(tag: str) -> Non
     assert type(event).__struct_config__.tag == tag
     plain = msgpack.unpackb(raw)
     again = msgpack.unpackb(encode(event))
-    assert plain | again == plain
+    assert contains(plain, again)
     assert decode(encode(event)) == event
 
 

@@ -4,10 +4,12 @@
  * A leg outlives its paths. A new path is answered while the old one still plays; the old one is closed
  * when the new one is up. It never hangs up: that is a command of the person. `close` only lets go.
  */
-import type { PathOffer } from "@talknow/protocol";
+import type { IceServer, PathOffer } from "@talknow/protocol";
+import { DirectLink, type DirectSignal } from "./direct.ts";
 import { type Api, TalkError } from "./http.ts";
 import { type DeviceState, type Devices, LocalMedia } from "./media.ts";
 import { Path, type PeerFactory } from "./path.ts";
+import type { Kind, Place } from "./places.ts";
 import type { Store } from "./storage.ts";
 import { forgetCall, readCall, saveCall } from "./ticket.ts";
 
@@ -21,9 +23,14 @@ export interface LegState {
   camera: DeviceState;
   /** The browser refused to play sound until the person taps; `hear()` in a tap plays it. */
   silenced: boolean;
+  screen: DeviceState;
   preview: MediaStream | null;
-  /** All video of the others; show it when a leg of theirs has `video`. */
-  video: MediaStream | null;
+  /** What I share of my screen. */
+  shared: MediaStream | null;
+  /** Pictures of the others by place (`places.ts`); show one when the view says that it is on. */
+  pictures: Partial<Record<Place, MediaStream>>;
+  /** Media goes from browser to browser just now. */
+  direct: boolean;
 }
 
 export interface Speaker {
@@ -44,14 +51,25 @@ export interface LegOptions {
   createPeer?: PeerFactory;
   createSpeaker?: () => Speaker;
   random?: () => number;
+  signalDirect?: (signal: DirectSignal) => void;
 }
 
 const OVER = new Set(["not_found", "invalid_state", "engagement_closed", "forbidden"]);
 const LONGEST_WAIT_MS = 5_000;
 const LEVEL_MS = 200;
 
+const KINDS: readonly Kind[] = ["audio", "video", "screen"];
+
+/** A stream of one track; the one before while it is the same track. */
+function streamOf(track: MediaStreamTrack | null, before: MediaStream | null): MediaStream | null {
+  if (track === null) return null;
+  return before?.getTracks()[0] === track ? before : new MediaStream([track]);
+}
+
 export class CallLeg {
   state: LegState;
+  /** Gives something to the other leg of a direct call; set by whoever has the connection. */
+  signalDirect: ((signal: DirectSignal) => void) | undefined;
   /** The person's own devices. */
   readonly media: LocalMedia;
   private path: Path | null = null;
@@ -59,7 +77,9 @@ export class CallLeg {
   /** One per remote audio track: browsers differ in what they do with several in one element. */
   private readonly speakers = new Map<MediaStreamTrack, Speaker>();
   private speakerId = "";
-  private pictures: MediaStreamTrack[] = [];
+  private readonly pictures = new Map<string, { place: Place; track: MediaStreamTrack }>();
+  private readonly direct: DirectLink;
+  private iceServers: IceServer[] = [];
   private ticket: PathOffer | null = null;
   private camera = false;
   private attempt = 0;
@@ -70,6 +90,7 @@ export class CallLeg {
   private release: (() => void) | null = null;
 
   constructor(private readonly options: LegOptions) {
+    this.signalDirect = options.signalDirect;
     const devices = options.devices ?? globalThis.navigator?.mediaDevices;
     this.media = new LocalMedia(devices, (kind) => this.deviceChanged(kind));
     this.state = {
@@ -79,9 +100,20 @@ export class CallLeg {
       microphone: "off",
       camera: "off",
       silenced: false,
+      screen: "off",
       preview: null,
-      video: null,
+      shared: null,
+      pictures: {},
+      direct: false,
     };
+    this.direct = new DirectLink({
+      create: options.createPeer,
+      iceServers: () => this.iceServers,
+      track: (track, place) => this.receive("direct", track, place),
+      changed: (up) => this.carryDirect(up),
+      tracks: this.media.track,
+      signal: (signal) => this.signalDirect?.(signal),
+    });
     globalThis.addEventListener?.("online", this.networkBack);
     this.hold();
   }
@@ -104,6 +136,7 @@ export class CallLeg {
     const turn = this.turn;
     clearTimeout(this.retry);
     this.set({ phase: this.state.phase === "idle" ? "connecting" : this.phaseWhileMoving() });
+    this.iceServers = offer.ice_servers ?? [];
     const path = current?.id === offer.path ? current : this.newPath(offer);
     const microphone = this.media.open("audio");
     try {
@@ -172,6 +205,23 @@ export class CallLeg {
     return this.camera;
   }
 
+  /** Share the screen or stop; resolves to whether it is shared. Call it in the click. */
+  async setScreen(on: boolean): Promise<boolean> {
+    if (on) await this.media.open("screen");
+    else this.media.close("screen");
+    return this.media.state.screen === "on";
+  }
+
+  /** The two browsers may (or may no longer) connect to each other; `offers`: I begin. */
+  allowDirect(allowed: boolean, offers: boolean): void {
+    if (allowed) this.direct.start(offers);
+    else this.direct.stop();
+  }
+
+  directSignalled(signal: DirectSignal): void {
+    void this.direct.receive(signal);
+  }
+
   async chooseSpeaker(deviceId: string): Promise<void> {
     this.speakerId = deviceId;
     await Promise.all([...this.speakers.values()].map((speaker) => speaker.setSinkId?.(deviceId)));
@@ -185,7 +235,7 @@ export class CallLeg {
   /** Report loudness (0 to 1) five times a second; returns how to stop. */
   watchLevels(fn: (levels: { mine: number; theirs: number }) => void): () => void {
     const timer = setInterval(async () => {
-      const levels = await this.path?.levels().catch(() => undefined);
+      const levels = await (this.direct.up ? this.direct : this.path)?.levels().catch(() => undefined);
       if (levels) fn(levels);
     }, LEVEL_MS);
     return () => clearInterval(timer);
@@ -205,6 +255,7 @@ export class CallLeg {
   }
 
   private letGo(): void {
+    this.direct.stop();
     this.turn += 1;
     clearTimeout(this.retry);
     this.path?.close();
@@ -213,6 +264,7 @@ export class CallLeg {
     this.old = null;
     this.media.close("audio");
     this.media.close("video");
+    this.media.close("screen");
     this.sweep(true);
     forgetCall(this.options.store, this.engagement);
     this.release?.();
@@ -223,7 +275,7 @@ export class CallLeg {
     const path = new Path(
       offer,
       {
-        track: (track) => this.receive(path, track),
+        track: (track, place) => this.receive(path, track, place),
         connected: () => this.up(path),
         dead: () => this.down(path),
       },
@@ -240,15 +292,20 @@ export class CallLeg {
   }
 
   private attach(path: Path): void {
-    void path.send("audio", this.media.track.audio);
-    void path.send("video", this.media.track.video);
+    for (const kind of KINDS) void path.send(kind, this.direct.up ? null : this.media.track[kind]);
   }
 
-  private receive(path: Path, track: MediaStreamTrack): void {
-    if (path !== this.path) return;
+  /** Direct media came up or went: what I send changes its way, both ways are played. */
+  private carryDirect(up: boolean): void {
+    if (this.path) this.attach(this.path);
+    this.set({ direct: up, pictures: this.shownPictures() });
+  }
+
+  private receive(from: Path | "direct", track: MediaStreamTrack, place: Place): void {
+    if (from !== "direct" && from !== this.path) return;
     if (track.kind === "video") {
-      this.pictures = [track, ...this.pictures.filter((one) => one.readyState === "live")];
-      this.set({ video: new MediaStream(this.pictures) });
+      this.pictures.set(`${from === "direct" ? "direct" : "path"} ${place}`, { place, track });
+      this.set({ pictures: this.shownPictures() });
       return;
     }
     const speaker = (this.options.createSpeaker ?? (() => new Audio()))();
@@ -276,10 +333,24 @@ export class CallLeg {
       speaker.srcObject = null;
       this.speakers.delete(track);
     }
-    const live = all ? [] : this.pictures.filter((track) => track.readyState === "live");
-    if (live.length === this.pictures.length) return;
-    this.pictures = live;
-    this.set({ video: live.length === 0 ? null : new MediaStream(live) });
+    for (const [key, { track }] of this.pictures) {
+      if (all || track.readyState !== "live") this.pictures.delete(key);
+    }
+    this.set({ pictures: this.shownPictures() });
+  }
+
+  /** The same stream object while its track is the same, so that nothing flickers. */
+  private shownPictures(): Partial<Record<Place, MediaStream>> {
+    const shown: Partial<Record<Place, MediaStream>> = {};
+    for (const from of ["path", "direct"] as const) {
+      if (from === "direct" && !this.direct.up) continue;
+      for (const [key, { place, track }] of this.pictures) {
+        if (!key.startsWith(from)) continue;
+        const before = this.state.pictures[place];
+        shown[place] = before?.getTracks()[0] === track ? before : new MediaStream([track]);
+      }
+    }
+    return shown;
   }
 
   private up(path: Path): void {
@@ -330,21 +401,19 @@ export class CallLeg {
     if (phase === "reconnecting" && this.path?.connected !== true) void this.reopen();
   };
 
-  private deviceChanged(kind: "audio" | "video"): void {
+  private deviceChanged(kind: Kind): void {
     const track = this.media.track[kind];
     if (kind === "video") this.camera = track !== null;
-    void this.path?.send(kind, track);
+    this.direct.send(kind, track);
+    void this.path?.send(kind, this.direct.up ? null : track);
     this.set({
       muted: this.media.muted,
       microphone: this.media.state.audio,
       camera: this.media.state.video,
-      preview: this.previewOf(this.media.track.video),
+      screen: this.media.state.screen,
+      preview: streamOf(this.media.track.video, this.state.preview),
+      shared: streamOf(this.media.track.screen, this.state.shared),
     });
-  }
-
-  private previewOf(track: MediaStreamTrack | null): MediaStream | null {
-    if (track === null) return null;
-    return this.state.preview?.getTracks()[0] === track ? this.state.preview : new MediaStream([track]);
   }
 
   private save(): void {

@@ -7,6 +7,7 @@
 import type { Consent, EngagementView, LegView, PathOffer } from "@talknow/protocol";
 import { CallLeg, type LegOptions } from "./call.ts";
 import type { Connection } from "./connection.ts";
+import type { DirectSignal } from "./direct.ts";
 import type { EngagementStore } from "./engagement.ts";
 import type { Api } from "./http.ts";
 import type { Store } from "./storage.ts";
@@ -32,7 +33,10 @@ export function myLeg(view: EngagementView, me: string): LegView | undefined {
 export class CallKeeper {
   private readonly legs = new Map<string, CallLeg>();
   private readonly watchers = new Set<() => void>();
+  private readonly sharing = new Set<string>();
   private readonly stops: (() => void)[] = [];
+  /** Who spoke last in calls of more than two: leg by engagement. */
+  readonly speakers = new Map<string, string>();
   private readonly expected = new Map<string, ReturnType<typeof setTimeout>>();
 
   constructor(private readonly options: KeeperOptions) {
@@ -40,6 +44,13 @@ export class CallKeeper {
     this.stops.push(
       connection.on("call.offered", ({ offer }) => this.offered(offer)),
       connection.on("call.ticket", ({ ticket }) => this.legs.get(ticket.engagement)?.keepTicket(ticket)),
+      connection.on("call.direct", ({ engagement, attempt, kind, body = "" }) =>
+        this.legs.get(engagement)?.directSignalled({ attempt, kind, body }),
+      ),
+      connection.on("call.speaker", ({ engagement, leg }) => {
+        this.speakers.set(engagement, leg);
+        this.notify();
+      }),
       connection.on("call.moved", ({ engagement, device }) => {
         if (device !== connection.device) this.legs.get(engagement)?.moved();
       }),
@@ -93,7 +104,7 @@ export class CallKeeper {
   async setMuted(engagement: string, muted: boolean): Promise<void> {
     const leg = this.legs.get(engagement);
     leg?.setMuted(muted);
-    await this.tellChange(engagement, muted, leg?.state.camera === "on");
+    await this.tellChange(engagement);
   }
 
   /** Camera on or off; nothing is announced when the person or the browser refuses it. */
@@ -101,7 +112,16 @@ export class CallKeeper {
     const leg = this.legs.get(engagement);
     if (leg === undefined) return false;
     const isOn = await leg.setCamera(on);
-    if (isOn === on) await this.tellChange(engagement, leg.state.muted, isOn, consent);
+    if (isOn === on) await this.tellChange(engagement, consent);
+    return isOn;
+  }
+
+  /** Share the screen or stop; nothing is announced when the person chooses none. */
+  async setScreen(engagement: string, on: boolean, consent?: Consent): Promise<boolean> {
+    const leg = this.legs.get(engagement);
+    if (leg === undefined) return false;
+    const isOn = await leg.setScreen(on);
+    if (isOn && on) await this.tellChange(engagement, consent);
     return isOn;
   }
 
@@ -112,13 +132,16 @@ export class CallKeeper {
     for (const engagement of [...this.legs.keys()]) this.drop(engagement);
   }
 
-  private async tellChange(
-    engagement: string,
-    muted: boolean,
-    video: boolean,
-    consent?: Consent,
-  ): Promise<void> {
-    const body = { engagement, muted, video, ...(consent ? { consent } : {}) };
+  /** What the leg sends now, whole. */
+  private async tellChange(engagement: string, consent?: Consent): Promise<void> {
+    const leg = this.legs.get(engagement)?.state;
+    const body = {
+      engagement,
+      muted: leg?.muted ?? false,
+      video: leg?.camera === "on",
+      screen: leg?.screen === "on",
+      ...(consent ? { consent } : {}),
+    };
     await this.options.connection.send("call.request_change", body);
   }
 
@@ -147,6 +170,28 @@ export class CallKeeper {
     } else if (mine?.state === "awaiting_path" && leg?.state.phase === "connected") {
       // The server lost the path (a restart) and this browser has not noticed yet.
       this.after(view.id, LOST_GRACE_MS);
+    }
+    this.followDirect(view, mine);
+  }
+
+  /** The leg with the lower seat offers. */
+  private followDirect(view: EngagementView, mine: LegView | undefined): void {
+    const here = mine !== undefined && mine.device === this.options.connection.device;
+    const other = view.call.legs.find((leg) => leg.id !== mine?.id);
+    const allowed = here && view.call.direct && other !== undefined;
+    this.legs.get(view.id)?.allowDirect(allowed, (mine?.seat ?? 0) < (other?.seat ?? 0));
+  }
+
+  /** The browser's own "stop sharing" was used, or the screen is gone: say so. */
+  private followScreen(leg: CallLeg): void {
+    const { engagements } = this.options;
+    const view = engagements.get(leg.engagement)?.view;
+    const told = view && myLeg(view, engagements.me)?.screen;
+    const stopped = this.sharing.has(leg.engagement) && leg.state.screen === "off";
+    if (leg.state.screen === "on") this.sharing.add(leg.engagement);
+    else this.sharing.delete(leg.engagement);
+    if (told && stopped && leg.state.phase !== "closed") {
+      void this.tellChange(leg.engagement).catch(() => undefined);
     }
   }
 
@@ -177,15 +222,24 @@ export class CallKeeper {
       api,
       store,
       locks,
+      signalDirect: (signal) => this.signalDirect(engagement, signal),
       ...this.options.leg,
     });
     this.put(leg);
     return leg;
   }
 
+  private signalDirect(engagement: string, signal: DirectSignal): void {
+    this.options.connection.tell("call.signal_direct", { engagement, ...signal }).catch(() => undefined);
+  }
+
   private put(leg: CallLeg): void {
     this.legs.set(leg.engagement, leg);
-    leg.subscribe(() => this.notify());
+    leg.signalDirect ??= (signal) => this.signalDirect(leg.engagement, signal);
+    leg.subscribe(() => {
+      this.followScreen(leg);
+      this.notify();
+    });
   }
 
   private drop(engagement: string): void {

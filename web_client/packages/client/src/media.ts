@@ -1,12 +1,13 @@
 /**
- * Microphone and camera of this tab: asked for when wanted, kept, exchanged and let go.
+ * Microphone, camera and shared screen of this tab: asked for when wanted, kept, exchanged and let go.
  *
  * It owns the local tracks; a leg only borrows them, so a new path of a leg needs no new question to the
  * person. Refusal is a state, never an exception. Source: W3C Media Capture, getUserMedia() errors.
  */
+import type { Kind } from "./places.ts";
+
 export type DeviceState = "off" | "asking" | "on" | "denied" | "missing" | "busy";
-export type Devices = Pick<MediaDevices, "getUserMedia">;
-type Kind = "audio" | "video";
+export type Devices = Pick<MediaDevices, "getUserMedia"> & Partial<Pick<MediaDevices, "getDisplayMedia">>;
 
 function refusal(error: unknown): DeviceState {
   const name = error instanceof Error ? error.name : "";
@@ -14,17 +15,20 @@ function refusal(error: unknown): DeviceState {
   return name === "NotFoundError" || name === "OverconstrainedError" ? "missing" : "busy";
 }
 
-const WANTED: Record<Kind, MediaTrackConstraints> = {
+const WANTED: Record<"audio" | "video", MediaTrackConstraints> = {
   audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
   video: { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 24, max: 30 } },
 };
 
+/** A shared screen is for reading: its full size, and rather few sharp pictures than many blurred ones. */
+const SCREEN: DisplayMediaStreamOptions = { video: { frameRate: { ideal: 15, max: 30 } }, audio: false };
+
 export class LocalMedia {
-  readonly track: Record<Kind, MediaStreamTrack | null> = { audio: null, video: null };
-  readonly state: Record<Kind, DeviceState> = { audio: "off", video: "off" };
+  readonly track: Record<Kind, MediaStreamTrack | null> = { audio: null, video: null, screen: null };
+  readonly state: Record<Kind, DeviceState> = { audio: "off", video: "off", screen: "off" };
   muted = false;
   private readonly chosen: Partial<Record<Kind, string>> = {};
-  private readonly asked: Record<Kind, number> = { audio: 0, video: 0 };
+  private readonly asked: Record<Kind, number> = { audio: 0, video: 0, screen: 0 };
 
   constructor(
     private readonly devices: Devices | undefined,
@@ -38,10 +42,7 @@ export class LocalMedia {
     const turn = this.asked[kind];
     this.become(kind, "asking");
     try {
-      if (this.devices === undefined) throw new DOMException("insecure context", "NotAllowedError");
-      const deviceId = this.chosen[kind];
-      const wanted = { ...WANTED[kind], ...(deviceId ? { deviceId: { exact: deviceId } } : {}) };
-      const stream = await this.devices.getUserMedia({ [kind]: wanted });
+      const stream = await this.ask(kind);
       const track = stream.getTracks()[0] ?? null;
       if (turn !== this.asked[kind]) track?.stop();
       else this.put(kind, track);
@@ -75,6 +76,17 @@ export class LocalMedia {
     this.onChange("audio");
   }
 
+  private ask(kind: Kind): Promise<MediaStream> {
+    if (this.devices === undefined) throw new DOMException("insecure context", "NotAllowedError");
+    if (kind === "screen") {
+      if (!this.devices.getDisplayMedia) throw new DOMException("no screen sharing", "NotFoundError");
+      return this.devices.getDisplayMedia(SCREEN);
+    }
+    const deviceId = this.chosen[kind];
+    const wanted = { ...WANTED[kind], ...(deviceId ? { deviceId: { exact: deviceId } } : {}) };
+    return this.devices.getUserMedia({ [kind]: wanted });
+  }
+
   private put(kind: Kind, track: MediaStreamTrack | null): void {
     this.track[kind] = track;
     if (track === null) {
@@ -82,10 +94,12 @@ export class LocalMedia {
       return;
     }
     if (kind === "audio") track.enabled = !this.muted;
+    if (kind === "screen") track.contentHint = "detail";
     track.addEventListener("ended", () => {
       if (this.track[kind] !== track) return;
       this.track[kind] = null;
-      this.become(kind, "missing");
+      // The browser's own "stop sharing" ends the track: that is the person's will, not a fault.
+      this.become(kind, kind === "screen" ? "off" : "missing");
     });
     this.become(kind, "on");
   }

@@ -5,11 +5,13 @@
  * Source: RFC 8829; W3C WebRTC 1.0; the measurements behind 'answer first, attach tracks later'.
  */
 import type { IceServer, PathOffer } from "@talknow/protocol";
+import { type Kind, PLACES, type Place, SEND_MID } from "./places.ts";
 
 export type PeerFactory = (config: RTCConfiguration) => RTCPeerConnection;
 
 export interface PathEvents {
-  track(track: MediaStreamTrack): void;
+  /** Something arrives at a place of this path. */
+  track(track: MediaStreamTrack, place: Place): void;
   connected(): void;
   /** The path is dead, or has been silent longer than `DISCONNECTED_MS`. */
   dead(): void;
@@ -20,7 +22,7 @@ export const DISCONNECTED_MS = 2_000;
 /** A path that is not up after this never will be. */
 export const CONNECT_MS = 6_000;
 
-function iceServers(servers: IceServer[]): RTCIceServer[] {
+export function iceServers(servers: IceServer[]): RTCIceServer[] {
   return servers.map(({ urls, username, credential }) =>
     username ? { urls, username, credential } : { urls },
   );
@@ -42,7 +44,10 @@ export class Path {
     this.id = offer.path;
     this.revision = offer.revision;
     this.peer = create({ iceServers: iceServers(offer.ice_servers ?? []), bundlePolicy: "max-bundle" });
-    this.peer.ontrack = ({ track }) => this.events.track(track);
+    this.peer.ontrack = ({ track, transceiver }) => {
+      const place = PLACES[Number(transceiver.mid)];
+      if (place !== undefined) this.events.track(track, place);
+    };
     this.peer.onconnectionstatechange = () => this.watch();
     this.timer = setTimeout(() => this.die(), CONNECT_MS);
   }
@@ -50,8 +55,8 @@ export class Path {
   /** Apply the offer (also a later revision of it) and return the answer's SDP. */
   async answer(offer: PathOffer): Promise<string> {
     await this.peer.setRemoteDescription({ type: "offer", sdp: offer.sdp });
-    for (const kind of ["audio", "video"]) {
-      const transceiver = this.peer.getTransceivers().find((one) => one.receiver.track.kind === kind);
+    for (const kind of ["audio", "video", "screen"] as const) {
+      const transceiver = this.sends(kind);
       if (transceiver) transceiver.direction = "sendrecv";
     }
     const answer = await this.peer.createAnswer();
@@ -61,9 +66,9 @@ export class Path {
   }
 
   /** What this side sends; null sends nothing. Needs no negotiation. */
-  async send(kind: "audio" | "video", track: MediaStreamTrack | null): Promise<void> {
+  async send(kind: Kind, track: MediaStreamTrack | null): Promise<void> {
     if (this.closed) return;
-    const transceiver = this.peer.getTransceivers().find((one) => one.receiver.track.kind === kind);
+    const transceiver = this.sends(kind);
     if (transceiver && transceiver.sender.track !== track) {
       await transceiver.sender.replaceTrack(track).catch(() => undefined);
     }
@@ -80,6 +85,10 @@ export class Path {
       if (entry.type === "inbound-rtp") levels.theirs = Math.max(levels.theirs, entry.audioLevel ?? 0);
     });
     return levels;
+  }
+
+  private sends(kind: Kind): RTCRtpTransceiver | undefined {
+    return this.peer.getTransceivers().find((one) => one.mid === SEND_MID[kind]);
   }
 
   close(): void {

@@ -71,7 +71,12 @@ describe("leg", () => {
     const leg = new CallLeg(options());
     void leg.accept(offerOf("p_1"));
     await settle();
-    expect(answers).toEqual([{ path: "p_1", sdp: "answer to offer p_1 sendrecv,sendrecv" }]);
+    expect(answers).toEqual([
+      {
+        path: "p_1",
+        sdp: "answer to offer p_1 sendrecv,sendrecv,sendrecv,recvonly,recvonly,recvonly,recvonly",
+      },
+    ]);
     peer().become("connected");
     expect(leg.state).toMatchObject({ phase: "connected", microphone: "asking" });
   });
@@ -223,6 +228,9 @@ describe("call keeper", () => {
     device: "d_1",
     muted: false,
     video: false,
+    screen: false,
+    mode: "talk",
+    seat: 0,
     ...change,
   });
   const view = (seq: number, state: "none" | "negotiating" | "connected", legs: LegView[]) =>

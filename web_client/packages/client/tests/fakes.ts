@@ -1,6 +1,7 @@
 /** A server's end of the wire, storage, locks and peer connections that tests drive by hand. */
 import type { Ack, ConnectAuth, EngagementView, PathOffer } from "@talknow/protocol";
 import type { Wire } from "../src/connection.ts";
+import { type Kind, PLACES, SEND_MID } from "../src/places.ts";
 
 export class FakeWire implements Wire {
   readonly sent: { name: string; body: Record<string, unknown>; ack: (ack: Ack) => void }[] = [];
@@ -80,6 +81,7 @@ export class FakeStream {
 }
 
 interface FakeTransceiver {
+  mid: string;
   direction: string;
   receiver: { track: FakeTrack };
   sender: { track: FakeTrack | null; replaceTrack(track: FakeTrack | null): Promise<void> };
@@ -88,7 +90,7 @@ interface FakeTransceiver {
 export class FakePeer {
   static all: FakePeer[] = [];
   connectionState = "new";
-  ontrack: ((event: { track: FakeTrack }) => void) | null = null;
+  ontrack: ((event: { track: FakeTrack; transceiver: FakeTransceiver }) => void) | null = null;
   onconnectionstatechange: (() => void) | null = null;
   remote = "";
   private readonly transceivers: FakeTransceiver[] = [];
@@ -98,7 +100,8 @@ export class FakePeer {
   async setRemoteDescription({ sdp }: { sdp: string }): Promise<void> {
     this.remote = sdp;
     if (this.transceivers.length > 0) return;
-    for (const kind of ["audio", "video"] as const) {
+    for (const [mid, place] of PLACES.entries()) {
+      const kind = place.startsWith("audio") ? "audio" : "video";
       const track = new FakeTrack(kind);
       const sender: FakeTransceiver["sender"] = {
         track: null,
@@ -106,8 +109,9 @@ export class FakePeer {
           sender.track = next;
         },
       };
-      this.transceivers.push({ direction: "recvonly", receiver: { track }, sender });
-      this.ontrack?.({ track });
+      const transceiver = { mid: String(mid), direction: "recvonly", receiver: { track }, sender };
+      this.transceivers.push(transceiver);
+      this.ontrack?.({ track, transceiver });
     }
   }
   async createAnswer(): Promise<{ type: string; sdp: string }> {
@@ -131,8 +135,8 @@ export class FakePeer {
   directions(): string[] {
     return this.transceivers.map((one) => one.direction);
   }
-  sends(kind: "audio" | "video"): FakeTrack | null {
-    return this.transceivers.find((one) => one.receiver.track.kind === kind)?.sender.track ?? null;
+  sends(kind: Kind): FakeTrack | null {
+    return this.transceivers.find((one) => one.mid === SEND_MID[kind])?.sender.track ?? null;
   }
 }
 
@@ -158,6 +162,7 @@ export function viewOf(change: Partial<EngagementView> = {}): EngagementView {
       suggested_by: null,
       connected_ms: 0,
       legs: [],
+      direct: false,
     },
     marks: [],
     page: null,

@@ -61,12 +61,12 @@ function upText(view: EngagementView, phase: LegPhase | undefined): CallText {
 function suggestionText(view: EngagementView, me: string): string {
   const { suggestion, suggested_by } = view.call;
   if (suggestion === "") return "No call";
-  const what = suggestion === "video" ? "Video" : "Voice";
+  const what = { audio: "Voice", video: "Video", screen: "Sharing the screen" }[suggestion];
   return suggested_by === me ? `${what} suggested, waiting for an answer` : `Customer suggests ${suggestion}`;
 }
 
-/** Which of the two suggestions make sense now. */
-export function suggestions(view: EngagementView): { voice: boolean; video: boolean } {
+/** Which suggestions make sense now. */
+export function suggestions(view: EngagementView): { voice: boolean; video: boolean; screen: boolean } {
   const { call, phase } = view;
   const open = phase === "active" && call.suggestion === "";
   const visitor = visitorIn(view);
@@ -74,5 +74,6 @@ export function suggestions(view: EngagementView): { voice: boolean; video: bool
   return {
     voice: open && call.state === "none",
     video: open && (call.state === "none" || (call.state === "connected" && theirs?.video !== true)),
+    screen: open && call.state === "connected" && theirs?.screen !== true,
   };
 }

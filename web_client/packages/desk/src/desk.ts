@@ -12,10 +12,11 @@ import {
   type ConnectionOptions,
   type EngagementState,
   EngagementStore,
+  type LegMode,
   type Store,
   TalkError,
 } from "@talknow/client";
-import type { AgentChanged, AgentInfo } from "@talknow/protocol";
+import type { AgentChanged, AgentInfo, EngagementInvited } from "@talknow/protocol";
 import { Alerts } from "./alerts.ts";
 import { callText } from "./callstate.ts";
 import { Kept, type WrapUp } from "./kept.ts";
@@ -48,6 +49,8 @@ export class Desk {
   capacity = 0;
   waiting = 0;
   offers: readonly Ringing[] = [];
+  /** Colleagues who ask me into an engagement. */
+  invitations: readonly EngagementInvited[] = [];
   selected: string | null;
   /** A line for the agent about what did not work. */
   notice = "";
@@ -123,6 +126,7 @@ export class Desk {
   list(): EngagementState[] {
     return [...(this.engagements?.engagements.values() ?? [])]
       .filter(({ view }) => view.phase === "active" || view.phase === "wrap_up")
+      .filter(({ view }) => view.participants.some(({ id }) => id === this.me))
       .sort((a, b) => a.view.opened_ms - b.view.opened_ms || a.view.id.localeCompare(b.view.id));
   }
 
@@ -189,6 +193,39 @@ export class Desk {
     const { engagement, offer } = made;
     this.dropOffer(offer);
     this.attempt(this.connection?.tell("offer.decline", { engagement, offer }));
+  }
+
+  /** Ask a colleague in; what it hears follows from the mode. */
+  invite(engagement: string, login: string, mode: "talk" | "consult"): void {
+    const sent = this.connection?.send("engagement.invite", { engagement, login, mode });
+    sent?.then(
+      () => this.say(`${login} was asked to join.`),
+      (error: unknown) => this.fail(error),
+    );
+  }
+
+  joinInvited(invitation: EngagementInvited): void {
+    this.dismissInvitation(invitation);
+    this.join(invitation.engagement);
+  }
+
+  /** Come into an engagement: as invited, or (supervisors) in a mode of one's own. */
+  join(engagement: string, mode?: LegMode): void {
+    this.wanted = engagement;
+    const body = { engagement, ...(mode ? { mode } : {}) };
+    this.connection?.send("engagement.join", body).catch((error: unknown) => {
+      if (this.wanted === engagement) this.wanted = null;
+      this.fail(error);
+    });
+  }
+
+  setMode(engagement: string, participant: string, mode: LegMode): void {
+    this.attempt(this.connection?.send("call.set_mode", { engagement, participant, mode }));
+  }
+
+  dismissInvitation({ engagement }: EngagementInvited): void {
+    this.invitations = this.invitations.filter((one) => one.engagement !== engagement);
+    this.notify();
   }
 
   send(engagement: string, text: string): void {
@@ -291,6 +328,11 @@ export class Desk {
       this.notify();
     });
     connection.on("offer.made", (made) => this.setOffers(withOffer(this.offers, made, Date.now())));
+    connection.on("engagement.invited", (invitation) => {
+      const others = this.invitations.filter(({ engagement }) => engagement !== invitation.engagement);
+      this.invitations = [...others, invitation];
+      this.notify();
+    });
     connection.on("offer.withdrawn", ({ offer }) => this.dropOffer(offer));
   }
 
@@ -357,6 +399,7 @@ export class Desk {
     this.session.forget();
     this.agent = null;
     this.offers = [];
+    this.invitations = [];
     this.wanted = null;
   }
 

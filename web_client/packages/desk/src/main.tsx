@@ -7,6 +7,7 @@ import "./styles/topbar.css";
 import "./styles/list.css";
 import "./styles/engagement.css";
 import "./styles/panels.css";
+import "./styles/people.css";
 import "./styles/narrow.css";
 import { App } from "./ui/app.tsx";
 

@@ -69,6 +69,9 @@ const CALL_WORDS = {
   moved: "moved the call to another tab",
 } as const;
 
+const CONSENTS = { audio: "the microphone", video: "video", screen: "sharing the screen" } as const;
+const SUGGESTED = { audio: "a call", video: "video", screen: "sharing the screen" } as const;
+
 const END_REASONS = {
   "": "Engagement ended",
   visitor_left: "The customer ended it",
@@ -89,9 +92,10 @@ export function lineOf(item: LineItem, who: string): string {
     case "call":
       return callLine(item, who);
     case "video":
+      if (item.media === "screen") return `${who} ${item.on ? "shares" : "stopped sharing"} the screen`;
       return `${who} turned the camera ${item.on ? "on" : "off"}`;
     case "consent":
-      return `${who} agreed to ${item.capability === "video" ? "video" : "the microphone"}`;
+      return `${who} agreed to ${CONSENTS[item.capability]}`;
     case "page":
       return `${who} opened ${item.page.title || pathOf(item.page.url)}`;
     case "note":
@@ -106,7 +110,7 @@ function callLine(item: Extract<LineItem, { kind: "call" }>, who: string): strin
     return item.duration_ms > 0 ? `Call ended after ${duration(item.duration_ms)}` : "Call ended";
   }
   if (item.what === "connected") return CALL_WORDS.connected;
-  if (item.what === "suggested") return `${who} suggested ${item.media === "video" ? "video" : "a call"}`;
+  if (item.what === "suggested") return `${who} suggested ${SUGGESTED[item.media]}`;
   return `${who} ${CALL_WORDS[item.what]}`;
 }
 
@@ -125,6 +129,8 @@ const REFUSALS: Record<string, string> = {
   engagement_closed: "This engagement is over.",
   offline: "There is no connection. Try again in a moment.",
   unreachable: "The server cannot be reached. Check the network.",
+  no_such_agent: "Nobody here has that login.",
+  call_full: "There is no more room in this call.",
   file_too_large: "The file is larger than 10 MB.",
   file_type_not_allowed: "Only photos and PDF files can be sent.",
   file_empty: "The file is empty.",

@@ -62,12 +62,17 @@ describe("call state", () => {
   });
 
   it("offers to suggest only what is possible now", () => {
-    expect(suggestions(sample())).toEqual({ voice: true, video: true });
+    expect(suggestions(sample())).toEqual({ voice: true, video: true, screen: false });
     expect(suggestions(sample({ suggestion: "audio", suggested_by: ME }))).toEqual({
       voice: false,
       video: false,
+      screen: false,
     });
-    expect(suggestions(sample({ state: "connected" }))).toEqual({ voice: false, video: true });
+    expect(suggestions(sample({ state: "connected" }))).toEqual({
+      voice: false,
+      video: true,
+      screen: true,
+    });
     const withVideo = { state: "connected", legs: [legOf("v_1", { video: true })] } as const;
     expect(suggestions(sample({ ...withVideo, legs: [...withVideo.legs] })).video).toBe(false);
     expect(suggestions(sample({}, {}, { phase: "wrap_up" })).voice).toBe(false);

@@ -32,6 +32,9 @@ export function legOf(participant: string, change: Partial<LegView> = {}): LegVi
     device: `d_${participant}`,
     muted: false,
     video: false,
+    screen: false,
+    mode: "talk",
+    seat: 0,
     ...change,
   };
 }

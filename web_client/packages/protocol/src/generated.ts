@@ -82,6 +82,14 @@ export interface CallDecline {
   engagement: string;
 }
 
+/** The other leg's `call.signal_direct`. */
+export interface CallDirect {
+  engagement: string;
+  attempt: string;
+  kind: "answer" | "candidate" | "close" | "offer";
+  body: string;
+}
+
 export interface CallHangUp {
   counter: number;
   engagement: string;
@@ -99,7 +107,7 @@ export interface CallItem {
   at_ms: number;
   by: string;
   what: "connected" | "declined" | "ended" | "held" | "joined" | "moved" | "requested" | "resumed" | "suggested";
-  media: "audio" | "video";
+  media: "audio" | "screen" | "video";
   duration_ms: number;
 }
 
@@ -126,13 +134,42 @@ export interface CallOpenPath {
   engagement: string;
 }
 
-/** What I send from now on: microphone muted or not, camera on or off (no renegotiation). */
+/** What I send from now on: microphone, camera, screen (no renegotiation).
+ * 
+ * A visitor's camera and screen need a consent when they go on. */
 export interface CallRequestChange {
   counter: number;
   engagement: string;
   muted: boolean;
   video: boolean;
   consent?: Consent | null;
+  screen?: boolean;
+}
+
+/** Whom a participant's leg talks to and hears from now on: `signaling/roles.py`.
+ * 
+ * monitor, whisper and barge are a supervisor's own; hold and talk of others are any agent's. */
+export interface CallSetMode {
+  counter: number;
+  engagement: string;
+  participant: string;
+  mode: "barge" | "consult" | "hold" | "monitor" | "talk" | "whisper";
+}
+
+/** For the other leg of a direct call, unread: a description or a candidate, in JSON as browsers make it.
+ * 
+ * Possible while the view's `call.direct` is true. `attempt` numbers the connection it belongs to. */
+export interface CallSignalDirect {
+  engagement: string;
+  attempt: string;
+  kind: "answer" | "candidate" | "close" | "offer";
+  body?: string;
+}
+
+/** Who speaks now, in calls of more than two. */
+export interface CallSpeaker {
+  engagement: string;
+  leg: string;
 }
 
 /** The visitor's **talk now**. Without an engagement it opens one and waits in the queue. */
@@ -143,11 +180,11 @@ export interface CallStart {
   video?: boolean;
 }
 
-/** Propose voice (agent to visitor) or video (either way); the other side decides. */
+/** Propose voice (agent to visitor), video or a shared screen (either way); the other side decides. */
 export interface CallSuggest {
   counter: number;
   engagement: string;
-  media: "audio" | "video";
+  media: "audio" | "screen" | "video";
 }
 
 /** The next path of my leg, prepared in advance: keep it over a page load, answer it there. */
@@ -160,14 +197,17 @@ export interface CallUnhold {
   engagement: string;
 }
 
-/** suggestion/suggested_by: an open proposal of voice or video, "" when none. */
+/** suggestion/suggested_by: an open proposal of voice, video or a screen, "" when none.
+ * 
+ * direct: the two legs may connect to each other by `call.signal_direct`. */
 export interface CallView {
   state: "connected" | "negotiating" | "none" | "on_hold" | "requested";
   video_wanted: boolean;
-  suggestion: "" | "audio" | "video";
+  suggestion: "" | "audio" | "screen" | "video";
   suggested_by: string | null;
   connected_ms: number;
   legs: LegView[];
+  direct: boolean;
 }
 
 /** Highest seq of a message this participant received and read; never goes back. */
@@ -224,7 +264,7 @@ export interface ConnectAuth {
 
 /** The visitor's recorded yes: capability, SHA-256 (hex) of the wording shown, BCP 47 language. */
 export interface Consent {
-  capability: "audio" | "video";
+  capability: "audio" | "screen" | "video";
   wording_sha256: string;
   language?: string;
 }
@@ -234,7 +274,7 @@ export interface ConsentItem {
   seq: number;
   at_ms: number;
   by: string;
-  capability: "audio" | "video";
+  capability: "audio" | "screen" | "video";
 }
 
 /** Something but a chat message happened: the new view whole, and the items it adds. */
@@ -248,6 +288,30 @@ export interface EngagementChanged {
 export interface EngagementEnd {
   counter: number;
   engagement: string;
+}
+
+/** Ask a colleague (by login) into the engagement: to consult with me alone, or to talk with all. */
+export interface EngagementInvite {
+  counter: number;
+  engagement: string;
+  login: string;
+  mode?: "consult" | "talk";
+}
+
+/** A colleague asks me into an engagement; answer with `engagement.join`. */
+export interface EngagementInvited {
+  engagement: string;
+  by: string;
+  by_name: string;
+  mode: "barge" | "consult" | "hold" | "monitor" | "talk" | "whisper";
+  visitor: ParticipantView;
+}
+
+/** Come in: who was invited as it was invited; a supervisor also uninvited, to monitor by default. */
+export interface EngagementJoin {
+  counter: number;
+  engagement: string;
+  mode?: "barge" | "consult" | "hold" | "monitor" | "talk" | "whisper" | null;
 }
 
 /** The visitor ends the engagement. */
@@ -340,7 +404,10 @@ export interface LeftItem {
   name: string;
 }
 
-/** `device` is the tab that holds the leg. */
+/** `device` is the tab that holds the leg; seat: which place it has in others' descriptions.
+ * 
+ * In the description of the leg with seat `mine`, what the leg with seat `theirs` sends arrives in slot
+ * `theirs if theirs < mine else theirs - 1` of each kind (docs/protocol.md, section 5). */
 export interface LegView {
   id: string;
   participant: string;
@@ -348,6 +415,9 @@ export interface LegView {
   device: string;
   muted: boolean;
   video: boolean;
+  screen: boolean;
+  mode: "barge" | "consult" | "hold" | "monitor" | "talk" | "whisper";
+  seat: number;
 }
 
 export interface LoginRequest {
@@ -532,12 +602,14 @@ export interface TimelinePage {
   more: boolean;
 }
 
+/** Camera or screen went on or off. */
 export interface VideoItem {
   kind: "video";
   seq: number;
   at_ms: number;
   by: string;
   on: boolean;
+  media: "audio" | "screen" | "video";
 }
 
 /** `GET /v1/sites/{site}/widget`: what the widget shows before anyone is connected. */
@@ -576,10 +648,14 @@ export interface CommandPayloads {
   "call.unhold": CallUnhold;
   "call.hang_up": CallHangUp;
   "call.bring_here": CallBringHere;
+  "call.set_mode": CallSetMode;
+  "call.signal_direct": CallSignalDirect;
   "call.open_path": CallOpenPath;
   "call.answer": CallAnswer;
   "page.visit": PageVisit;
   "page.leave": PageLeave;
+  "engagement.invite": EngagementInvite;
+  "engagement.join": EngagementJoin;
   "engagement.leave": EngagementLeave;
   "engagement.end": EngagementEnd;
   "engagement.wrap_up": EngagementWrapUp;
@@ -605,6 +681,9 @@ export interface ServerEventPayloads {
   "call.offered": CallOffered;
   "call.ticket": CallTicket;
   "call.moved": CallMoved;
+  "call.speaker": CallSpeaker;
+  "call.direct": CallDirect;
+  "engagement.invited": EngagementInvited;
   "error": ErrorEvent;
 }
 
@@ -617,9 +696,9 @@ export type AnyCommand = { [N in CommandName]: { type: N } & CommandPayloads[N] 
 export type AnyServerEvent = { [N in ServerEventName]: { type: N } & ServerEventPayloads[N] }[ServerEventName];
 
 /** Commands that are numbered, kept until acked and repeated with the same counter. */
-export const DURABLE = ["chat.send", "call.suggest", "call.decline", "call.start", "call.join", "call.request_change", "call.hold", "call.unhold", "call.hang_up", "call.bring_here", "engagement.leave", "engagement.end", "engagement.wrap_up"] as const;
+export const DURABLE = ["chat.send", "call.suggest", "call.decline", "call.start", "call.join", "call.request_change", "call.hold", "call.unhold", "call.hang_up", "call.bring_here", "call.set_mode", "engagement.invite", "engagement.join", "engagement.leave", "engagement.end", "engagement.wrap_up"] as const;
 
 export type DurableName = (typeof DURABLE)[number];
 
 /** All server events a client subscribes to. */
-export const SERVER_EVENTS = ["session.ready", "session.closing", "engagement.snapshot", "engagement.changed", "chat.posted", "chat.marked", "chat.typing_changed", "queue.moved", "offer.made", "offer.withdrawn", "agent.changed", "call.offered", "call.ticket", "call.moved", "error"] as const;
+export const SERVER_EVENTS = ["session.ready", "session.closing", "engagement.snapshot", "engagement.changed", "chat.posted", "chat.marked", "chat.typing_changed", "queue.moved", "offer.made", "offer.withdrawn", "agent.changed", "call.offered", "call.ticket", "call.moved", "call.speaker", "call.direct", "engagement.invited", "error"] as const;

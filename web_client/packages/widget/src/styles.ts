@@ -122,6 +122,9 @@ fieldset { margin: 0; min-width: 0; }
 .level[data-lit="4"] i:nth-child(-n+4), .level[data-lit="5"] i { background: #4fe0a0; }
 .pictures { position: relative; margin: -10px -14px 10px; background: #000; }
 .pictures .remote { display: block; width: 100%; max-height: 250px; object-fit: contain; }
+.pictures .remote.screen { max-height: none; }
+.pictures:not([data-count="1"]) { display: grid; grid-template-columns: 1fr 1fr; gap: 2px; }
+.pictures:not([data-count="1"]) .screen { grid-column: 1 / -1; }
 .pictures .preview { position: absolute; right: 10px; bottom: 10px; width: 96px; border: 2px solid #fff; border-radius: 8px; transform: scaleX(-1); }
 .pictures.only-me { padding: 10px; text-align: right; background: transparent; }
 .pictures.only-me .preview { position: static; }

@@ -195,6 +195,18 @@ export class Talk {
     });
   }
 
+  async setScreen(on: boolean): Promise<void> {
+    const { engagement } = this.target();
+    if (!engagement) return;
+    this.say("");
+    const [calls, consent] = await Promise.all([this.calls(), on ? this.consent("screen") : undefined]);
+    await this.tell(async () => {
+      await calls.setScreen(engagement, on, consent);
+      const state = calls.leg(engagement)?.state.screen;
+      if (on && (state === "missing" || state === "busy")) this.say(TEXT.screenDenied);
+    });
+  }
+
   async bringHere(): Promise<void> {
     const { engagement } = this.target();
     if (engagement) await this.tell(async () => (await this.calls()).bringHere(engagement));
@@ -221,7 +233,8 @@ export class Talk {
   }
 
   private async consent(capability: Consent["capability"]): Promise<Consent> {
-    const wording = capability === "audio" ? TEXT.voiceWording : TEXT.videoWording;
+    const wordings = { audio: TEXT.voiceWording, video: TEXT.videoWording, screen: TEXT.screenWording };
+    const wording = wordings[capability];
     return { capability, wording_sha256: await sha256(wording), language: LANGUAGE };
   }
 

@@ -5,6 +5,7 @@ export const TEXT = {
   voiceWording:
     "When you press Talk now, your browser may ask for your microphone. It is used for this call only and you can mute it at any time.",
   videoWording: "Your picture is shown only to the people in this call.",
+  screenWording: "What you choose to share of your screen is shown only to the people in this call.",
   talkNow: "Talk now",
   notNow: "Not now",
   open: "Open chat",
@@ -19,12 +20,14 @@ export const TEXT = {
   requested: "Calling. An agent will answer shortly.",
   negotiating: "Connecting the call",
   onHold: "On hold",
+  agentMoves: "The agent's connection is being renewed, stay on the line",
   callBack: "Reconnecting the call",
   elsewhere: "The call is in another tab.",
   denied:
     "Your browser does not allow the microphone on this page. Allow it in the address bar, at the symbol left of the address, then press Talk now again.",
   missing: "No microphone was found. Connect one, then press Talk now again.",
   cameraDenied: "The camera could not be turned on. Check that your browser allows it on this page.",
+  screenDenied: "The screen could not be shared. Check that your browser allows it on this page.",
   tapToHear: "Tap to hear the call",
   tooLarge: "This file is too large. The limit is ",
   wrongType: "This kind of file cannot be sent. Photos and PDF files can.",

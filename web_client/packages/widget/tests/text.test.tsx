@@ -53,6 +53,7 @@ describe("what the visitor reads", () => {
     suggested_by: null,
     connected_ms: 1_000,
     legs: [],
+    direct: false,
   });
 
   it("says how the call stands, here and on the server", () => {

@@ -1,5 +1,5 @@
 /** The call while it lasts: how it stands, loudness, mute, camera, hold, hang up, devices, pictures. */
-import type { CallLeg } from "@talknow/client";
+import { type CallLeg, type LegMode, picturesOf } from "@talknow/client";
 import { useEffect, useRef } from "preact/hooks";
 import { isElsewhere } from "../callstate.ts";
 import { duration } from "../words.ts";
@@ -126,6 +126,13 @@ function Controls({ desk, state, leg }: Shown & { leg: CallLeg }) {
         icon="camera"
         onClick={() => desk.attempt(desk.keeper?.setCamera(id, !camera))}
       />
+      <Toggle
+        on={leg.state.screen === "on"}
+        label={leg.state.screen === "on" ? "Stop sharing the screen" : "Share the screen"}
+        icon="screen"
+        onClick={() => desk.attempt(desk.keeper?.setScreen(id, leg.state.screen !== "on"))}
+      />
+      <ModeChoice desk={desk} state={state} />
       {up && (
         <Toggle
           on={held}
@@ -139,10 +146,46 @@ function Controls({ desk, state, leg }: Shown & { leg: CallLeg }) {
   );
 }
 
+const OWN_MODES: readonly [LegMode, string][] = [
+  ["monitor", "Listen only"],
+  ["whisper", "Only agents hear me"],
+  ["barge", "Everybody hears me"],
+];
+
+/** Whom I talk to: a supervisor's three ways in, and a consulted colleague's way to everybody. */
+function ModeChoice({ desk, state }: Shown) {
+  const { view } = state;
+  const mine = view.call.legs.find((leg) => leg.participant === desk.me);
+  if (mine === undefined) return null;
+  const supervises = OWN_MODES.some(([mode]) => mode === mine.mode);
+  if (!supervises && mine.mode !== "consult") return null;
+  const modes: readonly [LegMode, string][] = supervises
+    ? OWN_MODES
+    : [
+        ["consult", "Only my colleague hears me"],
+        ["talk", "Everybody hears me"],
+      ];
+  return (
+    <label class="mode">
+      <span class="visually-hidden">Who hears me</span>
+      <select
+        value={mine.mode}
+        onChange={(event) => desk.setMode(view.id, desk.me, event.currentTarget.value as LegMode)}
+      >
+        {modes.map(([mode, text]) => (
+          <option key={mode} value={mode}>
+            {text}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}
+
 interface ToggleProps {
   on: boolean;
   label: string;
-  icon: "mic" | "micOff" | "camera" | "pause" | "play";
+  icon: "mic" | "micOff" | "camera" | "screen" | "pause" | "play";
   onClick: () => void;
 }
 
@@ -237,12 +280,17 @@ function Trouble({ leg }: { leg: CallLeg }) {
 }
 
 function Pictures({ desk, state, leg }: Shown & { leg: CallLeg }) {
-  const theirs = state.view.call.legs.some((one) => one.video && one.participant !== desk.me);
-  const remote = theirs ? leg.state.video : null;
-  if (remote === null && leg.state.preview === null) return null;
+  const shown = picturesOf(state.view, desk.me);
+  if (shown.length === 0 && leg.state.preview === null) return null;
+  const speaker = desk.keeper?.speakers.get(state.view.id);
   return (
-    <div class="pictures">
-      {remote && <Video stream={remote} label="Customer's video" className="remote" />}
+    <div class="pictures" data-count={shown.length}>
+      {shown.map(({ leg: theirs, kind, name, place }) => {
+        const stream = leg.state.pictures[place];
+        const label = kind === "screen" ? `Screen of ${name}` : `Video of ${name}`;
+        const className = `remote${kind === "screen" ? " screen" : ""}${theirs.id === speaker ? " speaks" : ""}`;
+        return stream && <Video key={place} stream={stream} label={label} className={className} />;
+      })}
       {leg.state.preview && <Video stream={leg.state.preview} label="Your video" className="preview" />}
     </div>
   );

@@ -8,6 +8,7 @@ import { CallBar } from "./callbar.tsx";
 import { Composer } from "./composer.tsx";
 import { Context } from "./context.tsx";
 import { Icon } from "./icons.tsx";
+import { Invite } from "./invite.tsx";
 import { Timeline } from "./timeline.tsx";
 import { WrapUpForm } from "./wrapup.tsx";
 
@@ -78,7 +79,7 @@ function Head(props: Shown & { details: boolean; onDetails: () => void }) {
 function Suggest({ desk, state }: Shown) {
   const { view } = state;
   const can = suggestions(view);
-  const suggest = (media: "audio" | "video") =>
+  const suggest = (media: "audio" | "video" | "screen") =>
     desk.attempt(desk.connection?.send("call.suggest", { engagement: view.id, media }));
   return (
     <>
@@ -104,6 +105,18 @@ function Suggest({ desk, state }: Shown) {
           <span class="wide-only">Suggest video</span>
         </button>
       )}
+      {can.screen && (
+        <button
+          type="button"
+          class="button small quiet"
+          aria-label="Ask to share the screen"
+          title="Ask the customer to share the screen"
+          onClick={() => suggest("screen")}
+        >
+          <Icon name="screen" />
+        </button>
+      )}
+      {view.phase === "active" && <Invite desk={desk} engagement={view.id} />}
     </>
   );
 }

@@ -3,6 +3,7 @@ import type { EngagementState } from "@talknow/client";
 import type { Desk } from "../desk.ts";
 import { clock, phaseText, visitorIn } from "../words.ts";
 import { Icon } from "./icons.tsx";
+import { Invitations } from "./invite.tsx";
 import { OfferCard } from "./offer.tsx";
 
 export function List({ desk }: { desk: Desk }) {
@@ -12,6 +13,7 @@ export function List({ desk }: { desk: Desk }) {
       {desk.offers.map((ringing) => (
         <OfferCard key={ringing.made.offer} desk={desk} ringing={ringing} />
       ))}
+      <Invitations desk={desk} />
       <ul>
         {engagements.map((state, index) => (
           <li key={state.view.id}>

@@ -1,5 +1,5 @@
 /** The call while it lasts: how it stands, loudness, mute, camera, hang up, pictures. */
-import type { CallLeg } from "@talknow/client";
+import { type CallLeg, picturesOf } from "@talknow/client";
 import type { CallView } from "@talknow/protocol";
 import { useEffect, useRef } from "preact/hooks";
 import type { Talk } from "../talk.ts";
@@ -10,13 +10,20 @@ import { Icon } from "./icons.tsx";
 const BARS = 5;
 
 /** What the person reads about the call. The server's view decides; the leg adds what happens here. */
-export function callText(call: CallView | undefined, phase: string | undefined, nowMs: number): string {
+export function callText(
+  call: CallView | undefined,
+  phase: string | undefined,
+  nowMs: number,
+  me?: string,
+): string {
   if (call === undefined || call.state === "none") return "";
   if (phase === "elsewhere") return TEXT.elsewhere;
   if (call.state === "requested") return TEXT.requested;
   if (phase === "reconnecting") return TEXT.callBack;
   if (call.state === "negotiating") return TEXT.negotiating;
   if (call.state === "on_hold") return TEXT.onHold;
+  const others = call.legs.filter((leg) => leg.participant !== me);
+  if (me && others.length > 0 && others.every((leg) => leg.state === "awaiting_path")) return TEXT.agentMoves;
   return duration(nowMs - call.connected_ms);
 }
 
@@ -36,10 +43,10 @@ export function CallBar({ talk }: { talk: Talk }) {
   const active = state !== "none";
   return (
     <section class={active ? "call" : "hidden"} aria-label="Call" hidden={!active}>
-      {active && !elsewhere && leg && call && <Pictures talk={talk} leg={leg} call={call} />}
+      {active && !elsewhere && leg && <Pictures talk={talk} leg={leg} />}
       <div class="call-row">
         <div class="call-state" role="status" data-call-state={state} data-leg={phase ?? "none"}>
-          {callText(call, phase, now)}
+          {callText(call, phase, now, talk.engagements?.me)}
         </div>
         {active && !elsewhere && leg && <Level leg={leg} muted={leg.state.muted} />}
         {active && <Buttons talk={talk} leg={elsewhere ? undefined : leg} elsewhere={elsewhere} />}
@@ -95,6 +102,18 @@ function Buttons({ talk, leg, elsewhere }: { talk: Talk; leg: CallLeg | undefine
           <Icon name={camera ? "camera" : "cameraOff"} />
         </button>
       )}
+      {leg && talk.config?.video !== false && canShare() && (
+        <button
+          type="button"
+          class={leg.state.screen === "on" ? "round on" : "round"}
+          aria-label={leg.state.screen === "on" ? "Stop sharing the screen" : "Share the screen"}
+          title={leg.state.screen === "on" ? "Stop sharing the screen" : TEXT.screenWording}
+          disabled={leg.state.screen === "asking"}
+          onClick={() => void talk.setScreen(leg.state.screen !== "on")}
+        >
+          <Icon name="screen" />
+        </button>
+      )}
       <button type="button" class="round hang-up" aria-label="Hang up" onClick={() => void talk.hangUp()}>
         <Icon name="hangUp" />
       </button>
@@ -122,19 +141,36 @@ function Level({ leg, muted }: { leg: CallLeg; muted: boolean }) {
   );
 }
 
-function Pictures({ talk, leg, call }: { talk: Talk; leg: CallLeg; call: CallView }) {
-  const theirs = call.legs.some((one) => one.participant !== talk.engagements?.me && one.video);
-  const { video, preview } = leg.state;
-  if (!theirs && preview === null) return null;
+/** Phones have no screen sharing. */
+function canShare(): boolean {
+  return typeof navigator.mediaDevices?.getDisplayMedia === "function";
+}
+
+function Pictures({ talk, leg }: { talk: Talk; leg: CallLeg }) {
+  const view = talk.current()?.view;
+  const shown = view ? picturesOf(view, talk.engagements?.me ?? "") : [];
+  const { pictures, preview } = leg.state;
+  if (shown.length === 0 && preview === null) return null;
   return (
-    <div class={theirs ? "pictures" : "pictures only-me"}>
-      {theirs && video !== null && <Picture stream={video} label="Video of the agent" name="remote" />}
+    <div class={shown.length > 0 ? "pictures" : "pictures only-me"} data-count={shown.length}>
+      {shown.map(({ kind, name, place }) => {
+        const stream = pictures[place];
+        const label = kind === "screen" ? `Screen of ${name}` : `Video of ${name}`;
+        return stream && <Picture key={place} stream={stream} label={label} name="remote" kind={kind} />;
+      })}
       {preview !== null && <Picture stream={preview} label="My camera" name="preview" />}
     </div>
   );
 }
 
-function Picture({ stream, label, name }: { stream: MediaStream; label: string; name: string }) {
+interface PictureProps {
+  stream: MediaStream;
+  label: string;
+  name: string;
+  kind?: string;
+}
+
+function Picture({ stream, label, name, kind }: PictureProps) {
   const video = useRef<HTMLVideoElement>(null);
   useEffect(() => {
     const node = video.current;
@@ -143,5 +179,16 @@ function Picture({ stream, label, name }: { stream: MediaStream; label: string; 
     node.play().catch(() => undefined);
   }, [stream]);
   // Sound is played by the leg; a muted picture may always play.
-  return <video ref={video} class={name} data-video={name} aria-label={label} autoPlay playsInline muted />;
+  return (
+    <video
+      ref={video}
+      class={kind === "screen" ? `${name} screen` : name}
+      data-video={name}
+      data-kind={kind}
+      aria-label={label}
+      autoPlay
+      playsInline
+      muted
+    />
+  );
 }

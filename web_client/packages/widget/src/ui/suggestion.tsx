@@ -34,12 +34,16 @@ export function Suggestion({ talk }: { talk: Talk }) {
           </div>
         </section>
       )}
-      {suggested && !idle && call.suggestion === "video" && (
+      {suggested && !idle && (call.suggestion === "video" || call.suggestion === "screen") && (
         <section class="card suggestion" aria-label="Suggestion">
           <p>
-            <strong>Would you like to turn your camera on?</strong>
+            <strong>
+              {call.suggestion === "video"
+                ? "Would you like to turn your camera on?"
+                : "Would you like to show your screen?"}
+            </strong>
           </p>
-          <p class="small">{TEXT.videoWording}</p>
+          <p class="small">{call.suggestion === "video" ? TEXT.videoWording : TEXT.screenWording}</p>
           <div class="row">
             <button type="button" class="secondary" onClick={() => talk.decline()}>
               {TEXT.notNow}

@@ -1,7 +1,8 @@
-"""Hold music: a soft tune, made and encoded to Opus once (av), then only copied packet by packet.
+"""What the server itself plays: hold music, and a soft tone while the other side's path is being replaced.
 
-No recording of anybody is needed: the tune is synthesised (a slow arpeggio with long decays). The packets
-are cached in the data directory. Source: RFC 7587 (48 kHz clock, 20 ms frames).
+Made and encoded to Opus once (av), then only copied packet by packet. No recording of anybody is needed:
+both are synthesised (a slow arpeggio with long decays; a quiet pulse). The packets are cached in the data
+directory. Source: RFC 7587 (48 kHz clock, 20 ms frames).
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 from pathlib import Path
 
 import msgspec
+from msgspec import Struct
 
 RATE_HZ = 48_000
 FRAME_SAMPLES = 960
@@ -19,28 +21,37 @@ SECONDS = 16
 NOTE_S = 0.5
 _CHORDS = ((261.6, 329.6, 392.0, 493.9), (220.0, 261.6, 329.6, 392.0), (174.6, 220.0, 261.6, 329.6))
 _CHORD_ORDER = (0, 1, 2, 0)
-VERSION = 1
+TONE_SECONDS = 2
+TONE_HZ = 392.0
+VERSION = 2
 
 
-def load(directory: Path) -> list[bytes]:
-    """Opus packets of 20 ms each, to be played in a loop; made at first use."""
-    path = directory / f"hold-music-{VERSION}.msgpack"
+class Sounds(Struct, frozen=True):
+    """Opus packets of 20 ms each, to be played in a loop."""
+
+    music: list[bytes]
+    tone: list[bytes]
+
+
+def load(directory: Path) -> Sounds:
+    """The sounds; made at first use."""
+    path = directory / f"sounds-{VERSION}.msgpack"
     try:
         return _decode(path.read_bytes())
     except (FileNotFoundError, msgspec.DecodeError):
-        packets = encode(tune())
+        sounds = Sounds(encode(tune()), encode(pulse()))
     directory.mkdir(parents=True, exist_ok=True)
     beside = path.with_suffix(".part")
     with beside.open("wb") as out:
-        out.write(msgspec.msgpack.encode(packets))
+        out.write(msgspec.msgpack.encode(sounds))
         out.flush()
         os.fsync(out.fileno())
     beside.rename(path)
-    return packets
+    return sounds
 
 
-def _decode(data: bytes) -> list[bytes]:
-    return msgspec.msgpack.decode(data, type=list[bytes])
+def _decode(data: bytes) -> Sounds:
+    return msgspec.msgpack.decode(data, type=Sounds)
 
 
 def tune() -> array.array[int]:
@@ -52,6 +63,13 @@ def tune() -> array.array[int]:
         chord = _CHORDS[_CHORD_ORDER[number // 8 % 4]]
         _pluck(mix, int(number * NOTE_S * RATE_HZ), chord[(0, 1, 2, 3, 2, 1, 2, 1)[number % 8]])
     return array.array("h", (int(max(-1.0, min(1.0, sample)) * 9_000) for sample in mix))
+
+
+def pulse() -> array.array[int]:
+    """A quiet note every two seconds: somebody is still there, just not to be heard now."""
+    mix = array.array("f", bytes(4 * RATE_HZ * TONE_SECONDS))
+    _pluck(mix, 0, TONE_HZ)
+    return array.array("h", (int(max(-1.0, min(1.0, sample)) * 4_000) for sample in mix))
 
 
 def _pluck(mix: array.array[float], start: int, hz: float) -> None:
