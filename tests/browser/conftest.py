@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -122,10 +122,11 @@ def opened(request: pytest.FixtureRequest) -> Iterator[Opened]:
 class Agent:
     """The softphone of one agent, driven by what a person sees."""
 
-    def __init__(self, page: Page, server: Server, login: str, name: str) -> None:
+    def __init__(self, page: Page, server: Server, login: str, name: str, role: str = "agent") -> None:
         self.page = page
         self._server = server
-        account = ("--data", str(server.data), "--login", login, "--name", name, "--password-stdin")
+        who = ("--login", login, "--name", name, "--role", role)
+        account = ("--data", str(server.data), *who, "--password-stdin")
         talknow("agent", "add", *account, text=PASSWORD)
         page.goto(f"{server.url}/desk/")
         page.get_by_role("textbox", name="Login").fill(login)
@@ -206,9 +207,9 @@ def connected(*sides: Agent | Customer) -> None:
     eventually(lambda: all(side.call_state() == "connected" for side in sides), what="call is connected")
 
 
-def loudness(page: Page, *, ms: int = 900) -> dict[int, float]:
-    """dBFS of each side's tone in what this page receives, best within `ms`."""
-    tones = [VISITOR_HZ, AGENT_HZ]
+def loudness(page: Page, *, ms: int = 900, tones: Sequence[int] = (VISITOR_HZ, AGENT_HZ)) -> dict[int, float]:
+    """dBFS of each tone in what this page receives, best within `ms`."""
+    tones = list(tones)
     heard = page.evaluate(LISTEN, {"frequencies": tones, "ms": ms})
     return dict(zip(tones, heard, strict=True))
 

@@ -322,6 +322,7 @@ export class Desk {
       this.capacity = capacity;
       // What still rings is offered again after this event.
       this.setOffers([]);
+      this.followLink();
     });
     connection.on("agent.changed", ({ availability, load, capacity, waiting }) => {
       Object.assign(this, { availability, load, capacity, waiting });
@@ -334,6 +335,15 @@ export class Desk {
       this.notify();
     });
     connection.on("offer.withdrawn", ({ offer }) => this.dropOffer(offer));
+  }
+
+  /** `#join=ENGAGEMENT&mode=monitor`: a supervisor's way into an engagement; used once. */
+  private followLink(): void {
+    const wish = new URLSearchParams(location.hash.slice(1));
+    const engagement = wish.get("join");
+    if (engagement === null) return;
+    history.replaceState(null, "", location.pathname + location.search);
+    this.join(engagement, (wish.get("mode") as LegMode | null) ?? undefined);
   }
 
   private changed(): void {

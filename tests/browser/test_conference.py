@@ -1,0 +1,158 @@
+"""Two and four people in real browsers, on both engines: everybody hears and sees who the table says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, Playwright, expect
+
+from tests.browser.conftest import (
+    AGENT_HZ,
+    VISITOR_HZ,
+    Agent,
+    Customer,
+    Opened,
+    connected,
+    eventually,
+    launch,
+    loudness,
+)
+from tests.browser.tones import write_tone
+from tests.server_process import Server, start
+
+COLLEAGUE_HZ, SUPERVISOR_HZ = 1_980, 2_640
+TONES = (VISITOR_HZ, AGENT_HZ, COLLEAGUE_HZ, SUPERVISOR_HZ)
+
+# Sums over connected peer connections; rates need two readings.
+STATS = """async () => {
+  const sum = { frames: [], target: 0, sent: 0 };
+  for (const pc of window.__seen.pcs.filter((p) => p.connectionState === 'connected'))
+    (await pc.getStats()).forEach((s) => {
+      if (s.type === 'inbound-rtp' && s.kind === 'video' && s.framesDecoded)
+        sum.frames.push([s.mid, s.framesDecoded]);
+      if (s.type === 'outbound-rtp' && s.kind === 'video') sum.target += s.targetBitrate || 0;
+    });
+  return sum;
+}"""
+
+
+@pytest.fixture(params=["plain", "fast"])
+def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Server]:
+    running = start(tmp_path, "--demo", "--media-engine", request.param)
+    yield running
+    assert running.stop() == 0
+    assert "Traceback" not in running.log
+
+
+@pytest.fixture(scope="module")
+def more_browsers(
+    playwright: Playwright, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Browser, Browser]]:
+    directory = tmp_path_factory.mktemp("more")
+    made = [
+        launch(playwright, write_tone(directory / f"{hz}.wav", hz)) for hz in (COLLEAGUE_HZ, SUPERVISOR_HZ)
+    ]
+    yield made[0], made[1]
+    for browser in made:
+        browser.close()
+
+
+@pytest.fixture
+def both(
+    server: Server, visitor_browser: Browser, agent_browser: Browser, opened: Opened
+) -> tuple[Customer, Agent]:
+    """A customer and an agent who talk."""
+    agent = Agent(opened.page(agent_browser), server, "tess", "Tess Lund")
+    customer = Customer(opened.page(visitor_browser), server)
+    customer.open()
+    customer.talk()
+    agent.accept()
+    connected(customer, agent)
+    return customer, agent
+
+
+def heard(page: Page, *, ms: int = 1_200) -> set[int]:
+    """Which of the four tones this page receives."""
+    levels = loudness(page, ms=ms, tones=TONES)
+    return {hz for hz, level in levels.items() if level > -60}
+
+
+def hear_exactly(page: Page, *tones: int) -> None:
+    eventually(lambda: heard(page) == set(tones), what=f"hears exactly {tones}", seconds=15)
+
+
+def frame_rates(page: Page, seconds: float = 3.0) -> dict[str, float]:
+    """Frames a second that the page decodes, by the place where they arrive."""
+    before = dict(page.evaluate(STATS)["frames"])
+    page.wait_for_timeout(seconds * 1_000)
+    after = dict(page.evaluate(STATS)["frames"])
+    rates = {mid: (count - before.get(mid, 0)) / seconds for mid, count in after.items()}
+    return {mid: rate for mid, rate in rates.items() if rate > 0}
+
+
+def test_two_people_see_each_other_sharply_within_seconds(both: tuple[Customer, Agent]) -> None:
+    customer, agent = both
+    customer.button("Turn camera on").click()
+    agent.button("Turn camera on").click()
+    for page in (customer.page, agent.page):
+        eventually(
+            lambda page=page: page.evaluate(STATS)["target"] >= 1_500_000,  # type: ignore[misc]
+            what="1.5 Mbit/s",
+            seconds=20,
+        )
+        rates = frame_rates(page)
+        assert list(rates) == ["1"] and rates["1"] >= 10, rates
+    hear_exactly(customer.page, AGENT_HZ)
+    hear_exactly(agent.page, VISITOR_HZ)
+
+
+def test_four_people_hear_and_see_as_the_table_says(
+    both: tuple[Customer, Agent],
+    server: Server,
+    more_browsers: tuple[Browser, Browser],
+    opened: Opened,
+) -> None:
+    customer, agent = both
+    before = agent.page.evaluate("window.__seen.pcs.length")
+    colleague = Agent(opened.page(more_browsers[0]), server, "ole", "Ole Dahl")
+    supervisor = Agent(opened.page(more_browsers[1]), server, "siri", "Siri Moe", role="supervisor")
+
+    agent.button("Add a colleague").click()
+    agent.page.get_by_label("Colleague's login").fill("ole")
+    agent.button("Talk together").click()
+    colleague.button("Join").click()
+    hear_exactly(colleague.page, VISITOR_HZ, AGENT_HZ)
+    hear_exactly(customer.page, AGENT_HZ, COLLEAGUE_HZ)
+
+    engagement = agent.page.evaluate("sessionStorage.getItem('talknow:desk:selected')")
+    supervisor.page.goto(f"{server.url}/desk/#join={engagement}&mode=monitor")
+    supervisor.page.reload()
+    hear_exactly(supervisor.page, VISITOR_HZ, AGENT_HZ, COLLEAGUE_HZ)
+    assert heard(customer.page) == {AGENT_HZ, COLLEAGUE_HZ}
+    expect(customer.panel.get_by_text("Siri")).to_have_count(0)
+
+    mode = supervisor.page.get_by_label("Who hears me")
+    mode.select_option("whisper")
+    hear_exactly(agent.page, VISITOR_HZ, COLLEAGUE_HZ, SUPERVISOR_HZ)
+    assert heard(customer.page) == {AGENT_HZ, COLLEAGUE_HZ}
+    mode.select_option("barge")
+    hear_exactly(customer.page, AGENT_HZ, COLLEAGUE_HZ, SUPERVISOR_HZ)
+
+    everybody = (customer, agent, colleague, supervisor)
+    for one in everybody:
+        one.button("Turn camera on").click()
+    for one in everybody:
+        eventually(
+            lambda one=one: sum(rate >= 10 for rate in frame_rates(one.page).values()) == 3,  # type: ignore[misc]
+            what="three pictures at 10 frames a second",
+            seconds=40,
+        )
+    for one, tone in zip(everybody, TONES, strict=True):
+        hear_exactly(one.page, *(hz for hz in TONES if hz != tone))
+    assert agent.page.evaluate("window.__seen.pcs.length") == before
+
+    agent.button("Hold").click()
+    hear_exactly(agent.page, COLLEAGUE_HZ, SUPERVISOR_HZ)
+    assert not heard(customer.page) & {AGENT_HZ, COLLEAGUE_HZ, SUPERVISOR_HZ}
