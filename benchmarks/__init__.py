@@ -6,7 +6,10 @@ import importlib
 import sys
 from pathlib import Path
 
-NAMES = {"journey": "chat, click to audio, path replacement, with N calls held"}
+NAMES = {
+    "journey": "chat, click to audio, path replacement, with N calls held",
+    "rebinding": "how long a call is silent when a NAT gives the customer another port",
+}
 
 
 def run(name: str, arguments: list[str]) -> int:

@@ -93,11 +93,15 @@ class Journey:
                 await self._arrive(http)
                 if not self._calls:
                     raise RuntimeError("no call came about; nothing can be measured")
-                await self._chat()
-                await self._replace()
+                await self._held()
             finally:
                 for person in [*self._agents, *(call.visitor for call in self._calls)]:
                     await person.close()
+
+    async def _held(self) -> None:
+        """What is measured while the calls are held."""
+        await self._chat()
+        await self._replace()
 
     def _agent_event(self, agent: Person) -> Any:
         def heard(name: str, data: Any, at_ns: int) -> None:
@@ -224,15 +228,16 @@ class Journey:
 
 
 @contextlib.asynccontextmanager
-async def own_server(bench_token: str) -> AsyncIterator[tuple[str, int]]:
-    """A server process of our own on free ports; its URL and process id."""
-    port = _free_port()
+async def own_server(bench_token: str, *flags: str, port: int = 0) -> AsyncIterator[tuple[str, int]]:
+    """A server process of our own on free ports (or from `port` on); its URL and process id."""
+    port = port or free_port()
     with tempfile.TemporaryDirectory(prefix="talknow-bench-") as data:
         command = [sys.executable, "-m", "server", "serve", "--port", str(port), "--data", data]
         process = await asyncio.create_subprocess_exec(
             *command,
             "--bench-token",
             bench_token,
+            *flags,
             stdout=subprocess.DEVNULL,
             cwd=Path(__file__).parents[1],
         )
@@ -254,7 +259,7 @@ async def _until_ready(url: str) -> None:
             await asyncio.sleep(0.05)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     for _ in range(50):
         base = random.randrange(20_000, 50_000)
         try:

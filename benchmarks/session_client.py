@@ -83,7 +83,10 @@ class Person:
 
 
 class LegClient:
-    """A leg's client side: path, voice, and when what arrived."""
+    """A leg's client side: path, voice, and when what arrived.
+
+    arrivals_ns: set it to a list, and every packet of the other side is stamped there.
+    """
 
     def __init__(self, person: Person) -> None:
         self.person = person
@@ -95,6 +98,7 @@ class LegClient:
         self.last_ns = 0
         self.after_ns: int | None = None
         self.watch_from_ns: int | None = None
+        self.arrivals_ns: list[int] | None = None
         self.heard = asyncio.Event()
         self.back = asyncio.Event()
 
@@ -152,6 +156,8 @@ class LegClient:
     def _on_rtp(self, header: rtp.Header, packet: bytes, at_ns: int) -> None:
         if packet[header.size :] not in self.payloads:
             return
+        if self.arrivals_ns is not None:
+            self.arrivals_ns.append(at_ns)
         if self.first_ns is None:
             self.first_ns = at_ns
             self.heard.set()
