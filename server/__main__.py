@@ -1,4 +1,4 @@
-"""The command line: talknow serve | check-config | agent | doctor | schema | migrate | bench NAME.
+"""The command line: talknow serve | check-config | agent | doctor | schema | migrate | bench NAME | chaos.
 
 Imports are inside the commands, so that each starts as fast as what it needs.
 """
@@ -25,6 +25,10 @@ def main(argv: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     if arguments[:1] == ["bench"]:
         return _bench(arguments[1:])
+    if arguments[:1] == ["chaos"]:
+        from benchmarks import chaos
+
+        return chaos.main(arguments[1:])
     options = _parser().parse_args(arguments)
     command = {
         "serve": _serve,
@@ -60,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     schema.add_argument("--output", type=Path)
     _agent_flags(commands.add_parser("agent", help="local accounts of agents"))
     commands.add_parser("bench", help="measure: talknow bench NAME --help")
+    commands.add_parser("chaos", help="a bad network before a server: talknow chaos --help")
     return parser
 
 
@@ -258,7 +263,7 @@ def _bench(arguments: list[str]) -> int:
     from benchmarks import run
 
     if not arguments or arguments[0] in ("-h", "--help"):
-        print("usage: talknow bench NAME [options]     NAME: journey")
+        print("usage: talknow bench NAME [options]     NAME: journey | rebinding")
         return 0 if arguments else 2
     return run(arguments[0], arguments[1:])
 
