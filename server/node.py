@@ -70,8 +70,16 @@ class Node(Struct):
 def complete(config: Config) -> Config:
     """Add the sites that come from flags: the demo company, the load tests' site."""
     sites = dict(config.sites)
-    if config.demo and "demo" not in sites:
-        sites["demo"] = demo.demo_site(config, demo.demo_key(config.data_dir / "keys"))
+    if config.demo:
+        made = demo.demo_site(config, demo.demo_key(config.data_dir / "keys"))
+        own = sites.get("demo", made)
+        sites["demo"] = replace(
+            own,
+            origins=tuple(dict.fromkeys((*made.origins, *own.origins))),
+            token_issuer=made.token_issuer,
+            token_audience=made.token_audience,
+            token_keys=made.token_keys,
+        )
     if config.bench_token:
         sites["bench"] = SiteConfig(name="Bench", origins=(config.origin,))
     return replace(config, sites=sites)

@@ -28,6 +28,14 @@ export const SILENT_MS = 1_000;
 export const WATCH_MS = 200;
 export const CONNECT_MS = 8_000;
 export const AGAIN_MS = 30_000;
+/** The other side changes its way a little later: until then it is heard here. */
+export const LINGER_MS = 500;
+
+/** Nothing is sent any more, and it closes when the other side has changed its way too. */
+function retire(peer: RTCPeerConnection, afterMs: number): void {
+  for (const sender of peer.getSenders()) sender.replaceTrack(null).catch(() => undefined);
+  setTimeout(() => peer.close(), afterMs);
+}
 
 export class DirectLink {
   /** Media goes this way now. */
@@ -53,11 +61,12 @@ export class DirectLink {
     else this.options.signal({ attempt: "", kind: "close", body: "" });
   }
 
+  /** Media goes back to the anchored path; what is still under way here is heard to its end. */
   stop(): void {
     if (!this.allowed) return;
     this.allowed = false;
     clearTimeout(this.retry);
-    this.close();
+    this.close(this.up ? LINGER_MS : 0);
   }
 
   send(kind: Kind, track: MediaStreamTrack | null): void {
@@ -188,7 +197,7 @@ export class DirectLink {
     }, afterMs);
   }
 
-  private close(): void {
+  private close(lingerMs = 0): void {
     clearInterval(this.watching);
     const peer = this.peer;
     this.peer = null;
@@ -199,7 +208,8 @@ export class DirectLink {
     peer.ontrack = null;
     peer.onicecandidate = null;
     peer.onconnectionstatechange = null;
-    peer.close();
+    if (lingerMs === 0) peer.close();
+    else retire(peer, lingerMs);
   }
 
   private become(up: boolean): void {

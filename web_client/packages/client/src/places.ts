@@ -42,7 +42,11 @@ export interface Shown {
 export function picturesOf(view: EngagementView, me: string): Shown[] {
   const mine = view.call.legs.find((leg) => leg.participant === me);
   if (mine === undefined) return [];
-  const others = view.call.legs.filter((leg) => leg.participant !== me);
+  const role = (leg: LegView) => view.participants.find(({ id }) => id === leg.participant)?.role;
+  const held = (leg: LegView) =>
+    leg.mode === "hold" || (view.call.state === "on_hold" && role(leg) === "visitor");
+  if (held(mine)) return [];
+  const others = view.call.legs.filter((leg) => leg.participant !== me && !held(leg));
   const name = (leg: LegView) => view.participants.find(({ id }) => id === leg.participant)?.name ?? "";
   const screens = others.filter((leg) => leg.screen).slice(0, 1);
   const cameras = others.filter((leg) => leg.video).sort((a, b) => a.seat - b.seat);

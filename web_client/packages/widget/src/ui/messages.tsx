@@ -144,12 +144,18 @@ export function describe(item: TimelineItem, me: string): string {
     case "call":
       return describeCall(item.what, item.duration_ms, item.by === me);
     case "video":
-      return `${item.by === me ? "You turned" : "The agent turned"} the camera ${item.on ? "on" : "off"}`;
+      return describeShown(item.media, item.on, item.by === me);
     case "phase":
       return item.phase === "ended" && item.reason === "abandoned" ? "Nobody was there any more" : "";
     default:
       return "";
   }
+}
+
+function describeShown(media: string | undefined, on: boolean, mine: boolean): string {
+  const who = mine ? "You" : "The agent";
+  if (media === "screen") return on ? `${who} shared the screen` : `${who} stopped sharing the screen`;
+  return `${who} turned the camera ${on ? "on" : "off"}`;
 }
 
 function describeCall(what: string, durationMs: number, mine: boolean): string {
