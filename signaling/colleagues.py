@@ -28,9 +28,9 @@ def invited(work: Work, event: ColleagueInvited) -> None:
 def joined(work: Work, event: ColleagueJoined) -> None:
     """Raises: NotFound for whoever was not invited and is no supervisor of the site."""
     state = work.state
-    mode = _mode(work, event)
-    if event.by in state.participants:
+    if event.by in state.participants and event.site == state.site:
         raise InvalidTransition("takes part already", event.by)
+    mode = _mode(work, event)
     state.invited.pop(event.by, None)
     state.participants[event.by] = Participant(event.by, event.role)
     work.order(Welcome(event.by))

@@ -140,7 +140,7 @@ def test_four_people_hear_and_see_as_the_table_says(
     mode.select_option("barge")
     hear_exactly(customer.page, AGENT_HZ, COLLEAGUE_HZ, SUPERVISOR_HZ)
 
-    everybody = (customer, agent, colleague, supervisor)
+    everybody: tuple[Customer | Agent, ...] = (customer, agent, colleague, supervisor)
     for one in everybody:
         one.button("Turn camera on").click()
     for one in everybody:

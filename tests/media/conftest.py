@@ -48,9 +48,11 @@ class Client:
         self.got: list[tuple[rtp.Header, bytes]] = []
         self.path: PeerPath | None = None
         self.ticket: PathOffer | None = None
+        self.offered: PathOffer | None = None
 
     async def connect(self, offer: PathOffer | None = None, *, answer_first: bool = True) -> PeerPath:
         offer = offer or await self.node.open_path(E, self.leg)
+        self.offered = offer
         path = PeerPath(offer.sdp, lambda header, packet, _: self.got.append((header, packet)))
         if answer_first:
             await self.answer(offer, path)
