@@ -12,8 +12,9 @@ run: setup  ## start the embedded server, the demo company and the softphone
 
 setup: .venv/.run-stamp server/web/.stamp  ## install what running needs (quick when nothing changed)
 
-setup-test: .venv/.dev-stamp server/web/.stamp  ## install what testing needs, Chromium included
+setup-test: .venv/.dev-stamp server/web/.stamp  ## install what testing needs, Chromium and coturn included
 	@scripts/need chromium chromium
+	@scripts/need turnserver coturn
 
 test: setup-test  ## every suite, each with its minutes
 	@scripts/test

@@ -43,6 +43,7 @@ def test_flags_win_over_environment_and_environment_over_the_file(tmp_path: Path
         ('turn_urls = ["turn:x"]\n', "turn_secret"),
         ('turn_secret = "in the file is wrong"\n', "turn_secret"),
         ("port = \n", "talknow.toml"),
+        (SITE + "relay_only = true\n", "sites.bank.relay_only"),
         (SITE + "offer_timeout_s = 0\n", "offer_timeout_s"),
         (SITE + '[[sites.bank.token_keys]]\nkid = "a"\nalgorithm = "none"\nkey = "x"\n', "algorithm"),
         (SITE + '[[sites.bank.token_keys]]\nkid = "a"\nalgorithm = "HS256"\nkey = "short"\n', "key"),
