@@ -79,7 +79,9 @@ def _rtp() -> list[bytes]:
 
 def _rtcp() -> list[bytes]:
     block = fb.Block(5, 10, 20, 30, 40, 50, 60)
-    goodbye = pack("!BBHL", 0x81, 202, 4, 5) + b"\x01\x09a cname\0\0\0\0"[:12] + pack("!BBHL", 0x81, 203, 1, 5)
+    goodbye = (
+        pack("!BBHL", 0x81, 202, 4, 5) + b"\x01\x09a cname\0\0\0\0"[:12] + pack("!BBHL", 0x81, 203, 1, 5)
+    )
     return [
         fb.receiver_report(1, (block, block)),
         fb.sender_report(5, 1 << 40, 960, 7, 800) + goodbye,
