@@ -192,6 +192,8 @@ def _check_turn(config: Config) -> None:
     for name, site in config.sites.items():
         if site.relay_only and not config.turn_urls:
             raise ConfigError(f"sites.{name}.relay_only: needs turn_urls, or no call of the site connects")
+        if site.relay_only and site.direct_calls:
+            raise ConfigError(f"sites.{name}.direct_calls: shows browsers' addresses, which relay_only hides")
 
 
 def _check_site(key: str, site: SiteConfig) -> None:
