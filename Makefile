@@ -2,24 +2,29 @@
 SHELL := /bin/bash
 PORT ?= 8080
 DATA ?= data
+MINUTES ?= 5
 PY := .venv/bin/python
 WEB_SOURCES := $(shell find web_client -path '*/node_modules' -prune -o -type f -print 2>/dev/null)
 
-.PHONY: run setup setup-test test test-fast lint format web lock schema bench clean
+.PHONY: run setup setup-test test test-fast fuzz lint format web lock schema bench clean
 
 run: setup  ## start the embedded server, the demo company and the softphone
 	@exec .venv/bin/talknow serve --demo --port $(PORT) --data $(DATA)
 
 setup: .venv/.run-stamp server/web/.stamp  ## install what running needs (quick when nothing changed)
 
-setup-test: .venv/.dev-stamp server/web/.stamp  ## install what testing needs, Chromium included
+setup-test: .venv/.dev-stamp server/web/.stamp  ## install what testing needs, Chromium and coturn included
 	@scripts/need chromium chromium
+	@scripts/need turnserver coturn
 
 test: setup-test  ## every suite, each with its minutes
 	@scripts/test
 
 test-fast: setup-test  ## leaves out browser and slow tests, and says so
 	@scripts/test --fast
+
+fuzz: .venv/.fuzz-stamp  ## MINUTES (5) for each of media's parsers; corpora in tests/fuzz/corpus
+	@nice -n 19 scripts/fuzz $(MINUTES)
 
 lint: .venv/.dev-stamp web_client/node_modules/.stamp
 	@scripts/test lint web-lint
@@ -52,6 +57,11 @@ clean:  ## forget everything installed or built (data stays)
 .venv/.dev-stamp: requirements/dev.lock .venv/.run-stamp
 	@echo "installing what the tests need ..."
 	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.lock
+	@touch $@
+
+.venv/.fuzz-stamp: requirements/fuzz.lock .venv/.dev-stamp
+	@echo "installing the fuzzer ..."
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/fuzz.lock
 	@touch $@
 
 # Not `npm ci`: it refuses a lock that lacks the binaries of other platforms, which some registries

@@ -20,6 +20,8 @@ from aiortc.rtcdtlstransport import (
 from OpenSSL import SSL
 from pylibsrtp import Policy, Session
 
+from media.guard import handshake_records
+
 PROFILES = [SRTP_AEAD_AES_128_GCM, SRTP_AEAD_AES_256_GCM]
 MAX_FLIGHT_BYTES = 16_384
 MAX_DATAGRAM_BYTES = 1_200
@@ -63,6 +65,8 @@ class Dtls:
         """Feed one datagram. Afterwards look at `connected` and `over`."""
         if self.over:
             return
+        if self._client and not self.connected:
+            datagram = handshake_records(datagram)
         try:
             self._ssl.bio_write(datagram)
         except SSL.Error:

@@ -70,11 +70,12 @@ class MediaListener(Protocol):
 
 
 class MediaNode:
-    """Facade; `listener` is set before `start`."""
+    """Facade; `listener` is set before `start`, and `relay_only` where a site may ask for TURN alone."""
 
     def __init__(self, config: MediaConfig) -> None:
         self._config = config
         self.listener: MediaListener | None = None
+        self.relay_only: Callable[[EngagementId], bool] = lambda _: False
         self._drops = Drops()
         self._mux = Mux(self._drops)
         self._plane, self._port = _engine(config.engine, self._mux, self._drops)
@@ -188,6 +189,7 @@ class MediaNode:
             sdp=sdp.offer(secrets.randbits(62), path.revision, transport, ssrcs),
             expires_ms=int((time.time() + life_s) * 1_000),
             ice_servers=self._config.ice_servers(leg.id),
+            relay_only=self.relay_only(leg.engagement),
         )
 
     def _bind_host(self) -> str:

@@ -27,6 +27,7 @@ SILENT_S = 6.0
 HANDSHAKE_S = 10.0
 MAX_PACKETS_PER_S = 12_000
 MAX_SSRCS = 8
+MAX_SEEN = 4_096  # almost three hours of checks, one each 2.5 s
 UFRAG_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -73,6 +74,7 @@ class Path:
         self._identity = identity
         self._answer: Answer | None = None
         self._peer_ufrag: str | None = None
+        self._seen: dict[bytes, Address] = {}
         self._send = send
         self._drop = drop
         self._dtls: Dtls | None = None
@@ -112,6 +114,11 @@ class Path:
         if self.closed or not known or not request.authentic(password):
             self._drop("stun_unauthenticated")
             return None
+        if self._seen.setdefault(request.transaction, address) != address:
+            self._drop("stun_replay")  # a captured check, sent again from elsewhere, would lead media there
+            return None
+        if len(self._seen) > MAX_SEEN:
+            del self._seen[next(iter(self._seen))]
         if address not in self.addresses:
             if len(self.addresses) >= MAX_ADDRESSES:
                 self.addresses.remove(next(a for a in self.addresses if a != self.address))

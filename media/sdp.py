@@ -36,7 +36,7 @@ RTX = frozenset(RTX_OF.values())
 CLOCK_HZ: dict[MediaKind, int] = {"audio": 48_000, "video": 90_000, "screen": 90_000}
 START_BITRATE_KBPS = 1_200
 MAX_SECTIONS, MAX_CANDIDATES, MAX_LINES = 8, 16, 600
-HASHES = ("sha-256", "sha-384", "sha-512")
+HASHES = {"sha-256": 32, "sha-384": 48, "sha-512": 64}  # bytes of a digest
 
 _LINE = re.compile(r"^[a-z]=[^\x00-\x08\x0b\x0c\x0e-\x1f]*$")
 _ICE = re.compile(r"^[A-Za-z0-9+/]+$")
@@ -171,7 +171,11 @@ def parse_answer(text: str) -> Answer:
 
 
 def _lines(text: str) -> list[str]:
-    if not text or len(text.encode()) > MAX_SDP_BYTES or "\n" not in text:
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:  # half a surrogate pair, as JSON can carry it
+        raise InvalidDescription("text") from None
+    if not 0 < size <= MAX_SDP_BYTES or "\n" not in text:
         raise InvalidDescription("size or lines")
     lines = [line.removesuffix("\r") for line in text.split("\n") if line.strip()]
     if (
@@ -232,7 +236,10 @@ def _fingerprints(attributes: dict[str, set[str]]) -> tuple[tuple[str, str], ...
         match = _FINGERPRINT.match(value)
         if match is None:
             raise InvalidDescription("fingerprint")
-        if match[1].lower() in HASHES:
+        size = HASHES.get(match[1].lower())
+        if size is not None and len(match[2]) != 3 * size - 1:
+            raise InvalidDescription("fingerprint")
+        if size is not None:
             found.append((match[1].lower(), match[2].upper()))
     if not found:
         raise InvalidDescription("no fingerprint of a hash we trust")

@@ -47,6 +47,7 @@ class SiteConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`[sites.ID]`: the pages of one company. Everything stored carries its id.
 
     origins: exact origins whose pages may embed the widget. token_*: see docs/embed.md.
+    relay_only: browsers send media through our TURN servers only (they need turn_urls).
     *_s: how long an offer rings, how long somebody may be away, how long wrap-up may take.
     direct_calls: two-party calls go from browser to browser where they can (shows addresses to each other).
     """
@@ -60,6 +61,7 @@ class SiteConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     token_keys: tuple[TokenKey, ...] = ()
     voice: bool = True
     video: bool = True
+    relay_only: bool = False
     offer_timeout_s: int = 20
     agent_grace_s: int = 60
     visitor_grace_s: int = 300
@@ -177,12 +179,21 @@ def check(config: Config) -> None:
             "tls_cert: browsers give no microphone to plain HTTP off loopback; give tls_cert and tls_key, "
             "or insecure_http = true when a proxy in front of us ends TLS"
         )
-    if config.turn_urls and len(config.turn_secret) < 16:
-        raise ConfigError("turn_secret: turn_urls need coturn's static-auth-secret (TALKNOW_TURN_SECRET)")
+    _check_turn(config)
     if config.bench_token and len(config.bench_token) < 16:
         raise ConfigError("bench_token: at least 16 characters")
     for name, site in config.sites.items():
         _check_site(f"sites.{name}", site)
+
+
+def _check_turn(config: Config) -> None:
+    if config.turn_urls and len(config.turn_secret) < 16:
+        raise ConfigError("turn_secret: turn_urls need coturn's static-auth-secret (TALKNOW_TURN_SECRET)")
+    for name, site in config.sites.items():
+        if site.relay_only and not config.turn_urls:
+            raise ConfigError(f"sites.{name}.relay_only: needs turn_urls, or no call of the site connects")
+        if site.relay_only and site.direct_calls:
+            raise ConfigError(f"sites.{name}.direct_calls: shows browsers' addresses, which relay_only hides")
 
 
 def _check_site(key: str, site: SiteConfig) -> None:

@@ -11,7 +11,7 @@ import contextlib
 import logging
 import signal
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from aiohttp import web
@@ -41,6 +41,8 @@ from server.sealing import Sealer
 from server.service import Service
 from server.telemetry import Metrics
 from server.timers import SystemClock
+from signaling.actors import engagement_actor
+from signaling.protocol import EngagementId
 
 logger = logging.getLogger(__name__)
 
@@ -103,6 +105,7 @@ async def run_node(config: Config) -> AsyncIterator[Node]:
             effects = Effects(hub, tasks, outlets, names, media)
             service = Service(hub, backend.log, sealer, effects, outlets, (files, agents.find))
             media.listener = service
+            media.relay_only = lambda engagement: _relay_only(hub, sites, engagement)
             metrics = Metrics()
             gateway = Gateway(service, auth, gate, metrics, tasks)
             node = Node(config, hub, service, gateway, metrics, sites)
@@ -238,6 +241,12 @@ async def _serve(config: Config, app: web.Application, port: int | None = None) 
     )
     await site.start()
     return runner
+
+
+def _relay_only(hub: Hub, sites: Mapping[str, SiteConfig], engagement: EngagementId) -> bool:
+    """The site's setting; yes for an engagement that is not here, whose offers reach nobody anyway."""
+    live = hub.live.get(engagement_actor(engagement))
+    return live is None or live.state is None or sites[live.state.site].relay_only
 
 
 def _watch(metrics: Metrics, hub: Hub, backend: Backend) -> None:

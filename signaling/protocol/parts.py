@@ -53,6 +53,7 @@ class PathOffer(Struct, frozen=True):
 
     sdp: the offer, complete (ICE-lite, all candidates in it); answer it at once.
     expires_ms: server epoch time until when a first check is accepted.
+    relay_only: media may leave the browser through a TURN server only (`iceTransportPolicy` "relay").
     """
 
     engagement: EngagementId
@@ -62,3 +63,4 @@ class PathOffer(Struct, frozen=True):
     sdp: str
     expires_ms: int
     ice_servers: list[IceServer] = []
+    relay_only: bool = False

@@ -43,6 +43,7 @@ def test_flags_win_over_environment_and_environment_over_the_file(tmp_path: Path
         ('turn_urls = ["turn:x"]\n', "turn_secret"),
         ('turn_secret = "in the file is wrong"\n', "turn_secret"),
         ("port = \n", "talknow.toml"),
+        (SITE + "relay_only = true\n", "sites.bank.relay_only"),
         (SITE + "offer_timeout_s = 0\n", "offer_timeout_s"),
         (SITE + '[[sites.bank.token_keys]]\nkid = "a"\nalgorithm = "none"\nkey = "x"\n', "algorithm"),
         (SITE + '[[sites.bank.token_keys]]\nkid = "a"\nalgorithm = "HS256"\nkey = "short"\n', "key"),
@@ -70,3 +71,9 @@ def test_every_setting_is_explained_where_it_is_declared() -> None:
     for name in Config.__struct_fields__:
         assert f"`{name}`" in operate, f"docs/operate.md does not explain {name}"
     assert about
+
+
+def test_relayed_media_alone_and_direct_calls_exclude_each_other(tmp_path: Path) -> None:
+    file = written(tmp_path, f'turn_urls = ["turn:x"]\n{SITE}relay_only = true\ndirect_calls = true\n')
+    with pytest.raises(ConfigError, match=r"sites\.bank\.direct_calls"):
+        load(file, {}, {"TALKNOW_TURN_SECRET": "0123456789abcdef"})

@@ -43,7 +43,11 @@ export class Path {
   ) {
     this.id = offer.path;
     this.revision = offer.revision;
-    this.peer = create({ iceServers: iceServers(offer.ice_servers ?? []), bundlePolicy: "max-bundle" });
+    this.peer = create({
+      iceServers: iceServers(offer.ice_servers ?? []),
+      iceTransportPolicy: offer.relay_only ? "relay" : "all",
+      bundlePolicy: "max-bundle",
+    });
     this.peer.ontrack = ({ track, transceiver }) => {
       const place = PLACES[Number(transceiver.mid)];
       if (place !== undefined) this.events.track(track, place);

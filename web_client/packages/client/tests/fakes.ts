@@ -141,7 +141,16 @@ export class FakePeer {
 }
 
 export function offerOf(path: string, engagement = "e_1"): PathOffer {
-  return { engagement, leg: "l_1", path, revision: 0, sdp: `offer ${path}`, expires_ms: 0, ice_servers: [] };
+  return {
+    engagement,
+    leg: "l_1",
+    path,
+    revision: 0,
+    sdp: `offer ${path}`,
+    expires_ms: 0,
+    ice_servers: [],
+    relay_only: false,
+  };
 }
 
 export function viewOf(change: Partial<EngagementView> = {}): EngagementView {

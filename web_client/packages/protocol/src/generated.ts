@@ -520,7 +520,8 @@ export interface ParticipantView {
 /** A server offer for one path of a leg. Also what a next-path ticket holds.
  * 
  * sdp: the offer, complete (ICE-lite, all candidates in it); answer it at once.
- * expires_ms: server epoch time until when a first check is accepted. */
+ * expires_ms: server epoch time until when a first check is accepted.
+ * relay_only: media may leave the browser through a TURN server only (`iceTransportPolicy` "relay"). */
 export interface PathOffer {
   engagement: string;
   leg: string;
@@ -529,6 +530,7 @@ export interface PathOffer {
   sdp: string;
   expires_ms: number;
   ice_servers: IceServer[];
+  relay_only: boolean;
 }
 
 /** Body of `POST /v1/paths` -> PathOffer. */
