@@ -27,7 +27,7 @@ SILENT_S = 6.0
 HANDSHAKE_S = 10.0
 MAX_PACKETS_PER_S = 12_000
 MAX_SSRCS = 8
-MAX_SEEN = 4_096  # almost three hours of checks, one each 2.5 s
+MAX_SEEN = 1_024  # three quarters of an hour of checks, one each 2.5 s; 150 bytes each
 UFRAG_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 

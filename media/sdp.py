@@ -170,6 +170,21 @@ def parse_answer(text: str) -> Answer:
     return Answer(ufrag, password, _fingerprints(attributes), setup, frozenset(kinds), rtx)
 
 
+def check_direct(text: str) -> None:
+    """A description for the other browser of a direct call: the same grammar and the same demands.
+
+    Raises: InvalidDescription.
+    """
+    lines = _lines(text)
+    sections = _sections(lines)
+    attributes = _attributes(lines)
+    _fingerprints(attributes)
+    if sum(line.startswith("a=candidate:") for line in lines) > MAX_CANDIDATES:
+        raise InvalidDescription("candidates")
+    for section in sections[1:]:
+        _media(section)
+
+
 def _lines(text: str) -> list[str]:
     try:
         size = len(text.encode())

@@ -16,12 +16,14 @@ from typing import Any, Protocol
 
 import msgspec
 
+from media.sdp import check_direct
 from server.sealing import Box, Content
 from server.sessions import Session
 from signaling import events as ev
 from signaling import protocol as p
 from signaling.errors import InvalidDescription, LimitExceeded, Malformed
 
+MAX_CANDIDATE_CHARS = 1_024
 _INVISIBLE = re.compile(r"[\s\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff\u00ad]+")
 _BIDI = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 
@@ -96,7 +98,9 @@ class Translator:
         return answer
 
     def _direct(self, c: p.CallSignalDirect) -> ev.DirectSignalled:
-        if len(c.body.encode()) > p.MAX_SDP_BYTES:
+        if c.kind in ("offer", "answer"):
+            check_direct(c.body)
+        elif len(c.body) > MAX_CANDIDATE_CHARS:
             raise InvalidDescription("too long")
         signal: ev.DirectSignalled = self._plain(
             ev.DirectSignalled, device=self._session.device, attempt=c.attempt, kind=c.kind, body=c.body
