@@ -8,6 +8,7 @@ from pathlib import Path
 
 NAMES = {
     "journey": "chat, click to audio, path replacement, with N calls held",
+    "media": "CPU, latency, loss and memory of forwarded packets, beside other servers",
     "rebinding": "how long a call is silent when a NAT gives the customer another port",
 }
 

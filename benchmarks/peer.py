@@ -8,8 +8,10 @@ Source: RFC 8445, RFC 5764; docs/protocol.md, section 5.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import secrets
+import socket
 import time
 import weakref
 from collections.abc import Callable
@@ -69,6 +71,14 @@ class PeerPath(asyncio.DatagramProtocol):
             self.dtls.close()
         if self._transport is not None:
             self._transport.close()
+
+    def connect(self) -> int:
+        """Connect the socket to the server, for a generator that sends on it itself; its descriptor."""
+        assert self._transport is not None
+        fd: int = self._transport.get_extra_info("socket").fileno()
+        with socket.socket(fileno=os.dup(fd)) as sock:
+            sock.connect(self._server)
+        return fd
 
     def send_rtp(self, packet: bytes) -> None:
         if self.dtls.outbound is not None:

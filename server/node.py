@@ -24,6 +24,7 @@ from server.auth import Auth
 from server.backend.open import Backend, open_backend
 from server.config import Config, ConfigError, SiteConfig
 from server.edge import demo, pages, viewer
+from server.edge.bench import BenchDoor, Bystander
 from server.edge.gateway import Gateway
 from server.edge.http_api import HttpApi
 from server.edge.origin import OriginGate
@@ -106,6 +107,7 @@ async def run_node(config: Config) -> AsyncIterator[Node]:
             service = Service(hub, backend.log, sealer, effects, outlets, (files, agents.find))
             media.listener = service
             media.relay_only = lambda engagement: _relay_only(hub, sites, engagement)
+            media.listener = Bystander(service) if config.bench_token else service
             metrics = Metrics()
             gateway = Gateway(service, auth, gate, metrics, tasks)
             node = Node(config, hub, service, gateway, metrics, sites)
@@ -203,6 +205,8 @@ def _main_app(node: Node, api: HttpApi, gate: OriginGate, media: MediaNode) -> w
         return await handler(request)  # type: ignore[misc,no-any-return]
 
     app.middlewares.append(sockets)
+    if node.config.bench_token:
+        app.add_routes(BenchDoor(node.config.bench_token, media).routes())
     app.add_routes(api.routes())
     app.add_routes(pages.routes())
     app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)])
