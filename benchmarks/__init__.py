@@ -8,6 +8,7 @@ from pathlib import Path
 
 NAMES = {
     "journey": "chat, click to audio, path replacement, with N calls held",
+    "navigation": "how long voice is missing when the customer's page changes in mid-call",
     "rebinding": "how long a call is silent when a NAT gives the customer another port",
 }
 

@@ -81,7 +81,8 @@ def complete(config: Config) -> Config:
             token_keys=made.token_keys,
         )
     if config.bench_token:
-        sites["bench"] = SiteConfig(name="Bench", origins=(config.origin,))
+        own = sites.get("bench", SiteConfig(name="Bench"))
+        sites["bench"] = replace(own, origins=tuple(dict.fromkeys((config.origin, *own.origins))))
     return replace(config, sites=sites)
 
 
