@@ -9,6 +9,7 @@ from pathlib import Path
 NAMES = {
     "journey": "chat, click to audio, path replacement, with N calls held",
     "media": "CPU, latency, loss and memory of forwarded packets, beside other servers",
+    "navigation": "how long voice is missing when the customer's page changes in mid-call",
     "rebinding": "how long a call is silent when a NAT gives the customer another port",
 }
 

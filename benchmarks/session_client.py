@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 import aiohttp
@@ -93,7 +93,7 @@ class LegClient:
         self.path: PeerPath | None = None
         self.ticket: dict[str, Any] | None = None
         self.voice: Voice | None = None
-        self.payloads: frozenset[bytes] = frozenset()
+        self.payloads: Container[bytes] = frozenset()
         self.first_ns: int | None = None
         self.last_ns = 0
         self.after_ns: int | None = None
@@ -133,7 +133,7 @@ class LegClient:
         if self.voice is not None:
             self.voice.path = path
 
-    def speak(self, packets: list[bytes], expect: frozenset[bytes]) -> None:
+    def speak(self, packets: list[bytes], expect: Container[bytes]) -> None:
         """Begin to send; count only packets whose payload is in `expect` as the other side's voice."""
         self.payloads = expect
         self.voice = Voice(packets)

@@ -263,7 +263,7 @@ def _bench(arguments: list[str]) -> int:
     from benchmarks import run
 
     if not arguments or arguments[0] in ("-h", "--help"):
-        print("usage: talknow bench NAME [options]     NAME: journey | rebinding")
+        print("usage: talknow bench NAME [options]     NAME: journey | navigation | rebinding")
         return 0 if arguments else 2
     return run(arguments[0], arguments[1:])
 

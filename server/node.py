@@ -84,7 +84,8 @@ def complete(config: Config) -> Config:
             token_keys=made.token_keys,
         )
     if config.bench_token:
-        sites["bench"] = SiteConfig(name="Bench", origins=(config.origin,))
+        own = sites.get("bench", SiteConfig(name="Bench"))
+        sites["bench"] = replace(own, origins=tuple(dict.fromkeys((config.origin, *own.origins))))
     return replace(config, sites=sites)
 
 
@@ -105,7 +106,6 @@ async def run_node(config: Config) -> AsyncIterator[Node]:
             names = Names({agent.id: agent.name for agent in agents.all()})
             effects = Effects(hub, tasks, outlets, names, media)
             service = Service(hub, backend.log, sealer, effects, outlets, (files, agents.find))
-            media.listener = service
             media.relay_only = lambda engagement: _relay_only(hub, sites, engagement)
             media.listener = Bystander(service) if config.bench_token else service
             metrics = Metrics()

@@ -10,6 +10,20 @@ export { CallKeeper } from "@talknow/client";
 
 let resumed: CallLeg | null = null;
 
+/** Where the time of a page change goes, in the browser's own timeline (docs/embed.md, section 6). */
+function markOnce(name: string): void {
+  const full = `talknow:${name}`;
+  if (performance.getEntriesByName(full).length === 0) performance.mark(full);
+}
+
+function markSteps(leg: CallLeg): void {
+  const stop = leg.subscribe(() => {
+    if (leg.state.microphone === "on") markOnce("microphone");
+    if (leg.state.phase === "connected") markOnce("connected");
+    if (leg.state.phase === "connected" && leg.state.microphone !== "asking") stop();
+  });
+}
+
 /** Take the leg of the page before back at once. Does nothing when this tab is only a copy. */
 export async function resume(settings: Settings): Promise<void> {
   const saved = readJson<SavedCall>(session, CALL_KEY);
@@ -21,6 +35,7 @@ export async function resume(settings: Settings): Promise<void> {
   }
   const { engagement } = saved;
   resumed = new CallLeg({ engagement, device, api: apiOf(settings), store: session, locks: navigator.locks });
+  markSteps(resumed);
   await resumed.resume();
 }
 

@@ -90,6 +90,7 @@ function run(source: string, data: DOMStringMap): void {
   page.TalkNow = TalkNow;
 
   if (inCall()) {
+    performance.mark("talknow:script");
     load<{ resume(settings: Settings): unknown }>(__CALL__).then(
       (module) => module.resume(settings),
       () => undefined,
