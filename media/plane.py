@@ -40,9 +40,12 @@ class Plane:
         self._legs: dict[LegId, Leg] = {}
         self._routes: dict[EngagementId, frozenset[Route]] = {}
         self._reporter = Reporter(drop, self.ask_key_frame)
+        self._conferences: set[EngagementId] = set()
+        self._reporting: set[Leg] = set()
         self._loudest: dict[EngagementId, tuple[LegId, LegId]] = {}
         self.music = Track(None, "audio")
         self.interrupted: list[Out] = []
+        self._voices: set[Track] = set()
         self.forwarded = 0
 
     # --- the table ------------------------------------------------------------------------------
@@ -58,11 +61,12 @@ class Plane:
         leg = self._legs.pop(identity, None)
         if leg is None:
             return
+        self._reporting.discard(leg)
         for out in leg.outs.values():
-            _unlink(out)
+            self._unlink(out)
         for track in leg.tracks.values():
             for out in list(track.outs):
-                _unlink(out)
+                self._unlink(out)
         self._settle(leg.engagement)
 
     def set_routes(self, engagement: EngagementId, routes: tuple[Route, ...]) -> None:
@@ -71,12 +75,11 @@ class Plane:
         new = frozenset(routes)
         for route in old - new:
             if (sink := self._legs.get(route.sink)) is not None:
-                _unlink(sink.outs[route.kind, route.slot])
+                self._unlink(sink.outs[route.kind, route.slot])
         if new:
             self._routes[engagement] = new
         else:
             self._routes.pop(engagement, None)
-            self._loudest.pop(engagement, None)
         for route in sorted(new - old):
             self._link(route)
         self._settle(engagement)
@@ -91,17 +94,33 @@ class Plane:
         if sink is None or track is None:
             return
         out = sink.outs[route.kind, route.slot]
-        _unlink(out)
+        self._unlink(out)
         out.track = track
         track.outs.append(out)
+        if route.kind == "audio":
+            self._voices.add(track)
         if route.kind != "audio":
             self.ask_key_frame(track)
 
+    def _unlink(self, out: Out) -> None:
+        if out.track is not None:
+            out.track.outs.remove(out)
+            if not out.track.outs:
+                self._voices.discard(out.track)
+            out.track = None
+
     def _settle(self, engagement: EngagementId) -> None:
         """Whose feedback passes through: senders with one receiver that sees nobody else."""
-        for leg in self.members(engagement):
+        members = self.members(engagement)
+        if len(members) > 2:
+            self._conferences.add(engagement)
+        else:
+            self._conferences.discard(engagement)
+            self._loudest.pop(engagement, None)
+        for leg in members:
             sinks = {out.sink for track in leg.tracks.values() if track.kind != "audio" for out in track.outs}
-            only = sinks.pop() if len(sinks) == 1 else None
+            shown = len(sinks)
+            only = sinks.pop() if shown == 1 else None
             if only is not None and any(
                 out.track is not None and out.track.leg is not leg
                 for out in only.outs.values()
@@ -109,10 +128,12 @@ class Plane:
             ):
                 only = None
             leg.through = only
-            if only is not None:
+            if only is not None or not shown:
                 leg.arrivals = None
+                self._reporting.discard(leg)
             elif leg.arrivals is None:
                 leg.start_arrivals()
+                self._reporting.add(leg)
 
     def members(self, engagement: EngagementId) -> list[Leg]:
         named = {leg for route in self._routes.get(engagement, ()) for leg in (route.source, route.sink)}
@@ -195,25 +216,25 @@ class Plane:
 
     def report(self) -> None:
         """Ten times a second: tell senders of calls of more than two what arrived."""
-        for leg in self._legs.values():
-            if leg.arrivals is not None:
-                report_arrivals(leg)
+        for leg in self._reporting:
+            report_arrivals(leg)
 
     def watch(self, now_s: float) -> list[tuple[EngagementId, LegId]]:
         """Five times a second: whose voice is interrupted (they get a tone), and who speaks now.
 
         Returns the changes of who speaks, in calls of more than two.
         """
+        quiet_s = now_s - SILENT_AFTER_S
         self.interrupted = [
             out
-            for leg in self._legs.values()
-            if (track := leg.tracks.get("audio")) is not None and _interrupted(leg, track, now_s)
+            for track in self._voices
+            if track.heard_s < quiet_s and _interrupted(track, now_s)
             for out in track.outs
         ]
         changes = []
-        for engagement in self._routes:
-            members = self.members(engagement)
-            if len(members) > 2 and (speaker := self._speaker(engagement, members, now_s)) is not None:
+        for engagement in self._conferences:
+            speaker = self._speaker(engagement, self.members(engagement), now_s)
+            if speaker is not None:
                 changes.append((engagement, speaker))
         return changes
 
@@ -244,15 +265,10 @@ class Plane:
         return loudest if is_new else None
 
 
-def _unlink(out: Out) -> None:
-    if out.track is not None:
-        out.track.outs.remove(out)
-        out.track = None
-
-
-def _interrupted(leg: Leg, track: Track, now_s: float) -> bool:
+def _interrupted(track: Track, now_s: float) -> bool:
     """It has spoken, and its path went, is new and still silent, or has not been heard of for long."""
-    if track.source is None or now_s - track.heard_s < SILENT_AFTER_S or not track.outs:
+    leg = track.leg
+    if leg is None or track.source is None:
         return False
     if leg.current is None:
         return True

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import getpass
 import secrets
 import sys
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from server.records.agents import Agents
 
 EX_CONFIG = 78
+GC_THRESHOLDS = (50_000, 20, 20)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -128,6 +130,10 @@ def _serve(options: argparse.Namespace) -> int:
 
     setup_logging(config.log_level)
     login = _demo_agent(config) if config.demo else None
+    # What is loaded now stays: young objects alone are looked through, and seldom (docs/media.md).
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(
