@@ -155,8 +155,8 @@ export class CallLeg {
 
   /** After a page load: answer the saved ticket, or ask for a path when it is spent. */
   async resume(): Promise<void> {
-    const saved = readCall(this.options.store, this.options.device);
-    if (saved?.engagement === this.engagement) {
+    const saved = readCall(this.options.store, this.options.device, this.engagement);
+    if (saved !== null) {
       this.media.setMuted(saved.muted);
       this.camera = saved.camera;
       if (saved.camera) void this.media.open("video");
@@ -266,7 +266,7 @@ export class CallLeg {
     this.media.close("video");
     this.media.close("screen");
     this.sweep(true);
-    forgetCall(this.options.store, this.engagement);
+    forgetCall(this.options.store, this.options.device, this.engagement);
     this.release?.();
     this.release = null;
   }

@@ -165,7 +165,7 @@ export class CallKeeper {
       if (leg !== undefined && leg.state.phase !== "elsewhere") leg.moved();
     } else if (mine !== undefined && leg === undefined) {
       // This page is new and the call goes on, or the offer was sent while the socket was away.
-      if (readCall(store, connection.device)?.engagement === view.id) void this.create(view.id).resume();
+      if (readCall(store, connection.device, view.id) !== null) void this.create(view.id).resume();
       else this.after(view.id, OFFER_GRACE_MS);
     } else if (mine?.state === "awaiting_path" && leg?.state.phase === "connected") {
       // The server lost the path (a restart) and this browser has not noticed yet.

@@ -6,7 +6,7 @@ import { Connection } from "../src/connection.ts";
 import { EngagementStore } from "../src/engagement.ts";
 import { TalkError } from "../src/http.ts";
 import { MemoryStore } from "../src/storage.ts";
-import { CALL_KEY, readCall, saveCall } from "../src/ticket.ts";
+import { CALL_KEY, forgetCall, readCall, readCalls, saveCall } from "../src/ticket.ts";
 import { FakePeer, FakeStream, FakeTrack, FakeWire, offerOf, settle, viewOf } from "./fakes.ts";
 
 let store: MemoryStore;
@@ -113,13 +113,36 @@ describe("leg", () => {
     const first = new CallLeg(options());
     await first.accept(offerOf("p_1"));
     first.setMuted(true);
-    expect(readCall(store, "d_1")).toMatchObject({ ticket: { path: "after_p_1" }, muted: true });
+    expect(readCall(store, "d_1", "e_1")).toMatchObject({ ticket: { path: "after_p_1" }, muted: true });
     const second = new CallLeg(options());
     await second.resume();
     expect(answers.map(({ path }) => path)).toEqual(["p_1", "after_p_1"]);
     expect(asked).toBe(0);
     expect(second.state.muted).toBe(true);
-    expect(readCall(store, "d_1")?.ticket?.path).toBe("after_after_p_1");
+    expect(readCall(store, "d_1", "e_1")?.ticket?.path).toBe("after_after_p_1");
+  });
+
+  it("takes two calls of one tab back, each by its own ticket", async () => {
+    const legs = ["e_1", "e_2"].map((engagement) => new CallLeg({ ...options(), engagement }));
+    await legs[0]?.accept(offerOf("p_1"));
+    await legs[1]?.accept({ ...offerOf("p_2"), engagement: "e_2" });
+    answers.length = 0;
+    const ticket = { ...offerOf("next_2"), engagement: "e_2" };
+    legs[1]?.keepTicket(ticket);
+    for (const engagement of ["e_1", "e_2"]) await new CallLeg({ ...options(), engagement }).resume();
+    expect(answers.map(({ path }) => path)).toEqual(["after_p_1", "next_2"]);
+    expect(asked).toBe(0);
+  });
+
+  it("forgets one call without the other, and nothing of a duplicated tab is mine", () => {
+    const call = { device: "d_1", ticket: null, muted: false, camera: false };
+    saveCall(store, { ...call, engagement: "e_1" });
+    saveCall(store, { ...call, engagement: "e_2" });
+    expect(readCalls(store, "d_copy")).toEqual([]);
+    forgetCall(store, "d_1", "e_1");
+    expect(readCalls(store, "d_1").map(({ engagement }) => engagement)).toEqual(["e_2"]);
+    forgetCall(store, "d_1", "e_2");
+    expect(store.getItem(CALL_KEY)).toBeNull();
   });
 
   it("asks for a path when the ticket is spent", async () => {

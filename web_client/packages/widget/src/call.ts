@@ -2,7 +2,7 @@
  * The call code, a chunk of its own: loaded when there is a call, and before everything else on a page that
  * follows a page in a call. `resume` answers the saved ticket without waiting for chat, socket or layout.
  */
-import { CALL_KEY, CallLeg, readJson, type SavedCall } from "@talknow/client";
+import { CALL_KEY, CallLeg, readCalls } from "@talknow/client";
 import { apiOf, deviceOfPage, session, visitorOf } from "./page.ts";
 import type { Settings } from "./settings.ts";
 
@@ -26,10 +26,11 @@ function markSteps(leg: CallLeg): void {
 
 /** Take the leg of the page before back at once. Does nothing when this tab is only a copy. */
 export async function resume(settings: Settings): Promise<void> {
-  const saved = readJson<SavedCall>(session, CALL_KEY);
-  if (saved === null || resumed !== null || visitorOf(settings).known === null) return;
+  if (session.getItem(CALL_KEY) === null || resumed !== null || visitorOf(settings).known === null) return;
   const device = await deviceOfPage();
-  if (device !== saved.device) {
+  // A visitor has one engagement, so one call.
+  const saved = readCalls(session, device).at(-1);
+  if (saved === undefined) {
     session.removeItem(CALL_KEY);
     return;
   }
