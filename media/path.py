@@ -131,6 +131,8 @@ class Path:
             self._started_s = self.heard_s
             self._dtls = Dtls(self._identity, client=True, send=self._send_dtls)
             self._dtls.start()
+        elif request.nominates:
+            self._dtls.nudge()
         return stun.response(request, address, password)
 
     def receive(self, kind: Kind, data: bytes) -> None:
