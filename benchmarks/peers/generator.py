@@ -38,9 +38,9 @@ class Seen(Struct, frozen=True):
 class Generator:
     """Legs 2n and 2n + 1 send to each other; `close` before the paths are closed."""
 
-    def __init__(self, paths: Sequence[Leg], media: Media, *, transcoded: bool = False) -> None:
+    def __init__(self, paths: Sequence[Leg], media: Media) -> None:
         self._c = native.load_blast()
-        self._at = self._c.blast_new(*native.srtp_functions(), len(paths), int(transcoded))
+        self._at = self._c.blast_new(*native.srtp_functions(), len(paths))
         self._paths = paths
         kind = KINDS.index(media.name)
         self._keep = (array("I", media.offsets), array("I", media.frames))

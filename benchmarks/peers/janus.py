@@ -112,10 +112,11 @@ class Api:
     async def read(self) -> None:
         async for frame in self._socket:
             message = frame.json()
-            waiting = self._answers.pop(message.get("transaction", ""), None)
-            if message["janus"] == "event":
+            if message["janus"] == "event":  # may come before the ack of the same transaction
                 self._events[message["sender"]].put_nowait(message)
-            elif waiting is not None:
+                continue
+            waiting = self._answers.pop(message.get("transaction", ""), None)
+            if waiting is not None:
                 waiting.set_result(message)
 
     async def ask(self, verb: str, **fields: Any) -> Any:
@@ -218,9 +219,9 @@ def _configure(folder: Path, port: int) -> None:
         found = next(LIBRARIES.glob(f"*/janus/{kind}/libjanus_{name}.so"))
         (folder / kind / found.name).symlink_to(found)
     (folder / "janus.jcfg").write_text(
-        'general: { configs_folder = "%(f)s"\n plugins_folder = "%(f)s/plugins"\n'
-        ' transports_folder = "%(f)s/transports"\n log_to_stdout = false\n session_timeout = 0 }\n'
-        'nat: { ice_enforce_list = "%(a)s" }\n' % {"f": folder, "a": own_address()}
+        f'general: {{ configs_folder = "{folder}"\n plugins_folder = "{folder}/plugins"\n'
+        f' transports_folder = "{folder}/transports"\n log_to_stdout = false\n session_timeout = 0 }}\n'
+        f'nat: {{ ice_enforce_list = "{own_address()}" }}\n'
     )
     (folder / "janus.transport.websockets.jcfg").write_text(
         f'general: {{ json = "compact"\n ws = true\n ws_port = {port}\n ws_ip = "127.0.0.1" }}\n'
