@@ -48,15 +48,16 @@ def description(media: str, ufrag: str, password: str, setup: str) -> str:
     extension = f"{LEVEL_ID} urn:ietf:params:rtp-hdrext:ssrc-audio-level"
     if not voice:
         extension = f"{TWCC_ID} http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
+    mid = "0" if voice else "1"  # as in the packets
     lines = [
         "v=0",
         "o=- 1 1 IN IP4 127.0.0.1",
         "s=-",
         "t=0 0",
-        "a=group:BUNDLE 0",
+        f"a=group:BUNDLE {mid}",
         f"m={'audio' if voice else 'video'} 9 UDP/TLS/RTP/SAVPF {payload_type}",
         "c=IN IP4 0.0.0.0",
-        "a=mid:0",
+        f"a=mid:{mid}",
         "a=sendrecv",
         "a=rtcp-mux",
         f"a=rtpmap:{payload_type} {name}",
@@ -202,11 +203,14 @@ async def started(core: int) -> AsyncIterator[Janus]:
                 socket = await _connected(http, f"ws://127.0.0.1:{port}/")
                 api = Api(socket)
                 accounting.pin(process.pid, core)
-                async with asyncio.TaskGroup() as tasks:
-                    reading = tasks.create_task(api.read(), name="janus-events")
-                    await api.open()
-                    yield Janus(process.pid, api)
-                    reading.cancel()
+                try:
+                    async with asyncio.TaskGroup() as tasks:
+                        reading = tasks.create_task(api.read(), name="janus-events")
+                        await api.open()
+                        yield Janus(process.pid, api)
+                        reading.cancel()
+                except* Failed as group:
+                    raise Failed(str(group.exceptions[0])) from None
         finally:
             process.terminate()
             await process.wait()
