@@ -6,7 +6,7 @@ MINUTES ?= 5
 PY := .venv/bin/python
 WEB_SOURCES := $(shell find web_client -path '*/node_modules' -prune -o -type f -print 2>/dev/null)
 
-.PHONY: run setup setup-test test test-fast fuzz lint format web lock schema bench clean
+.PHONY: run setup setup-test test test-fast fuzz lint format web lock schema bench-peers clean
 
 run: setup  ## start the embedded server, the demo company and the softphone
 	@exec .venv/bin/talknow serve --demo --port $(PORT) --data $(DATA)
@@ -38,6 +38,11 @@ web: server/web/.stamp
 schema: .venv/.run-stamp web_client/node_modules/.stamp  ## rewrite the generated types
 	.venv/bin/talknow schema
 	cd web_client && npm run generate
+
+bench-peers: setup  ## what `talknow bench media` needs (gcc) and measures beside us (Janus)
+	@scripts/need gcc gcc
+	@scripts/need --package libc6-dev
+	@scripts/need janus janus
 
 lock: .venv/.dev-stamp
 	scripts/lock

@@ -235,8 +235,7 @@ async def own_server(bench_token: str, *flags: str, port: int = 0) -> AsyncItera
         command = [sys.executable, "-m", "server", "serve", "--port", str(port), "--data", data]
         process = await asyncio.create_subprocess_exec(
             *command,
-            "--bench-token",
-            bench_token,
+            f"--bench-token={bench_token}",
             *flags,
             stdout=subprocess.DEVNULL,
             cwd=Path(__file__).parents[1],

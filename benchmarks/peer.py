@@ -57,10 +57,10 @@ class PeerPath(asyncio.DatagramProtocol):
         self.connected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.answer_sdp = answer(offer_sdp, self._ufrag, self._password)
 
-    async def start(self) -> None:
+    async def start(self, host: str = "127.0.0.1") -> None:
         """Open the socket and begin to check; the answer may be posted in parallel."""
         loop = asyncio.get_running_loop()
-        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=("127.0.0.1", 0))
+        self._transport, _ = await loop.create_datagram_endpoint(lambda: self, local_addr=(host, 0))
         _OPEN.add(self)
         self._check()
 
@@ -79,6 +79,10 @@ class PeerPath(asyncio.DatagramProtocol):
         with socket.socket(fileno=os.dup(fd)) as sock:
             sock.connect(self._server)
         return fd
+
+    def handles(self) -> tuple[Any, Any]:
+        """libsrtp's contexts (inbound, outbound)."""
+        return self.dtls.handles()
 
     def send_rtp(self, packet: bytes) -> None:
         if self.dtls.outbound is not None:

@@ -61,7 +61,7 @@ struct totals {
 
 struct blast {
     srtp_call protect, unprotect;
-    int legs, flows, epoll, transcoded;
+    int legs, flows, epoll;
     struct leg *leg;
     struct flow **heap;
     struct media media[2];
@@ -76,13 +76,12 @@ static uint64_t now_ns(void)
     return (uint64_t)t.tv_sec * 1000000000ull + t.tv_nsec;
 }
 
-struct blast *blast_new(srtp_call protect, srtp_call unprotect, int legs, int transcoded)
+struct blast *blast_new(srtp_call protect, srtp_call unprotect, int legs)
 {
     struct blast *b = calloc(1, sizeof *b);
     b->protect = protect;
     b->unprotect = unprotect;
     b->legs = legs;
-    b->transcoded = transcoded;
     b->leg = calloc(legs, sizeof *b->leg);
     b->heap = calloc(2 * legs, sizeof *b->heap);
     b->histogram = calloc(MAX_US + 1, sizeof *b->histogram);
@@ -228,8 +227,8 @@ static int same(struct media *m, uint32_t index, const uint8_t *data, int size)
            !memcmp(m->data + m->offset[index], data, size);
 }
 
-/* The server numbers anew, by a constant: found by the payload (of a transcoder: by order). */
-static int calibrate(struct blast *b, struct flow *f, uint16_t seq, const uint8_t *data, int size)
+/* The server numbers anew, by a constant: found by the payload of the first packet. */
+static int calibrate(struct flow *f, uint16_t seq, const uint8_t *data, int size)
 {
     uint16_t at = f->seq;
     int found = -1;
@@ -237,10 +236,10 @@ static int calibrate(struct blast *b, struct flow *f, uint16_t seq, const uint8_
         struct sent *s = &f->ring[(uint16_t)(at - back) % RING];
         if (!s->waiting || s->seq != (uint16_t)(at - back))
             continue;
-        if (b->transcoded || same(f->media, s->index, data, size))
+        if (same(f->media, s->index, data, size)) {
             found = s->seq;
-        if (found >= 0 && !b->transcoded)
             break;
+        }
     }
     if (found < 0)
         return 0;
@@ -259,7 +258,7 @@ static void arrived(struct blast *b, int number, uint8_t *p, int size, uint64_t 
         return;
     uint16_t seq = p[2] << 8 | p[3];
     b->totals.received++;
-    int check = !b->transcoded && (!f->calibrated || f->received % CHECK_EVERY == 0);
+    int check = !f->calibrated || f->received % CHECK_EVERY == 0;
     const uint8_t *data = NULL;
     f->received++;
     if (check) {
@@ -269,7 +268,7 @@ static void arrived(struct blast *b, int number, uint8_t *p, int size, uint64_t 
         }
         data = payload(p, &size);
     }
-    if (!f->calibrated && !calibrate(b, f, seq, data, size)) {
+    if (!f->calibrated && !calibrate(f, seq, data, size)) {
         b->totals.unmatched++;
         return;
     }

@@ -5,12 +5,13 @@ from __future__ import annotations
 import ctypes
 import random
 from array import array
+from collections.abc import Sequence
 
 from msgspec import Struct
 
 from benchmarks.media_source import Media
-from benchmarks.peer import PeerPath
 from benchmarks.peers import native
+from benchmarks.peers.servers import Leg
 
 KINDS = ("voice", "video")
 
@@ -37,9 +38,9 @@ class Seen(Struct, frozen=True):
 class Generator:
     """Legs 2n and 2n + 1 send to each other; `close` before the paths are closed."""
 
-    def __init__(self, paths: list[PeerPath], media: Media, *, transcoded: bool = False) -> None:
+    def __init__(self, paths: Sequence[Leg], media: Media) -> None:
         self._c = native.load_blast()
-        self._at = self._c.blast_new(*native.srtp_functions(), len(paths), int(transcoded))
+        self._at = self._c.blast_new(*native.srtp_functions(), len(paths))
         self._paths = paths
         kind = KINDS.index(media.name)
         self._keep = (array("I", media.offsets), array("I", media.frames))
@@ -61,7 +62,7 @@ class Generator:
         numbers = random.Random(5)
         for number, path in enumerate(paths):
             fd = path.connect()
-            inbound, outbound = (native.address(handle) for handle in path.dtls.handles())
+            inbound, outbound = (native.address(handle) for handle in path.handles())
             if self._c.blast_leg(self._at, number, fd, inbound, outbound):
                 raise OSError("the kernel refused a socket option or epoll")
             self._c.blast_flow(self._at, number, kind, numbers.getrandbits(31) | 1, ord(media.mid))

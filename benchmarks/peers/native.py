@@ -100,7 +100,7 @@ def load_blast() -> ctypes.CDLL:
     blast = ctypes.CDLL(str(build("blast")))
     p, i = ctypes.c_void_p, ctypes.c_int
     for name, result, arguments in (
-        ("new", p, [p, p, i, i]),
+        ("new", p, [p, p, i]),
         ("free", None, [p]),
         ("media", None, [p, i, ctypes.POINTER(CMedia)]),
         ("leg", i, [p, i, i, p, p]),
