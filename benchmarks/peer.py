@@ -57,6 +57,10 @@ class PeerPath(asyncio.DatagramProtocol):
         self.connected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.answer_sdp = answer(offer_sdp, self._ufrag, self._password)
 
+    def answer_to(self, offer_sdp: str) -> str:
+        """The answer to a later revision of the path's offer."""
+        return answer(offer_sdp, self._ufrag, self._password)
+
     async def start(self, host: str = "127.0.0.1") -> None:
         """Open the socket and begin to check; the answer may be posted in parallel."""
         loop = asyncio.get_running_loop()

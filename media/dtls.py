@@ -140,8 +140,8 @@ class Dtls:
             self._timer.cancel()
         wait_s = self._ssl.DTLSv1_get_timeout()
         if wait_s is not None and not self.over:
-            wait_s = min(wait_s, self._quick.pop()) if self._quick else wait_s
-            self._timer = asyncio.get_running_loop().call_later(wait_s, self._again)
+            soon_s = min(wait_s, self._quick.pop()) if self._quick else wait_s
+            self._timer = asyncio.get_running_loop().call_later(soon_s, self._again)
 
     def _repeat(self) -> None:
         for datagram in self._flight:

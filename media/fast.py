@@ -45,6 +45,8 @@ class FastPlane(Plane):
         self._batch: Batch = None  # type: ignore[assignment]
         self._by_key: dict[Any, Path] = {}
         self._key_of: dict[Address, Any] = {}
+        self._asked: dict[Address, bytes] = {}
+        self._asking: tuple[Address, bytes] = (("", 0), b"")
         self._queued = 0
         self._copied = 0
 
@@ -61,14 +63,17 @@ class FastPlane(Plane):
             self._sock.close()
 
     def send(self, data: bytes, address: Address) -> None:
+        """From the address that was asked: a peer takes no answer from another one."""
         if self._sock is None:
             return
+        ours = self._asked.get(address) or (self._asking[1] if self._asking[0] == address else b"")
         try:
-            self._sock.sendto(data, address)
+            self._sock.sendmsg((data,), self._batch.ancillary(ours), 0, address)
         except OSError:
             self.drop("socket_error")
 
     def forget(self, address: Address) -> None:
+        self._asked.pop(address, None)
         self._by_key.pop(self._key_of.pop(address, None), None)
 
     # --- the loop -------------------------------------------------------------------------------
@@ -221,9 +226,11 @@ class FastPlane(Plane):
             self.drop("protect")
             return False
         if path.target_of is not address:
-            path.target_of, path.target = address, batch.target(address)
+            path.target_of = address
+            path.target = batch.target(address, self._asked.get(address, b""))
         queued = self._queued
-        batch.targets[8 * queued] = path.target[0]
+        words, at = batch.targets, 8 * queued
+        words[at], words[at + 4], words[at + 5], _ = path.target
         batch.parts[2 * queued] = batch.bases[slot]
         batch.parts[2 * queued + 1] = batch.lengths[slot]
         self._queued = queued + 1
@@ -242,11 +249,15 @@ class FastPlane(Plane):
     def _other(self, slot: int, data: bytes) -> None:
         """Checks, handshakes, feedback, strangers: the plain way; then remember whose address it is."""
         assert self.mux is not None
-        address = self._batch.address(slot)
+        address, ours = self._batch.address(slot), self._batch.asked(slot)
+        self._asking = (address, ours)
         self.mux.datagram(data, address)
         if (path := self.mux.path_at(address)) is not None:
             key = self._batch.key(slot)
             self._by_key[key], self._key_of[address] = path, key
+            if self._asked.get(address) != ours:
+                self._asked[address] = ours
+                path.target_of = None
 
     def move(self, leg: Leg, path: Path, packet: bytes) -> None:
         """Media that came the plain way (an address just learned): in at the front of a spare slot."""

@@ -84,6 +84,7 @@ class Mux:
                 self.port.forget(address)
             self._by_address[address] = path
         self.send(response, address)
+        path.checked(request)
 
     def _forget(self, path: Path, address: Address) -> None:
         if self._by_address.get(address) is path:

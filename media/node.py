@@ -32,7 +32,7 @@ from media.plane import Plane
 from media.tracks import Binding, Out, Track
 from signaling.effects import Route
 from signaling.errors import LegLost, NegotiationFailed, StaleRevision
-from signaling.protocol import EngagementId, IceServer, LegId, PathId, PathOffer
+from signaling.protocol import AnswerReply, EngagementId, IceServer, LegId, PathId, PathOffer
 
 logger = logging.getLogger(__name__)
 
@@ -122,8 +122,8 @@ class MediaNode:
             self._plane.add_leg(self._legs[leg])
         return self._offer(self._legs[leg], OFFER_LIFE_S)
 
-    async def apply_answer(self, leg: LegId, path: PathId, revision: int, sdp_text: str) -> PathOffer | None:
-        """Take the peer's description; returns the leg's next path in advance (its ticket).
+    async def apply_answer(self, leg: LegId, path: PathId, revision: int, sdp_text: str) -> AnswerReply:
+        """Take the peer's description. To the first one of a path: its next revision and the leg's ticket.
 
         Raises: NotFound (spent or too old), StaleRevision, InvalidDescription, InvalidTransition,
         NegotiationFailed when the handshake was with somebody else.
@@ -132,13 +132,15 @@ class MediaNode:
             raise LegLost(leg, code="not_found")
         held = self._legs[leg]
         answered = held.path(path)
-        if revision != answered.revision:
+        if revision != answered.revision or revision > 1:
             raise StaleRevision(revision)
         answered.answer(sdp.parse_answer(sdp_text))
         if answered.closed:
             raise NegotiationFailed("fingerprint", path)
+        if revision > 0:
+            return AnswerReply()
         held.ticket_made_s = time.monotonic()
-        return self._offer(held, TICKET_LIFE_S)
+        return AnswerReply(self._offer(held, TICKET_LIFE_S), self._offer_of(held, answered, OFFER_LIFE_S))
 
     def set_routes(self, engagement: EngagementId, routes: tuple[Route, ...]) -> None:
         self._plane.set_routes(engagement, routes)
@@ -179,6 +181,10 @@ class MediaNode:
         path = Path(self._identity, leg, self._mux.send, self._drops.count, life_s)
         self._mux.add(path)
         leg.add(path)
+        return self._offer_of(leg, path, life_s)
+
+    def _offer_of(self, leg: Leg, path: Path, life_s: float) -> PathOffer:
+        """The description of a path in its present revision."""
         transport = sdp.Transport(path.ufrag, path.password, self._identity.fingerprint, self._addresses)
         ssrcs = {out.section.mid: (out.ssrc, out.rtx_ssrc) for out in leg.outs.values()}
         return PathOffer(

@@ -19,7 +19,7 @@ from media.dtls import Dtls, Identity
 from media.guard import Address, Kind
 from media.sdp import Answer
 from media.tracks import Binding
-from signaling.errors import InvalidTransition
+from signaling.errors import InvalidDescription, InvalidTransition
 from signaling.protocol import PathId
 
 MAX_ADDRESSES = 4
@@ -99,10 +99,17 @@ class Path:
     # --- what the peer says by signaling --------------------------------------------------------
 
     def answer(self, answer: Answer) -> None:
-        """Raises: InvalidTransition for a second answer, or a path that is over."""
-        if self._answer is not None or self.closed:
-            raise InvalidTransition("already answered")
-        self._answer = answer
+        """The first one says who the peer is; a later revision may only change what it takes.
+
+        Raises: InvalidTransition for a path that is over, InvalidDescription for another peer.
+        """
+        if self.closed:
+            raise InvalidTransition("already over")
+        before, self._answer = self._answer, answer
+        if before is not None and (before.ufrag, before.fingerprints) != (answer.ufrag, answer.fingerprints):
+            self._answer = before
+            raise InvalidDescription("another peer")
+        self.revision += 1
         self._confirm()
 
     # --- what arrives at the port -----------------------------------------------------------------
@@ -127,13 +134,16 @@ class Path:
         self.heard_s = time.monotonic()
         if self.address is None or request.nominates:
             self.address = address
+        return stun.response(request, address, password)
+
+    def checked(self, request: stun.Request) -> None:
+        """The answer to a check has left: only now does a browser read what comes after it."""
         if self._dtls is None:
             self._started_s = self.heard_s
             self._dtls = Dtls(self._identity, client=True, send=self._send_dtls)
             self._dtls.start()
         elif request.nominates:
             self._dtls.nudge()
-        return stun.response(request, address, password)
 
     def receive(self, kind: Kind, data: bytes) -> None:
         """A DTLS, RTP or RTCP datagram from an address that has authenticated itself."""

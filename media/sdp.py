@@ -52,6 +52,7 @@ class Section(Struct, frozen=True):
     slot: int
 
 
+FIRST_REVISION = 1  # sections of a path's first offer: the voice; the next one has all
 SECTIONS = tuple(Section(str(mid), kind, slot) for mid, (kind, slot) in enumerate(PLACES))
 
 
@@ -79,21 +80,25 @@ class Transport(Struct, frozen=True):
 
 
 def offer(session: int, revision: int, transport: Transport, ssrcs: Mapping[str, tuple[int, int]]) -> str:
-    """A complete offer: ICE-lite, all candidates, nothing to trickle. ssrcs: by mid, (media, RTX)."""
+    """A complete offer: ICE-lite, all candidates, nothing to trickle. ssrcs: by mid, (media, RTX).
+
+    Revision 0 has the voice alone: the less there is to set up, the sooner it is heard.
+    """
+    sections = SECTIONS if revision else SECTIONS[:FIRST_REVISION]
     lines = [
         "v=0",
         f"o=- {session} {revision + 1} IN IP4 127.0.0.1",
         "s=-",
         "t=0 0",
         "a=ice-lite",
-        "a=group:BUNDLE " + " ".join(section.mid for section in SECTIONS),
+        "a=group:BUNDLE " + " ".join(section.mid for section in sections),
         "a=msid-semantic: WMS *",
         f"a=ice-ufrag:{transport.ufrag}",
         f"a=ice-pwd:{transport.password}",
         f"a=fingerprint:sha-256 {transport.fingerprint}",
         "a=setup:active",
     ]
-    for section in SECTIONS:
+    for section in sections:
         lines += _section(section, transport, *ssrcs[section.mid])
     return "\r\n".join(lines) + "\r\n"
 

@@ -47,6 +47,7 @@ from signaling.events import (
 )
 from signaling.protocol import (
     AgentChanged,
+    AnswerReply,
     CallDirect,
     CallMoved,
     CallOffered,
@@ -84,7 +85,7 @@ class Media(Protocol):
     """The media node as effects see it (media/node.py)."""
 
     async def open_path(self, engagement: EngagementId, leg: LegId) -> PathOffer: ...
-    async def apply_answer(self, leg: LegId, path: PathId, revision: int, sdp: str) -> PathOffer | None: ...
+    async def apply_answer(self, leg: LegId, path: PathId, revision: int, sdp: str) -> AnswerReply: ...
     def set_routes(self, engagement: EngagementId, routes: tuple[Route, ...]) -> None: ...
     async def close_legs(self, legs: tuple[LegId, ...]) -> None: ...
 
@@ -298,9 +299,8 @@ class Effects:
     async def _apply_answer(self, effect: ApplyAnswer, turn: Turn | None) -> None:
         assert turn is not None
         try:
-            turn.answer.ticket = await self._media.apply_answer(
-                effect.leg, effect.path, effect.revision, effect.sdp
-            )
+            reply = await self._media.apply_answer(effect.leg, effect.path, effect.revision, effect.sdp)
+            turn.answer.ticket, turn.answer.offer = reply.ticket, reply.offer
         except TalkError as error:
             turn.fail(error)
             return

@@ -6,9 +6,11 @@ import itertools
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from signaling.effects import Route
 from signaling.errors import NotFound
-from signaling.protocol import EngagementId, LegId, PathId, PathOffer
+from signaling.protocol import AnswerReply, EngagementId, LegId, PathId, PathOffer
 
 
 class FakeMedia:
@@ -34,12 +36,13 @@ class FakeMedia:
         self.offers[path] = offer
         return offer
 
-    async def apply_answer(self, leg: LegId, path: PathId, revision: int, sdp: str) -> PathOffer | None:
+    async def apply_answer(self, leg: LegId, path: PathId, revision: int, sdp: str) -> AnswerReply:
         offer = self.offers.get(path)
         if offer is None or offer.leg != leg:
             raise NotFound(path)
         self.listener.path_connected(offer.engagement, leg, path)
-        return await self.open_path(offer.engagement, leg)
+        more = replace(offer, revision=1)
+        return AnswerReply(await self.open_path(offer.engagement, leg), more)
 
     def set_routes(self, engagement: EngagementId, routes: tuple[Route, ...]) -> None:
         self.routes[engagement] = routes

@@ -127,7 +127,7 @@ class HttpApi:
             sdp=asked.sdp,
         )
         ack = await self._service.execute(session, command)
-        return _json(p.AnswerReply(ack.ticket))
+        return _json(p.AnswerReply(ack.ticket, ack.offer))
 
     async def ice(self, request: web.Request) -> web.Response:
         session = await self._session(request)

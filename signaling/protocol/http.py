@@ -106,7 +106,13 @@ class AnswerRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AnswerReply(Struct, frozen=True):
+    """ticket: the leg's next path in advance. offer: the same path's next revision, with all its places.
+
+    A path begins with the voice alone, so that it is heard soonest; answer `offer` once it is connected.
+    """
+
     ticket: PathOffer | None = None
+    offer: PathOffer | None = None
 
 
 class TimelinePage(Struct, frozen=True):

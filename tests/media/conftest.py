@@ -52,7 +52,6 @@ class Client:
 
     async def connect(self, offer: PathOffer | None = None, *, answer_first: bool = True) -> PeerPath:
         offer = offer or await self.node.open_path(E, self.leg)
-        self.offered = offer
         path = PeerPath(offer.sdp, lambda header, packet, _: self.got.append((header, packet)))
         if answer_first:
             await self.answer(offer, path)
@@ -65,7 +64,10 @@ class Client:
         return path
 
     async def answer(self, offer: PathOffer, path: PeerPath) -> None:
-        self.ticket = await self.node.apply_answer(self.leg, offer.path, offer.revision, path.answer_sdp)
+        reply = await self.node.apply_answer(self.leg, offer.path, offer.revision, path.answer_sdp)
+        assert reply.offer is not None
+        self.ticket, self.offered = reply.ticket, reply.offer
+        await self.node.apply_answer(self.leg, offer.path, 1, path.answer_to(reply.offer.sdp))
 
 
 async def until(check: Callable[[], bool], seconds: float = 5) -> None:

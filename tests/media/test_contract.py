@@ -37,7 +37,9 @@ async def connect(media: Any, heard: Heard) -> tuple[PathId, Any]:
         peer = PeerPath(offer.sdp, lambda *_: None)
         await peer.start()
         sdp = peer.answer_sdp
-    ticket = await media.apply_answer(A, offer.path, offer.revision, sdp)
+    reply = await media.apply_answer(A, offer.path, offer.revision, sdp)
+    assert (reply.offer.path, reply.offer.revision) == (offer.path, 1)
+    ticket = reply.ticket
     await until(lambda: len(heard.connected) == 1)
     return offer.path, ticket
 

@@ -57,6 +57,8 @@ export interface LegOptions {
 const OVER = new Set(["not_found", "invalid_state", "engagement_closed", "forbidden"]);
 const LONGEST_WAIT_MS = 5_000;
 const LEVEL_MS = 200;
+/** First the voice is heard; then there is time for more. */
+const WIDEN_AFTER_MS = 150;
 
 const KINDS: readonly Kind[] = ["audio", "video", "screen"];
 
@@ -147,10 +149,29 @@ export class CallLeg {
       const body = { engagement, device, revision: offer.revision, sdp };
       const reply = await this.options.api.answerPath(offer.path, body);
       if (turn === this.turn && reply.ticket) this.keepTicket(reply.ticket);
+      if (reply.offer) void this.widen(path, reply.offer);
     } catch (error) {
       if (turn === this.turn) this.failed(error);
     }
     await microphone;
+  }
+
+  /**
+   * A path begins with the voice alone. Once it is up it gets all its places, pictures among them; nothing
+   * that is heard is touched by that.
+   */
+  private async widen(path: Path, offer: PathOffer): Promise<void> {
+    await path.whenConnected;
+    await new Promise((resolve) => setTimeout(resolve, WIDEN_AFTER_MS));
+    if (path !== this.path) return;
+    try {
+      const sdp = await path.answer(offer);
+      const { engagement, device } = this.options;
+      await this.options.api.answerPath(offer.path, { engagement, device, revision: offer.revision, sdp });
+      if (path === this.path) this.attach(path);
+    } catch {
+      // The voice goes on; the next path brings the pictures.
+    }
   }
 
   /** After a page load: answer the saved ticket, or ask for a path when it is spent. */

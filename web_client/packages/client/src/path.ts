@@ -30,6 +30,9 @@ export function iceServers(servers: IceServer[]): RTCIceServer[] {
 
 export class Path {
   readonly id: string;
+  /** Resolves once, with the first connection. */
+  readonly whenConnected: Promise<void>;
+  private wakeUp: () => void = () => undefined;
   revision: number;
   connected = false;
   private readonly peer: RTCPeerConnection;
@@ -42,6 +45,9 @@ export class Path {
     create: PeerFactory = (config) => new RTCPeerConnection(config),
   ) {
     this.id = offer.path;
+    this.whenConnected = new Promise((resolve) => {
+      this.wakeUp = resolve;
+    });
     this.revision = offer.revision;
     this.peer = create({
       iceServers: iceServers(offer.ice_servers ?? []),
@@ -108,6 +114,7 @@ export class Path {
     if (state === "connected") {
       clearTimeout(this.timer);
       this.connected = true;
+      this.wakeUp();
       this.events.connected();
     } else if (state === "failed" || state === "closed") {
       this.die();

@@ -1,4 +1,4 @@
-import type { LegView } from "@talknow/protocol";
+import type { AnswerReply, LegView } from "@talknow/protocol";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { CallLeg, type LegOptions, type Speaker } from "../src/call.ts";
 import { CallKeeper } from "../src/callkeeper.ts";
@@ -13,7 +13,7 @@ let store: MemoryStore;
 let answers: { path: string; sdp: string }[];
 let asked: number;
 let nextPath: () => Promise<ReturnType<typeof offerOf>>;
-let answerWith: (path: string) => Promise<{ ticket: ReturnType<typeof offerOf> | null }>;
+let answerWith: (path: string) => Promise<Partial<AnswerReply> & Pick<AnswerReply, "ticket">>;
 let microphone: (wanted: MediaStreamConstraints) => Promise<FakeStream>;
 let playing: boolean;
 
@@ -35,9 +35,9 @@ function options(): LegOptions {
         asked += 1;
         return nextPath();
       },
-      answerPath: (path, { sdp }) => {
+      answerPath: async (path, { sdp }) => {
         answers.push({ path, sdp });
-        return answerWith(path);
+        return { offer: null, ...(await answerWith(path)) };
       },
     },
     devices: { getUserMedia: (wanted) => microphone(wanted ?? {}) as unknown as Promise<MediaStream> },
@@ -162,6 +162,21 @@ describe("leg", () => {
     await vi.advanceTimersByTimeAsync(10);
     expect(answers.map(({ path }) => path)).toEqual(["p_spent", "p_asked1"]);
     expect(leg.state.phase).not.toBe("closed");
+  });
+
+  it("begins with the voice and answers the wider offer once it is connected", async () => {
+    const wider = { ...offerOf("p_1"), revision: 1, sdp: "wider p_1" };
+    answerWith = async () => ({ ticket: null, offer: wider });
+    const leg = new CallLeg(options());
+    await leg.accept(offerOf("p_1"));
+    await settle();
+    expect(answers).toHaveLength(1);
+    answerWith = async () => ({ ticket: null });
+    peer().become("connected");
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(answers.map(({ path }) => path)).toEqual(["p_1", "p_1"]);
+    expect(answers[1]?.sdp).toContain("wider p_1");
+    expect(FakePeer.all).toHaveLength(1);
   });
 
   it("closes when the server says twice that there is no such call", async () => {

@@ -50,8 +50,12 @@ export interface AgentSetAvailability {
   availability: "break" | "busy" | "ready";
 }
 
+/** ticket: the leg's next path in advance. offer: the same path's next revision, with all its places.
+ * 
+ * A path begins with the voice alone, so that it is heard soonest; answer `offer` once it is connected. */
 export interface AnswerReply {
   ticket: PathOffer | null;
+  offer: PathOffer | null;
 }
 
 /** Body of `POST /v1/paths/{path}/answer` -> AnswerReply. */

@@ -24,7 +24,13 @@ function markSteps(leg: CallLeg): void {
   });
 }
 
-/** Take the leg of the page before back at once. Does nothing when this tab is only a copy. */
+/** So long the rest of the page's widget waits for the voice. */
+const VOICE_FIRST_MS = 700;
+
+/**
+ * Take the leg of the page before back at once. Does nothing when this tab is only a copy. Resolves when it is
+ * heard again, and at the latest after VOICE_FIRST_MS.
+ */
 export async function resume(settings: Settings): Promise<void> {
   if (session.getItem(CALL_KEY) === null || resumed !== null || visitorOf(settings).known === null) return;
   const device = await deviceOfPage();
@@ -37,7 +43,17 @@ export async function resume(settings: Settings): Promise<void> {
   const { engagement } = saved;
   resumed = new CallLeg({ engagement, device, api: apiOf(settings), store: session, locks: navigator.locks });
   markSteps(resumed);
-  await resumed.resume();
+  const leg = resumed;
+  void leg.resume();
+  await new Promise<void>((resolve) => {
+    const late = setTimeout(resolve, VOICE_FIRST_MS);
+    const stop = leg.subscribe(() => {
+      if (leg.state.phase !== "connected" && leg.state.phase !== "closed") return;
+      stop();
+      clearTimeout(late);
+      setTimeout(resolve, 60);
+    });
+  });
 }
 
 /** The leg that `resume` took back, once. */

@@ -31,6 +31,8 @@ function run(source: string, data: DOMStringMap): void {
     open: "open" in data,
   };
   let widget: Promise<Widget> | null = null;
+  /** In a call nothing else runs until the voice is back, or has taken too long. */
+  let voice: Promise<unknown> = Promise.resolve();
 
   function emit(name: string, detail: unknown): void {
     for (const fn of listeners.get(name) ?? []) {
@@ -49,7 +51,8 @@ function run(source: string, data: DOMStringMap): void {
   };
 
   const start = (): Promise<Widget> => {
-    widget ??= load<{ start(settings: Settings): Promise<Widget> }>(__WIDGET__)
+    widget ??= voice
+      .then(() => load<{ start(settings: Settings): Promise<Widget> }>(__WIDGET__))
       .then((module) => module.start(settings))
       .catch((error: unknown) => {
         widget = null;
@@ -91,7 +94,7 @@ function run(source: string, data: DOMStringMap): void {
 
   if (inCall()) {
     performance.mark("talknow:script");
-    load<{ resume(settings: Settings): unknown }>(__CALL__).then(
+    voice = load<{ resume(settings: Settings): unknown }>(__CALL__).then(
       (module) => module.resume(settings),
       () => undefined,
     );
