@@ -47,6 +47,8 @@ export interface LegOptions {
   api: Pick<Api, "openPath" | "answerPath">;
   store: Store;
   devices?: Devices | undefined;
+  /** A microphone that was asked for before this code was loaded. */
+  early?: Promise<MediaStream> | undefined;
   locks?: Pick<LockManager, "request"> | undefined;
   createPeer?: PeerFactory;
   createSpeaker?: () => Speaker;
@@ -94,7 +96,7 @@ export class CallLeg {
   constructor(private readonly options: LegOptions) {
     this.signalDirect = options.signalDirect;
     const devices = options.devices ?? globalThis.navigator?.mediaDevices;
-    this.media = new LocalMedia(devices, (kind) => this.deviceChanged(kind));
+    this.media = new LocalMedia(devices, (kind) => this.deviceChanged(kind), options.early);
     this.state = {
       engagement: options.engagement,
       phase: "idle",

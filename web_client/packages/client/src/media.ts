@@ -15,8 +15,14 @@ function refusal(error: unknown): DeviceState {
   return name === "NotFoundError" || name === "OverconstrainedError" ? "missing" : "busy";
 }
 
+/** The loader asks for it before this code is there: the same words in widget/src/loader.ts. */
+const VOICE: MediaTrackConstraints = {
+  echoCancellation: true,
+  noiseSuppression: true,
+  autoGainControl: true,
+};
 const WANTED: Record<"audio" | "video", MediaTrackConstraints> = {
-  audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true },
+  audio: VOICE,
   video: { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 24, max: 30 } },
 };
 
@@ -30,9 +36,11 @@ export class LocalMedia {
   private readonly chosen: Partial<Record<Kind, string>> = {};
   private readonly asked: Record<Kind, number> = { audio: 0, video: 0, screen: 0 };
 
+  /** early: a microphone that was asked for already; used for the first question, whatever its answer is. */
   constructor(
     private readonly devices: Devices | undefined,
     private readonly onChange: (kind: Kind) => void,
+    private early?: Promise<MediaStream>,
   ) {}
 
   /** Ask for microphone or camera; resolves to its state when the person has answered. */
@@ -81,6 +89,11 @@ export class LocalMedia {
     if (kind === "screen") {
       if (!this.devices.getDisplayMedia) throw new DOMException("no screen sharing", "NotFoundError");
       return this.devices.getDisplayMedia(SCREEN);
+    }
+    const early = kind === "audio" ? this.early : undefined;
+    if (early !== undefined) {
+      this.early = undefined;
+      return early;
     }
     const deviceId = this.chosen[kind];
     const wanted = { ...WANTED[kind], ...(deviceId ? { deviceId: { exact: deviceId } } : {}) };

@@ -31,17 +31,15 @@ const VOICE_FIRST_MS = 700;
  * Take the leg of the page before back at once. Does nothing when this tab is only a copy. Resolves when it is
  * heard again, and at the latest after VOICE_FIRST_MS.
  */
-export async function resume(settings: Settings): Promise<void> {
-  if (session.getItem(CALL_KEY) === null || resumed !== null || visitorOf(settings).known === null) return;
-  const device = await deviceOfPage();
-  // A visitor has one engagement, so one call.
-  const saved = readCalls(session, device).at(-1);
-  if (saved === undefined) {
-    session.removeItem(CALL_KEY);
+export async function resume(settings: Settings, early?: Promise<MediaStream>): Promise<void> {
+  const engagement = await engagementOfCall(settings);
+  if (engagement === null) {
+    early?.then(stopAll, () => undefined);
     return;
   }
-  const { engagement } = saved;
-  resumed = new CallLeg({ engagement, device, api: apiOf(settings), store: session, locks: navigator.locks });
+  const device = await deviceOfPage();
+  const api = apiOf(settings);
+  resumed = new CallLeg({ engagement, device, api, store: session, locks: navigator.locks, early });
   markSteps(resumed);
   const leg = resumed;
   void leg.resume();
@@ -54,6 +52,20 @@ export async function resume(settings: Settings): Promise<void> {
       setTimeout(resolve, 60);
     });
   });
+}
+
+/** The call that the page before left to this one. */
+async function engagementOfCall(settings: Settings): Promise<string | null> {
+  if (session.getItem(CALL_KEY) === null || resumed !== null || visitorOf(settings).known === null)
+    return null;
+  // A visitor has one engagement, so one call.
+  const saved = readCalls(session, await deviceOfPage()).at(-1);
+  if (saved === undefined) session.removeItem(CALL_KEY);
+  return saved?.engagement ?? null;
+}
+
+function stopAll(stream: MediaStream): void {
+  for (const track of stream.getTracks()) track.stop();
 }
 
 /** The leg that `resume` took back, once. */

@@ -94,8 +94,9 @@ function run(source: string, data: DOMStringMap): void {
 
   if (inCall()) {
     performance.mark("talknow:script");
-    voice = load<{ resume(settings: Settings): unknown }>(__CALL__).then(
-      (module) => module.resume(settings),
+    const early = microphone();
+    voice = load<{ resume(settings: Settings, early?: Promise<MediaStream>): unknown }>(__CALL__).then(
+      (module) => module.resume(settings, early),
       () => undefined,
     );
     ask(() => undefined);
@@ -111,6 +112,14 @@ function inCall(): boolean {
   } catch {
     return false;
   }
+}
+
+/** Opening it takes longest: it is asked for before the code that uses it is there (client/src/media.ts). */
+function microphone(): Promise<MediaStream> | undefined {
+  const audio = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
+  const early = navigator.mediaDevices?.getUserMedia({ audio });
+  early?.catch(() => undefined);
+  return early;
 }
 
 function whenIdle(fn: () => void): void {
