@@ -45,32 +45,37 @@
     }
   }
 
-  var step = document.querySelector("[data-loan-step]");
-  if (step) {
-    fill(step);
-    keep(step);
-    step.addEventListener("input", () => keep(step));
-    step.addEventListener("submit", (event) => {
-      event.preventDefault();
+  function wire() {
+    var step = document.querySelector("[data-loan-step]");
+    if (step) {
+      fill(step);
       keep(step);
-      location.href = step.getAttribute("action");
-    });
-  }
-
-  var review = document.querySelector("[data-loan-review]");
-  if (review) {
-    for (var cell of review.querySelectorAll("[data-value]")) {
-      var value = values[cell.dataset.value];
-      var money = ["amount", "income", "debts"].includes(cell.dataset.value);
-      if (value) cell.textContent = money ? euro.format(Number(value)) : value;
+      step.addEventListener("input", () => keep(step));
+      step.addEventListener("submit", (event) => {
+        event.preventDefault();
+        keep(step);
+        location.href = step.getAttribute("action");
+      });
     }
-    review.addEventListener("submit", (event) => {
-      event.preventDefault();
-      review.querySelector("[data-sent]").hidden = false;
-      review.querySelector("button[type=submit]").disabled = true;
-      sessionStorage.removeItem(KEY);
-    });
+
+    var review = document.querySelector("[data-loan-review]");
+    if (review) {
+      for (var cell of review.querySelectorAll("[data-value]")) {
+        var value = values[cell.dataset.value];
+        var money = ["amount", "income", "debts"].includes(cell.dataset.value);
+        if (value) cell.textContent = money ? euro.format(Number(value)) : value;
+      }
+      review.addEventListener("submit", (event) => {
+        event.preventDefault();
+        review.querySelector("[data-sent]").hidden = false;
+        review.querySelector("button[type=submit]").disabled = true;
+        sessionStorage.removeItem(KEY);
+      });
+    }
+
+    estimate();
   }
 
-  estimate();
+  document.addEventListener("talknow:navigated", wire);
+  wire();
 })();

@@ -12,6 +12,7 @@ window.TalkNow =
   "use strict";
 
   var KEY = "fjord:customer";
+  var SOFT = "fjord:soft";
   var NAMES = { anna: "Anna Berg" };
 
   function customer() {
@@ -60,12 +61,35 @@ window.TalkNow =
     show();
   }
 
-  for (var button of all("[data-sign-in]")) {
-    button.addEventListener("click", (event) => signIn(event.currentTarget.dataset.signIn));
+  /* What a page needs when it is there: after a load, and after Talk Now has swapped it in place. */
+  function wire() {
+    for (var button of all("[data-sign-in]")) {
+      button.addEventListener("click", (event) => signIn(event.currentTarget.dataset.signIn));
+    }
+    for (button of all("[data-sign-out]")) button.addEventListener("click", signOut);
+    for (button of all("[data-talknow]")) {
+      button.addEventListener("click", (event) => TalkNow(event.currentTarget.dataset.talknow));
+    }
+    for (var choice of all("[data-soft]")) {
+      choice.checked = soft();
+      choice.addEventListener("change", (event) => chooseSoft(event.currentTarget.checked));
+    }
+    openAnswer();
+    show();
   }
-  for (button of all("[data-sign-out]")) button.addEventListener("click", signOut);
-  for (button of all("[data-talknow]")) {
-    button.addEventListener("click", (event) => TalkNow(event.currentTarget.dataset.talknow));
+
+  /* The demo's switch for soft navigation: in the footer, or ?soft=on and ?soft=off. */
+  function soft() {
+    try {
+      return localStorage.getItem(SOFT) === "on";
+    } catch {
+      return false;
+    }
+  }
+
+  function chooseSoft(on) {
+    localStorage.setItem(SOFT, on ? "on" : "off");
+    TalkNow("update", { softNavigation: on });
   }
 
   /* A link such as help.html#card opens that answer. */
@@ -74,9 +98,11 @@ window.TalkNow =
     if (answer instanceof HTMLDetailsElement) answer.open = true;
   }
   addEventListener("hashchange", openAnswer);
-  openAnswer();
-
-  show();
+  document.addEventListener("talknow:navigated", wire);
+  var asked = new URLSearchParams(location.search).get("soft");
+  if (asked) localStorage.setItem(SOFT, asked);
+  if (soft()) TalkNow("update", { softNavigation: true });
+  wire();
   /* Without a token the customer is anonymous for this page: the page itself works on. */
   if (customer()) handOver(customer()).catch(() => undefined);
 })();

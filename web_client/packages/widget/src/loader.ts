@@ -27,6 +27,7 @@ function run(source: string, data: DOMStringMap): void {
     server,
     site: data.site ?? "",
     token: data.token ?? null,
+    softNavigation: "softNavigation" in data,
     emit,
     open: "open" in data,
   };
@@ -66,8 +67,9 @@ function run(source: string, data: DOMStringMap): void {
   };
 
   const configure: Verb = (given) => {
-    const { site, token } = (given ?? {}) as Partial<Settings>;
+    const { site, token, softNavigation } = (given ?? {}) as Partial<Settings>;
     if (site !== undefined) settings.site = String(site);
+    if (softNavigation !== undefined) settings.softNavigation = Boolean(softNavigation);
     if (token !== undefined) settings.token = token === null ? null : String(token);
     ask((one) => one.update(settings));
   };

@@ -4,6 +4,8 @@ export interface Settings {
   site: string;
   /** The company's signed token, or null for an anonymous visitor. */
   token: string | null;
+  /** During a call follow the site's own links in place. */
+  softNavigation: boolean;
   /** Open the panel on load. */
   open: boolean;
   /** To the listeners of `TalkNow('on', …)`. */

@@ -14,6 +14,7 @@ import {
 import type { Consent, Page, WidgetConfig } from "@talknow/protocol";
 import { apiOf, deviceOfPage, local, session, visitorOf } from "./page.ts";
 import type { Settings } from "./settings.ts";
+import type { SoftNavigation } from "./softnav.ts";
 import { LANGUAGE, sha256, TEXT } from "./text.ts";
 
 type CallCode = typeof import("./call.ts");
@@ -36,6 +37,9 @@ export class Talk {
   microphone: "on" | "denied" | "missing" = "on";
   /** A line for the person about what did not work. */
   notice = "";
+  /** Where this page is now, for those who do not see it; set by soft navigation. */
+  announcement = "";
+  private soft: SoftNavigation | null = null;
   private code: Promise<CallCode> | null = null;
   private starting: Promise<Connection> | null = null;
   private dismissed = "";
@@ -101,6 +105,7 @@ export class Talk {
   /** Fresh settings; another customer means that everything of the one before is let go. */
   update(settings: Settings): void {
     this.settings = settings;
+    void this.followLinks();
     const changed = visitorOf(settings).setToken(settings.token);
     if (changed) this.reset();
     if (changed || settings.token !== null) this.online().catch(() => undefined);
@@ -322,10 +327,28 @@ export class Talk {
       this.settings.emit("call", { state: call });
     }
     if (call !== "none" && this.keeper === null) this.calls().catch(() => undefined);
+    if (call !== "none") void this.followLinks();
     if (isLive(state)) local.setItem(this.liveKey, "1");
     else if (state !== undefined) local.removeItem(this.liveKey);
     this.mark();
     this.notify();
+  }
+
+  /** Where the site wants it, links are followed in place while this page carries the call. */
+  private async followLinks(): Promise<void> {
+    const carries = () => {
+      const phase = this.leg()?.state.phase ?? "idle";
+      return this.settings.softNavigation && phase !== "elsewhere" && phase !== "closed" && phase !== "idle";
+    };
+    if (!this.settings.softNavigation || this.soft !== null || this.callState === "none") return;
+    const { SoftNavigation } = await import("./softnav.ts");
+    this.soft ??= new SoftNavigation({
+      active: carries,
+      announce: (title) => {
+        this.announcement = title;
+        this.notify();
+      },
+    });
   }
 
   /** Delivered when it is here; read when the panel is open and can be seen. */

@@ -21,6 +21,9 @@ export function App({ talk }: { talk: Talk }) {
     <div class={talk.isOpen ? "talk open" : "talk"}>
       <Launcher talk={talk} button={launcher} onClose={closeAndReturn} />
       {talk.isOpen && <Panel talk={talk} onClose={closeAndReturn} />}
+      <span class="hidden" role="status" data-announcement>
+        {talk.announcement}
+      </span>
     </div>
   );
 }

@@ -1,0 +1,95 @@
+"""Soft navigation on the demo bank, on and off: with it on a call does not notice that pages change."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import (
+    AGENT_HZ,
+    VISITOR_HZ,
+    Agent,
+    Customer,
+    Opened,
+    connected,
+    eventually,
+    hears,
+)
+from tests.server_process import Server
+
+
+@pytest.fixture
+def agent(server: Server, agent_browser: Browser, opened: Opened) -> Agent:
+    return Agent(opened.page(agent_browser), server, "tess", "Tess Lund")
+
+
+def call(server: Server, browser: Browser, opened: Opened, agent: Agent, path: str) -> Customer:
+    customer = Customer(opened.page(browser), server, path)
+    customer.page.evaluate("window.__first = true")
+    customer.open()
+    customer.talk()
+    agent.accept()
+    connected(customer, agent)
+    return customer
+
+
+def never_left(page: Page) -> bool:
+    return bool(page.evaluate("window.__first === true"))
+
+
+def test_links_keep_the_page_the_panel_and_the_path(
+    server: Server, visitor_browser: Browser, opened: Opened, agent: Agent
+) -> None:
+    customer = call(server, visitor_browser, opened, agent, "/?soft=on")
+    page = customer.page
+    eventually(lambda: page.evaluate("window.__seen.pcs.length") >= 1, what="a peer connection")
+    before = page.evaluate("window.__seen.pcs.length")
+    page.mouse.wheel(0, 400)
+    eventually(lambda: page.evaluate("scrollY") > 200, what="the page is scrolled")
+    scrolled = page.evaluate("scrollY")
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Loans").click()
+    expect(page).to_have_url(f"{server.demo}/loan.html")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    assert page.evaluate("scrollY") == 0
+    expect(customer.panel).to_be_visible()
+    hears(agent.page, VISITOR_HZ)
+    # The loan page's own script came with it: the form computes.
+    page.locator("[name=amount]").first.fill("100000")
+    expect(page.locator("[data-terms]").first).to_contain_text("100,000")
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Help").click()
+    expect(page).to_have_url(f"{server.demo}/help.html")
+    expect(agent.page.get_by_text("/help.html").first).to_be_visible()
+    page.go_back()
+    page.go_back()
+    expect(page).to_have_url(f"{server.demo}/?soft=on")
+    eventually(lambda: abs(page.evaluate("scrollY") - scrolled) < 40, what="the place is restored")
+    assert never_left(page)
+    assert page.evaluate("window.__seen.pcs.length") == before
+    hears(agent.page, VISITOR_HZ)
+    hears(page, AGENT_HZ)
+
+
+def test_without_it_pages_load_and_the_call_comes_back(
+    server: Server, visitor_browser: Browser, opened: Opened, agent: Agent
+) -> None:
+    customer = call(server, visitor_browser, opened, agent, "/?soft=off")
+    customer.page.get_by_role("navigation", name="Main").get_by_role("link", name="Loans").click()
+    expect(customer.page).to_have_url(f"{server.demo}/loan.html")
+    assert not never_left(customer.page)
+    connected(customer, agent)
+    hears(agent.page, VISITOR_HZ, within_s=3)
+
+
+def test_after_the_call_links_load_pages_again(
+    server: Server, visitor_browser: Browser, opened: Opened, agent: Agent
+) -> None:
+    customer = call(server, visitor_browser, opened, agent, "/?soft=on")
+    page = customer.page
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Loans").click()
+    expect(page).to_have_url(f"{server.demo}/loan.html")
+    assert never_left(page)
+    customer.button("Hang up").click()
+    eventually(lambda: customer.call_state() == "none", what="the call is over")
+    page.get_by_role("navigation", name="Main").get_by_role("link", name="Help").click()
+    expect(page).to_have_url(f"{server.demo}/help.html")
+    eventually(lambda: not never_left(page), what="a page was loaded")
