@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 OFFER_LIFE_S = 30.0
 TICKET_LIFE_S = 150.0
 TICKET_EVERY_S = 60.0
-SWEEP_S = 1.0
+SWEEP_S, SWEEPS = 1.0, 20
 FRAME_S = 0.020
 REPORT_S = 0.1
 WATCH_S = 0.2
@@ -86,6 +86,7 @@ class MediaNode:
         self._music = _Player(self._plane)
         self._tone = _Player(self._plane)
         self._play_due_s = 0.0
+        self._swept = 0
         self._closed = False
 
     @property
@@ -101,7 +102,11 @@ class MediaNode:
         loaded = await loop.run_in_executor(None, sounds.load, self._config.data_dir)
         self._music.packets, self._tone.packets = loaded.music, loaded.tone
         self._play_due_s = loop.time()
-        for every_s, work in ((SWEEP_S, self._sweep), (REPORT_S, self._plane.report), (WATCH_S, self._watch)):
+        for every_s, work in (
+            (SWEEP_S / SWEEPS, self._sweep),
+            (REPORT_S, self._plane.report),
+            (WATCH_S, self._watch),
+        ):
             self._repeat(every_s, work)
         self._play()
 
@@ -225,8 +230,10 @@ class MediaNode:
             work()
 
     def _sweep(self) -> None:
+        """A part of the legs at a time, all of them in SWEEP_S: no packet waits for all."""
         now_s = time.monotonic()
-        for leg in list(self._legs.values()):
+        self._swept = (self._swept + 1) % SWEEPS
+        for leg in list(self._legs.values())[self._swept :: SWEEPS]:
             leg.sweep()
             if leg.is_due_for_ticket(now_s, TICKET_EVERY_S) and self.listener is not None:
                 leg.ticket_made_s = now_s
