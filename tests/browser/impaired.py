@@ -80,7 +80,7 @@ class Watch:
     def look(page: Page) -> Sample:
         """One sample, now."""
         page.evaluate(WATCH)
-        page.wait_for_function("window.__watch.samples.length > 0")
+        eventually(lambda: page.evaluate("window.__watch.samples.length > 0"), what="a first sample")
         return Sample(**page.evaluate("window.__watch.stop()[0]"))
 
     def now(self) -> float:

@@ -59,7 +59,7 @@ def both_hear(call: Impaired) -> None:
 def test_with_five_percent_lost_the_tone_is_heard_and_pictures_do_not_freeze(impaired: Impaired) -> None:
     impaired.call()
     impaired.cameras()
-    impaired.relay.impair(Profile(loss=0.05))
+    impaired.relay.impair(up=Profile(loss=0.05))  # each voice and picture crosses it once
     watches = [Watch(side.page) for side in (impaired.customer, impaired.agent)]
     impaired.customer.page.wait_for_timeout(10_000)
     both_hear(impaired)
@@ -67,8 +67,8 @@ def test_with_five_percent_lost_the_tone_is_heard_and_pictures_do_not_freeze(imp
         samples = watch.stop()
         assert fps(samples, samples[0].at, samples[-1].at) >= MIN_FPS, told(samples)
         assert longest_freeze_s(samples) <= LONGEST_FREEZE_S, told(samples)
-    up, down = impaired.relay.counts()
-    assert min(up.lost, down.lost) > 100
+    up, _ = impaired.relay.counts()
+    assert up.lost > 100
 
 
 def test_with_200_ms_jitter_the_tone_is_heard(impaired: Impaired) -> None:
@@ -98,8 +98,7 @@ def test_a_bottleneck_stops_no_audio_and_video_recovers_with_the_link(impaired: 
     back_ms = whole_ms + RECOVERY_MS
     assert longest_audio_gap_ms(samples) < STALL_MS, told(samples)
     assert fps(samples, back_ms, back_ms + 2_500) >= MIN_FPS, told(samples)
-    up, down = impaired.relay.counts()
-    assert up.overflowed + down.overflowed > 0
+    assert min(sample.sendBps for sample in samples) < 700_000, told(samples)
 
 
 def test_after_a_nat_has_forgotten_the_call_goes_on_by_the_new_port(impaired: Impaired) -> None:
