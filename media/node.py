@@ -80,6 +80,7 @@ class MediaNode:
         self._mux = Mux(self._drops)
         self._plane, self._port = _engine(config.engine, self._mux, self._drops)
         self._mux.port = self._port
+        self._plane.bound = self._mux.bound
         self._legs: dict[LegId, Leg] = {}
         self._identity = Identity()
         self._addresses: list[tuple[str, int]] = []

@@ -27,6 +27,7 @@ SILENT_S = 6.0
 HANDSHAKE_S = 10.0
 MAX_PACKETS_PER_S = 12_000
 MAX_SSRCS = 8
+MOVED_AFTER_S = 0.15
 MAX_SEEN = 1_024  # three quarters of an hour of checks, one each 2.5 s; 150 bytes each
 UFRAG_CHARS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
@@ -126,10 +127,7 @@ class Path:
             return None
         if len(self._seen) > MAX_SEEN:
             del self._seen[next(iter(self._seen))]
-        if address not in self.addresses:
-            if len(self.addresses) >= MAX_ADDRESSES:
-                self.addresses.remove(next(a for a in self.addresses if a != self.address))
-            self.addresses.append(address)
+        self._known(address)
         self._peer_ufrag = request.theirs
         self.heard_s = time.monotonic()
         if self.address is None or request.nominates:
@@ -144,6 +142,31 @@ class Path:
             self._dtls.start()
         elif request.nominates:
             self._dtls.nudge()
+
+    def _known(self, address: Address) -> None:
+        if address not in self.addresses:
+            if len(self.addresses) >= MAX_ADDRESSES:
+                self.addresses.remove(next(a for a in self.addresses if a != self.address))
+            self.addresses.append(address)
+
+    def move(self, data: bytes, address: Address) -> bool:
+        """Follow the peer to a new address from which authentic, fresh media comes.
+
+        Only while the known one is silent: who copies packets cannot lead a call away that still speaks.
+        """
+        if not self.connected or self.closed or self._dtls is None or self._dtls.inbound is None:
+            return False
+        if time.monotonic() - self.heard_s < MOVED_AFTER_S:
+            return False
+        try:
+            packet = self._dtls.inbound.unprotect(data)
+        except Exception:  # as in _unprotected: not the peer's, or an old one
+            return False
+        self._known(address)
+        self.address = address
+        self.heard_s = time.monotonic()
+        self.owner.path_rtp(self, packet)
+        return True
 
     def receive(self, kind: Kind, data: bytes) -> None:
         """A DTLS, RTP or RTCP datagram from an address that has authenticated itself."""

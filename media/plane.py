@@ -37,6 +37,7 @@ class Plane:
 
     def __init__(self, drop: Callable[[str], None]) -> None:
         self.drop = drop
+        self.bound: Callable[[Path, int], None] = lambda path, ssrc: None
         self._legs: dict[LegId, Leg] = {}
         self._routes: dict[EngagementId, frozenset[Route]] = {}
         self._reporter = Reporter(drop, self.ask_key_frame)
@@ -171,6 +172,7 @@ class Plane:
             return None
         binding = Binding(leg.track(kind), path, header.ssrc, rtx=rtx)
         path.bindings[header.ssrc] = binding
+        self.bound(path, header.ssrc)
         return binding
 
     def play(self, out: Out, binding: Binding, header: rtp.Header, packet: bytes) -> None:

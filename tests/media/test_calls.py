@@ -353,6 +353,40 @@ async def test_a_peer_that_changes_its_address_is_followed(node: MediaNode) -> N
     await until(lambda: len(b.got) == 1)
 
 
+async def test_a_peer_that_speaks_from_a_new_address_is_followed_before_it_checks(node: MediaNode) -> None:
+    a, b = await pair(node)
+    assert a.path is not None and a.path._timer is not None and b.path is not None
+    voice = Voice(TONE)
+    voice.path = a.path
+    for _ in range(3):
+        voice.send_one()
+    await until(lambda: len(b.got) == 3)
+    a.path._timer.cancel()
+    path, loop = a.path, asyncio.get_running_loop()
+    copied = path.dtls.outbound.protect(video(1)) if path.dtls.outbound else b""
+    stranger = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    for _ in range(5):  # while it speaks from where it was, copies from elsewhere are nobody's
+        voice.send_one()
+        stranger.sendto(copied, path._server)
+        await asyncio.sleep(0.02)
+    assert node.counters().get("unverified_source", 0) >= 4
+    moved, _ = await loop.create_datagram_endpoint(lambda: path, local_addr=("127.0.0.1", 0))
+    path._transport, old = moved, path._transport
+    assert old is not None
+    old.abort()
+    before = len(b.got)
+    for _ in range(15):
+        voice.send_one()
+        await asyncio.sleep(0.02)
+    assert len(b.got) >= before + 3
+    answer = Voice(TONE)
+    answer.path = b.path
+    heard_before = len(a.got)
+    answer.send_one()
+    await until(lambda: len(a.got) > heard_before)
+    stranger.close()
+
+
 def test_a_damaged_music_cache_is_made_again(tmp_path: Path) -> None:
     packets = sounds.load(tmp_path)
     cache = next(tmp_path.iterdir())
