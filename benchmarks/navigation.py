@@ -4,6 +4,8 @@ A real server, the real widget in Chromium on pages of a company with an origin 
 a real leg. `up` is the longest break in the customer's packets at the agent, from the last of the old path to
 the first of the new; `down` is from `pagehide` to the first audio at playout in the new page. What lies
 between is told by the marks that the widget sets for everybody (`talknow:…`, docs/embed.md).
+With soft navigation no page changes: there `up` is the longest break if it is longer than three packets, else
+0, and `down` is what the page's receiver had to conceal.
 """
 
 from __future__ import annotations
@@ -52,6 +54,25 @@ BETWEEN_S = 0.5
 DEADLINE_S = 10.0
 BEFORE_MS = 60.0
 
+BREAK_MS = 60.0
+# Follow the link in place; milliseconds of sound that were concealed from the click to 300 ms after it.
+FOLLOW = """async () => {
+  const concealed = async () => {
+    let samples = 0;
+    for (const pc of window.__bench.pcs)
+      (await pc.getStats()).forEach((s) => {
+        if (s.type === "inbound-rtp" && s.kind === "audio") samples += s.concealedSamples || 0;
+      });
+    return samples;
+  };
+  const before = await concealed();
+  await new Promise((resolve) => {
+    document.addEventListener("talknow:navigated", () => setTimeout(resolve, 300), { once: true });
+    document.getElementById("next").click();
+  });
+  return (await concealed() - before) / 48;
+}"""
+
 # What the page reports when it hears: milliseconds after the pagehide of the page before.
 REPORT = """() => {
   const left = window.__bench.left;
@@ -85,6 +106,7 @@ WALKS = (
     Walk("head", "light", "reload", 30),
     Walk("head", "heavy", "link", 20),
     Walk("async", "light", "link", 50),
+    Walk("soft", "light", "link", 20),
 )
 
 
@@ -152,6 +174,18 @@ class Call:
         for name in PARTS:
             gaps.parts[name].append(report[name])
 
+    async def navigate_softly(self, gaps: Gaps) -> None:
+        """One link followed in place. Raises: TimeoutError, BrowserError."""
+        assert self._leg is not None
+        arrivals: list[int] = []
+        self._leg.arrivals_ns = arrivals
+        await asyncio.sleep(BETWEEN_S)
+        concealed = await self._page.evaluate(FOLLOW)
+        await asyncio.sleep(0.1)
+        longest = max((after - before) / 1e6 for before, after in pairwise(arrivals))
+        gaps.up.append(longest if longest > BREAK_MS else 0.0)
+        gaps.down.append(concealed)
+
     def _came_back(self, arrivals: list[int], report: dict[str, float]) -> bool:
         """Packets of the customer have arrived for 200 ms after the new page was heard and connected."""
         settled_ms = report["left"] + max(report["down"], report["connected"]) + 200 - self._wall_ms
@@ -199,7 +233,7 @@ class Bench(Struct):
             await call.begin(walk.snippet, walk.weight)
         for _ in range(walk.times):
             try:
-                await call.navigate(walk, gaps)
+                await (call.navigate_softly(gaps) if walk.snippet == "soft" else call.navigate(walk, gaps))
             except (TimeoutError, BrowserError):
                 gaps.lost += 1
             self.bar.advance(task)

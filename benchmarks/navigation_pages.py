@@ -1,7 +1,7 @@
 """The company whose pages `talknow bench navigation` walks through: light ones and heavy ones.
 
 A heavy page has a stylesheet of 1 MB that trickles in over 400 ms and a script that blocks for 300 ms. The
-snippet is first in the head (`head`) or there with `async` (`async`).
+snippet is first in the head (`head`), there with `async` (`async`), or with soft navigation (`soft`).
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ class Company:
     async def page(self, request: web.Request) -> web.Response:
         snippet, weight = request.match_info["snippet"], request.match_info["weight"]
         is_async = "async " if snippet == "async" else ""
+        soft = " data-soft-navigation" if snippet == "soft" else ""
         burden = (
             '<link rel="stylesheet" href="/style.css"><script src="/block.js"></script>'
             if weight == "heavy"
@@ -37,7 +38,7 @@ class Company:
         )
         text = (
             f'<!doctype html><html lang="en"><head><script {is_async}src="{self.server}/talknow.js" '
-            f'data-site="{SITE}"></script>{burden}<title>Page</title></head>'
+            f'data-site="{SITE}"{soft}></script>{burden}<title>Page</title></head>'
             f'<body><a id="next" href="?{request.query_string}+">next</a></body></html>'
         )
         return web.Response(text=text, content_type="text/html", headers=_UNCACHED)

@@ -4,13 +4,14 @@
  */
 (() => {
   const now = () => performance.timeOrigin + performance.now();
-  const seen = { left: Number(sessionStorage.getItem("bench:left")), heard: 0 };
+  const seen = { left: Number(sessionStorage.getItem("bench:left")), heard: 0, pcs: [] };
   Object.defineProperty(window, "__bench", { value: seen });
   addEventListener("pagehide", () => sessionStorage.setItem("bench:left", String(now())));
   const Native = window.RTCPeerConnection;
   window.RTCPeerConnection = class extends Native {
     constructor(...args) {
       super(...args);
+      seen.pcs.push(this);
       const timer = setInterval(() => {
         const heard = this.getReceivers().some((one) => one.getSynchronizationSources().length > 0);
         if (heard && seen.heard === 0) seen.heard = now();

@@ -88,7 +88,8 @@ def test_a_bottleneck_stops_no_audio_and_video_recovers_with_the_link(impaired: 
     page = impaired.customer.page
     page.wait_for_timeout(3_000)
     watch = Watch(page)
-    impaired.relay.impair(Profile(bandwidth_bps=500_000))
+    # Narrower than 500 kbit/s, because the fake camera offers hardly more than that.
+    impaired.relay.impair(Profile(bandwidth_bps=300_000))
     page.wait_for_timeout(8_000)
     both_hear(impaired)
     impaired.relay.impair(Profile())
@@ -98,7 +99,8 @@ def test_a_bottleneck_stops_no_audio_and_video_recovers_with_the_link(impaired: 
     back_ms = whole_ms + RECOVERY_MS
     assert longest_audio_gap_ms(samples) < STALL_MS, told(samples)
     assert fps(samples, back_ms, back_ms + 2_500) >= MIN_FPS, told(samples)
-    assert min(sample.sendBps for sample in samples) < 700_000, told(samples)
+    up, down = impaired.relay.counts()
+    assert up.overflowed + down.overflowed > 0, told(samples)
 
 
 def test_after_a_nat_has_forgotten_the_call_goes_on_by_the_new_port(impaired: Impaired) -> None:
