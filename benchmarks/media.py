@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import math
 import statistics
 import time
 from collections.abc import Sequence
@@ -26,7 +27,10 @@ from benchmarks.peers.generator import Generator, Seen
 WARM_UP_S, WINDOW_S, DRAIN_S = 1.0, 5.0, 0.5
 FULL_CORE, PROOF_CORE = 1.0, 0.7
 ENGINES = ("plain", "fast")
-PEERS = ("janus",)
+PEERS = ("janus", "mediarelay")
+# It decodes and encodes every packet: other bytes come back, and more calls than these do not fit on a core.
+TRANSCODES = "mediarelay"
+TRANSCODED_CALLS = {"voice": 8, "video": 1}
 
 
 class Point(Struct, frozen=True):
@@ -81,6 +85,8 @@ async def measure(point: Point, media: media_source.Media, window_s: float) -> M
             if not received:
                 raise servers.Failed(f"{point.server}: no packet came back")
             last = generator.seen()
+            if point.server == TRANSCODES:
+                return _transcoded(point, last, (cpu_ns, wall_s, received), (rss - rss_before, setup_s))
             shares = (0.5, 0.95, 0.99, 1.0)
             return Measured(
                 cpu_ns / 1e3 / received,
@@ -98,6 +104,25 @@ async def measure(point: Point, media: media_source.Media, window_s: float) -> M
             generator.close()
             for path in paths:
                 path.close()
+
+
+def _transcoded(point: Point, seen: Seen, work: tuple[int, float, int], cost: tuple[int, float]) -> Measured:
+    """Of a server whose packets are its own: no bytes to compare, no latency to match, loss by count."""
+    cpu_ns, wall_s, received = work
+    grown, setup_s = cost
+    nothing = float("nan")
+    return Measured(
+        cpu_ns / 1e3 / received,
+        cpu_ns / 1e9 / wall_s,
+        (nothing, nothing, nothing, nothing),
+        max(0, seen.sent - seen.received),
+        seen.sent,
+        0,
+        0,
+        grown / 1e3 / point.calls,
+        point.calls / setup_s if setup_s else 0.0,
+        seen,
+    )
 
 
 async def run(plan: Plan, sources: dict[str, media_source.Media]) -> None:
@@ -160,7 +185,7 @@ def rows(found: dict[Point, list[Measured]], per_call: dict[str, float]) -> list
                 [calls_per_core(u, per_call[point.media]) for u in us],
                 params,
             ),
-            latency_row(runs, params),
+            *([] if point.server == TRANSCODES else [latency_row(runs, params)]),
             harness.count("media.loss", "packets", sum(one.lost for one in runs), params),
             harness.row("media.kb_per_call", "kB", [one.kb_per_call for one in runs], params),
         ]
@@ -200,10 +225,15 @@ def points_told(found: dict[Point, list[Measured]]) -> list[str]:
     return [
         f"{point.server} {point.media} {point.calls} calls: {_us(runs):.1f} us/packet, "
         f"{statistics.median(one.cores for one in runs):.2f} core, "
-        f"p99 {statistics.median(one.latency_us[2] for one in runs):.0f} us, "
+        f"{_p99(runs)}"
         f"{sum(one.lost for one in runs)} lost"
         for point, runs in found.items()
     ]
+
+
+def _p99(runs: Sequence[Measured]) -> str:
+    p99_us = statistics.median(one.latency_us[2] for one in runs)
+    return "" if math.isnan(p99_us) else f"p99 {p99_us:.0f} us, "
 
 
 def ratios(found: dict[Point, list[Measured]]) -> list[str]:
@@ -228,8 +258,14 @@ def plan(options: argparse.Namespace) -> Plan:
         chosen = [*ENGINES, *peers, *(["bound"] if options.bound or not asked else [])]
     calls = {"voice": options.calls or [100, 200], "video": options.video_calls or [20]}
     points = [
-        Point(server, media, count) for media in options.media for count in calls[media] for server in chosen
+        Point(server, media, count)
+        for media in options.media
+        for count in calls[media]
+        for server in chosen
+        if server != TRANSCODES
     ]
+    if TRANSCODES in chosen:
+        points += [Point(TRANSCODES, media, TRANSCODED_CALLS[media]) for media in options.media]
     return Plan(options.rounds, options.seconds, points, options.prove and "voice" in options.media)
 
 

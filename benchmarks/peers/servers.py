@@ -51,7 +51,7 @@ class Server(Protocol):
 
 def installed() -> list[str]:
     """Peers that can run here."""
-    return [name for name in ("janus",) if shutil.which(name)]
+    return [*(name for name in ("janus",) if shutil.which(name)), "mediarelay"]
 
 
 class Process:
@@ -170,6 +170,12 @@ async def start(name: str, core: int) -> AsyncIterator[Server]:
         from benchmarks.peers.janus import started
 
         async with started(core) as server:
+            yield server
+        return
+    if name == "mediarelay":
+        from benchmarks.peers.mediarelay import started as relayed
+
+        async with relayed(core) as server:
             yield server
         return
     raise Failed(f"{name}: cannot be measured here")
