@@ -293,8 +293,8 @@ def _leave(work: Work, at_ms: int, reason: EndReason) -> None:
 
 
 def _agent_ended(work: Work, event: AgentEnded) -> None:
-    if event.by == work.state.visitor:
-        raise NotPermitted("only an agent ends for wrap-up")
+    if event.by != work.state.agent:
+        raise NotPermitted("only its agent ends it for wrap-up")
     _wrap_up(work, event.at_ms, "agent_ended")
 
 
@@ -307,8 +307,8 @@ def _wrap_up(work: Work, at_ms: int, reason: EndReason) -> None:
 
 
 def _wrapped_up(work: Work, event: WrappedUp) -> None:
-    if event.by == work.state.visitor:
-        raise NotPermitted("only an agent wraps up")
+    if event.by != work.state.agent:
+        raise NotPermitted("only its agent wraps up")
     _end(work, event.at_ms, work.state.end_reason)
 
 

@@ -163,6 +163,8 @@ def test_a_seat_is_free_again_and_a_fifth_person_is_refused(world: World) -> Non
 def test_colleagues_are_dismissed_when_the_agent_ends(world: World) -> None:
     actor, agent, _ = in_call(world)
     come_in(world, actor, S, 1)
+    with pytest.raises(NotPermitted):
+        world.command(actor, S, 8, ev.AgentEnded)
     world.command(actor, agent, 9, ev.AgentEnded)
     state = world.states[actor]
     assert state.phase is Phase.WRAP_UP and set(state.participants) == {V, agent}
