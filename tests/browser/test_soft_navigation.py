@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.conftest import (
     AGENT_HZ,
@@ -69,6 +71,50 @@ def test_links_keep_the_page_the_panel_and_the_path(
     assert page.evaluate("window.__seen.pcs.length") == before
     hears(agent.page, VISITOR_HZ)
     hears(page, AGENT_HZ)
+
+
+DEEP = """<!doctype html><html lang="en"><head><title>Deep page</title>
+<link rel="stylesheet" href="deep.css"><script defer src="deep.js"></script></head>
+<body><main><h1>Deep</h1><p id="tall">tall</p></main></body></html>"""
+
+
+def _answer(kind: str, text: str, route: Route) -> None:
+    route.fulfill(content_type=kind, body=text)
+
+
+def test_pages_in_another_folder_keep_their_own_files_and_the_agent_reads_their_titles(
+    server: Server, visitor_browser: Browser, opened: Opened, agent: Agent
+) -> None:
+    customer = call(server, visitor_browser, opened, agent, "/?soft=on")
+    page = customer.page
+    files = {
+        "page.html": ("text/html", DEEP),
+        "deep.css": ("text/css", "#tall { height: 3000px; color: rgb(1, 2, 3) }"),
+        "deep.js": ("text/javascript", "window.deepRan = true"),
+    }
+    for name, (kind, text) in files.items():
+        page.route(f"**/deep/{name}", partial(_answer, kind, text))
+    page.evaluate(
+        """() => {
+          const link = Object.assign(document.createElement('a'), { id: 'deep', href: 'deep/page.html' });
+          document.querySelector('main').append(link);
+        }"""
+    )
+    page.locator("#deep").evaluate("(link) => link.click()")
+    expect(page).to_have_title("Deep page")
+    expect(page.locator("#tall")).to_have_css("color", "rgb(1, 2, 3)")
+    eventually(lambda: bool(page.evaluate("window.deepRan")), what="the page's own script")
+    assert page.evaluate("document.activeElement.localName") == "main"
+    page.evaluate("scrollTo({ top: 700, behavior: 'instant' })")
+    page.go_back()
+    expect(page).to_have_title("Fjord Bank: everyday banking, talked through")
+    page.go_forward()
+    expect(page).to_have_title("Deep page")
+    eventually(lambda: abs(page.evaluate("scrollY") - 700) < 5, what="the place is restored going forward")
+    assert never_left(page)
+    home = "Fjord Bank: everyday banking, talked through"
+    trail = agent.page.get_by_role("region", name="Page trail").locator("li span:last-child")
+    eventually(lambda: sorted(trail.all_inner_texts()) == sorted([home, "Deep page"] * 2), what="the trail")
 
 
 def test_without_it_pages_load_and_the_call_comes_back(

@@ -12,8 +12,10 @@ const KEPT = "talk-now";
 export interface SoftOptions {
   /** A call goes on in this page. */
   active(): boolean;
-  /** Tell people who do not see the screen where they are now. */
-  announce(title: string): void;
+  /** A page is shown: tell people who do not see the screen, and the agent, where they are now. */
+  shown(title: string): void;
+  /** The address of our own script: it runs once. */
+  loader: string;
   /** Leave the page for good; tests replace it. */
   leave?: (url: string) => void;
 }
@@ -22,18 +24,25 @@ interface Spot {
   x: number;
   y: number;
 }
-interface Place {
-  talknow?: Spot;
+/** Which entry of the history this is; where it was scrolled to is kept beside it. */
+interface EntryState {
+  talknow?: string;
 }
 
 export class SoftNavigation {
-  private shown = pathOf(location.href);
+  private page = pathOf(location.href);
+  private entry = "";
+  private readonly spots = new Map<string, Spot>();
   private running: AbortController | null = null;
-  private used = false;
 
   constructor(private readonly options: SoftOptions) {
     document.addEventListener("click", this.clicked);
     addEventListener("popstate", this.moved);
+  }
+
+  /** A page is on its way: what the browser says of the address is not yet what is shown. */
+  get busy(): boolean {
+    return this.running !== null;
   }
 
   stop(): void {
@@ -42,39 +51,55 @@ export class SoftNavigation {
     this.running?.abort();
   }
 
-  /** Show a page of this site in place. Resolves to whether it is shown softly. */
-  async visit(url: string, back?: Spot): Promise<boolean> {
+  /** Show a page of this site in place; `entry`: one of the history that is gone back or forward to. */
+  async visit(url: string, entry?: string): Promise<boolean> {
     this.running?.abort();
+    this.running = null;
+    if (!tell("talknow:navigate", url, true)) return false;
     const turn = new AbortController();
     this.running = turn;
-    if (!tell("talknow:navigate", url, true)) return false;
-    const from = { x: scrollX, y: scrollY };
     try {
-      const { page, at } = await fetchPage(url, turn.signal);
-      await show(page, turn.signal);
-      this.remember(at, page.title, from, back);
-      tell("talknow:navigated", at, false);
-      this.options.announce(page.title);
+      const next = await fetchPage(url, turn.signal);
+      const head = await prepareHead(next.page, baseOf(next));
+      if (turn.signal.aborted) return false;
+      this.enter(next, entry);
+      show(next.page, head, this.options.loader);
+      this.settle(next.at, entry);
+      this.running = null;
+      tell("talknow:navigated", next.at, false);
+      this.options.shown(next.page.title);
       return true;
     } catch {
-      if (!turn.signal.aborted) (this.options.leave ?? ((to) => location.assign(to)))(url);
+      if (turn.signal.aborted) return false;
+      this.running = null;
+      (this.options.leave ?? ((to) => location.assign(to)))(url);
       return false;
     }
   }
 
-  /** The address, the title and the place to scroll to. */
-  private remember(url: string, title: string, from: Spot, back: Spot | undefined): void {
-    this.used = true;
-    document.title = title;
-    if (back === undefined) {
+  /** The address first: what is relative in the page belongs to it. */
+  private enter({ page, at }: Fetched, entry: string | undefined): void {
+    if (this.entry === "") {
       history.scrollRestoration = "manual";
-      history.replaceState({ ...(history.state as Place), talknow: from }, "");
-      history.pushState({ talknow: { x: 0, y: 0 } } satisfies Place, "", url);
+      this.entry = crypto.randomUUID();
+      history.replaceState({ ...(history.state as EntryState), talknow: this.entry }, "");
     }
-    this.shown = pathOf(url);
-    const target = back === undefined ? anchorOf(url) : null;
+    document.title = page.title;
+    if (entry !== undefined) {
+      this.entry = entry;
+      return;
+    }
+    this.spots.set(this.entry, { x: scrollX, y: scrollY });
+    this.entry = crypto.randomUUID();
+    history.pushState({ talknow: this.entry } satisfies EntryState, "", at);
+  }
+
+  private settle(at: string, entry: string | undefined): void {
+    this.page = pathOf(at);
+    const target = entry === undefined ? anchorOf(at) : null;
+    const spot = this.spots.get(this.entry) ?? { x: 0, y: 0 };
     if (target !== null) target.scrollIntoView();
-    else scrollTo(back?.x ?? 0, back?.y ?? 0);
+    else scrollTo(spot.x, spot.y);
     focusOn(target ?? document.querySelector<HTMLElement>("main, h1"));
   }
 
@@ -88,10 +113,15 @@ export class SoftNavigation {
   };
 
   private readonly moved = (event: PopStateEvent): void => {
-    if (!this.used || pathOf(location.href) === this.shown) return;
-    const back = (event.state as Place | null)?.talknow ?? { x: 0, y: 0 };
-    if (this.options.active()) void this.visit(location.href, back);
-    else location.reload();
+    if (this.entry === "" || pathOf(location.href) === this.page) return;
+    const entry = (event.state as EntryState | null)?.talknow;
+    if (entry === undefined || !this.options.active()) {
+      location.reload();
+      return;
+    }
+    // The address has changed, the page has not: this is where the old entry was.
+    this.spots.set(this.entry, { x: scrollX, y: scrollY });
+    void this.visit(location.href, entry);
   };
 }
 
@@ -117,7 +147,12 @@ function tell(name: string, url: string, cancelable: boolean): boolean {
   return document.dispatchEvent(new CustomEvent(name, { detail: { url }, cancelable }));
 }
 
-async function fetchPage(url: string, signal: AbortSignal): Promise<{ page: Document; at: string }> {
+interface Fetched {
+  page: Document;
+  at: string;
+}
+
+async function fetchPage(url: string, signal: AbortSignal): Promise<Fetched> {
   const answer = await fetch(url, { headers: { Accept: "text/html" }, signal });
   const isPage = answer.headers.get("Content-Type")?.startsWith("text/html") ?? false;
   const at = answer.url || url;
@@ -125,6 +160,11 @@ async function fetchPage(url: string, signal: AbortSignal): Promise<{ page: Docu
   const page = parse(await answer.text());
   const { hash } = new URL(url);
   return { page, at: hash !== "" && !at.includes("#") ? at + hash : at };
+}
+
+function baseOf({ page, at }: Fetched): string {
+  const base = page.querySelector("base")?.getAttribute("href");
+  return base ? new URL(base, at).href : at;
 }
 
 interface Policy {
@@ -155,10 +195,59 @@ function parse(text: string): Document {
   return new DOMParser().parseFromString(policy().createHTML(text), "text/html");
 }
 
-/** Put the page in the place of the one that is shown. */
-async function show(page: Document, signal: AbortSignal): Promise<void> {
-  const stale = await mergeHead(page);
-  if (signal.aborted) throw new Error("another page was asked for");
+/** What a new head adds and what of the old one goes. */
+interface Head {
+  base: Element | null;
+  scripts: HTMLScriptElement[];
+  stale: Element[];
+}
+
+/** Of an element of the head: what makes it the same as another, by its address when it was added. */
+const keys = new WeakMap<Element, string>();
+
+function keyOf(node: Element, base: string): string {
+  let key = keys.get(node);
+  if (key === undefined) {
+    const address = node.getAttribute("src") ?? node.getAttribute("href");
+    const what = `${node.localName} ${node.getAttribute("rel") ?? ""}`;
+    key = address === null ? node.outerHTML : `${what} ${new URL(address, base).href}`;
+    keys.set(node, key);
+  }
+  return key;
+}
+
+/** Add the new page's style sheets and other head elements; waits for the sheets, so that nothing flashes. */
+async function prepareHead(page: Document, base: string): Promise<Head> {
+  const now = new Map([...document.head.children].map((node) => [keyOf(node, document.baseURI), node]));
+  const wanted = new Set<string>();
+  const head: Head = { base: page.querySelector("base"), scripts: [], stale: [] };
+  const styles: Promise<unknown>[] = [];
+  for (const node of [...page.head.children]) {
+    const key = keyOf(node, base);
+    wanted.add(key);
+    if (now.has(key) || node.localName === "title" || node.localName === "base") continue;
+    if (node.localName === "script") {
+      head.scripts.push(copyOf(node as HTMLScriptElement, base));
+      continue;
+    }
+    const added = document.adoptNode(node);
+    const address = added.getAttribute("href");
+    if (address !== null) added.setAttribute("href", new URL(address, base).href);
+    if (added instanceof HTMLLinkElement && added.rel === "stylesheet") styles.push(loaded(added));
+    document.head.append(added);
+  }
+  const late = new Promise((resolve) => setTimeout(resolve, STYLES_MS));
+  await Promise.race([Promise.all(styles), late]);
+  const leaves = (key: string, node: Element) =>
+    !wanted.has(key) && node.localName !== "script" && node.localName !== "title";
+  head.stale = [...now].filter(([key, node]) => leaves(key, node)).map(([, node]) => node);
+  return head;
+}
+
+/** Put the page in the place of the one that is shown, and run its scripts in order. */
+function show(page: Document, head: Head, loader: string): void {
+  for (const node of head.stale) node.remove();
+  if (head.base !== null) document.head.prepend(document.adoptNode(head.base));
   for (const name of ["lang", "dir", "class"]) {
     copyAttribute(page.documentElement, document.documentElement, name);
     copyAttribute(page.body, document.body, name);
@@ -167,39 +256,11 @@ async function show(page: Document, signal: AbortSignal): Promise<void> {
   for (const node of [...document.body.childNodes]) if (node !== kept) node.remove();
   const fresh = [...page.body.childNodes].filter((node) => node.nodeName.toLowerCase() !== KEPT);
   for (const node of fresh) document.body.insertBefore(document.adoptNode(node), kept);
-  for (const node of stale) node.remove();
-  for (const script of document.body.querySelectorAll("script")) run(script);
-}
-
-/** Add what the new head has; returns what the old one had more. Waits for style sheets, so nothing flashes. */
-async function mergeHead(page: Document): Promise<Element[]> {
-  const now = new Map([...document.head.children].map((node) => [keyOf(node), node]));
-  const wanted = new Set<string>();
-  const styles: Promise<unknown>[] = [];
-  for (const node of [...page.head.children]) {
-    const key = keyOf(node);
-    wanted.add(key);
-    if (now.has(key) || node.localName === "title") continue;
-    if (node instanceof HTMLScriptElement || node.localName === "script") {
-      document.head.append(copyOf(node as HTMLScriptElement));
-      continue;
-    }
-    const added = document.adoptNode(node);
-    if (added instanceof HTMLLinkElement && added.rel === "stylesheet") styles.push(loaded(added));
-    document.head.append(added);
+  document.head.append(...head.scripts);
+  // A parsed script does not run; a copy of it does, in its place.
+  for (const script of document.body.querySelectorAll("script")) {
+    if (script.src !== loader) script.replaceWith(copyOf(script, document.baseURI));
   }
-  const late = new Promise((resolve) => setTimeout(resolve, STYLES_MS));
-  await Promise.race([Promise.all(styles), late]);
-  const leaves = (key: string, node: Element) =>
-    !wanted.has(key) && node.localName !== "script" && node.localName !== "title";
-  return [...now].filter(([key, node]) => leaves(key, node)).map(([, node]) => node);
-}
-
-/** What makes two elements of a head the same; addresses as they resolve. */
-function keyOf(node: Element): string {
-  const address = node.getAttribute("src") ?? node.getAttribute("href");
-  if (address === null) return node.outerHTML;
-  return `${node.localName} ${node.getAttribute("rel") ?? ""} ${new URL(address, location.href).href}`;
 }
 
 function loaded(link: HTMLLinkElement): Promise<unknown> {
@@ -209,16 +270,11 @@ function loaded(link: HTMLLinkElement): Promise<unknown> {
   });
 }
 
-/** A parsed script does not run; a copy of it does, in its place. */
-function run(script: HTMLScriptElement): void {
-  script.replaceWith(copyOf(script));
-}
-
-function copyOf(script: HTMLScriptElement): HTMLScriptElement {
+function copyOf(script: HTMLScriptElement, base: string): HTMLScriptElement {
   const copy = document.createElement("script");
   for (const { name, value } of [...script.attributes]) if (name !== "src") copy.setAttribute(name, value);
   const source = script.getAttribute("src");
-  if (source !== null) copy.src = policy().createScriptURL(new URL(source, location.href).href);
+  if (source !== null) copy.src = policy().createScriptURL(new URL(source, base).href);
   // In order, as the parser would have run them; the nonce is the one of the page that is really loaded.
   copy.async = script.hasAttribute("async");
   copy.nonce = document.querySelector<HTMLScriptElement>("script[nonce]")?.nonce ?? "";

@@ -344,8 +344,10 @@ export class Talk {
     const { SoftNavigation } = await import("./softnav.ts");
     this.soft ??= new SoftNavigation({
       active: carries,
-      announce: (title) => {
+      loader: `${this.settings.server}/talknow.js`,
+      shown: (title) => {
         this.announcement = title;
+        this.visited();
         this.notify();
       },
     });
@@ -358,14 +360,19 @@ export class Talk {
       void this.engagements?.mark(id, this.isOpen && document.visibilityState === "visible");
   }
 
+  /** The page is another one without a load: tell the agent. */
+  private visited(): void {
+    const state = this.current();
+    if (!isLive(state)) return;
+    this.connection
+      ?.tell("page.visit", { engagement: state.view.id, page: pageNow() })
+      .catch(() => undefined);
+  }
+
   private watchPage(): void {
     document.addEventListener("visibilitychange", () => this.mark());
     const moved = () => {
-      const state = this.current();
-      if (!isLive(state)) return;
-      this.connection
-        ?.tell("page.visit", { engagement: state.view.id, page: pageNow() })
-        .catch(() => undefined);
+      if (!this.soft?.busy) this.visited();
     };
     const navigation = (window as { navigation?: EventTarget }).navigation;
     if (navigation) navigation.addEventListener("navigatesuccess", moved);

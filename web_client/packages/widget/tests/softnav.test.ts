@@ -33,12 +33,13 @@ beforeEach(() => {
   vi.stubGlobal("fetch", async (url: string) => {
     const found = pages[new URL(url).pathname];
     const answer = found ? await found() : new Response("", { status: 404, headers: HTML });
-    Object.defineProperty(answer, "url", { value: url });
+    Object.defineProperty(answer, "url", { value: answer.headers.get("X-At") ?? url });
     return answer;
   });
   soft = new SoftNavigation({
     active: () => active,
-    announce: (title) => said.push(title),
+    shown: (title) => said.push(title),
+    loader: "https://talk.example/talknow.js",
     leave: (url) => left.push(url),
   });
 });
@@ -116,12 +117,83 @@ describe("a soft visit", () => {
     expect(scripts).toEqual(["/site.js", "https://bank.example/loan.js"]);
   });
 
+  it("resolves what is relative against the new page, in another folder and with a base", async () => {
+    const head = '<link rel="icon" href="deep.ico"><link rel="icon" href="../old.ico">';
+    document.head.innerHTML = '<link rel="icon" href="old.ico">';
+    const old = document.head.querySelector("link");
+    pages["/deep/page.html"] = page("Deep", '<main><img src="pic.png"></main>', head);
+    await soft.visit("https://bank.example/deep/page.html");
+    const icons = [...document.head.querySelectorAll("link")];
+    expect(icons.map((icon) => icon.getAttribute("href"))).toEqual([
+      "old.ico",
+      "https://bank.example/deep/deep.ico",
+    ]);
+    expect(icons[0]).toBe(old);
+    expect(document.querySelector("img")?.src).toBe("https://bank.example/deep/pic.png");
+    pages["/with/base.html"] = page(
+      "Base",
+      "<main></main>",
+      '<base href="/files/"><link rel="icon" href="a.ico">',
+    );
+    await soft.visit("https://bank.example/with/base.html");
+    expect(document.head.querySelector("link")?.getAttribute("href")).toBe(
+      "https://bank.example/files/a.ico",
+    );
+    pages["/plain.html"] = page("Plain", "<main></main>");
+    await soft.visit("https://bank.example/plain.html");
+    expect(document.querySelector("base")).toBeNull();
+  });
+
+  it("runs the page's own scripts again, with the nonce of the page that was loaded, but not our loader", async () => {
+    const ours = document.createElement("script");
+    ours.setAttribute("nonce", "n-1");
+    ours.nonce = "n-1";
+    document.head.replaceChildren(ours);
+    const loader = '<script src="https://talk.example/talknow.js"></script>';
+    pages["/loan.html"] = page("Loan", `<main></main><script nonce="n-2">window.ran = 1</script>${loader}`);
+    const made = vi.spyOn(document, "createElement");
+    await soft.visit("https://bank.example/loan.html");
+    const scripts = made.mock.results.map(({ value }) => value as HTMLScriptElement);
+    expect(scripts.filter((one) => one.localName === "script").map((one) => [one.nonce, one.src])).toEqual([
+      ["n-1", ""],
+    ]);
+    made.mockRestore();
+  });
+
+  it("leaves where Trusted Types refuse the policy", async () => {
+    vi.resetModules();
+    vi.stubGlobal("trustedTypes", {
+      createPolicy: () => {
+        throw new TypeError("refused");
+      },
+    });
+    const fresh = await import("../src/softnav.ts");
+    const strict = new fresh.SoftNavigation({
+      active: () => true,
+      shown: () => undefined,
+      loader: "",
+      leave: (url) => left.push(url),
+    });
+    pages["/loan.html"] = page("Loan", "<main>loan</main>");
+    expect(await strict.visit("https://bank.example/loan.html")).toBe(false);
+    strict.stop();
+    expect(left).toEqual(["https://bank.example/loan.html"]);
+    expect(document.querySelector("main")?.textContent).toBe("old");
+  });
+
+  it("moves the focus to the new page's main part", async () => {
+    pages["/loan.html"] = page("Loan", "<main>loan</main>");
+    await soft.visit("https://bank.example/loan.html");
+    expect(document.activeElement?.localName).toBe("main");
+  });
+
   it("falls back to a normal navigation for anything that is not a page of the site", async () => {
     pages["/paper"] = () => new Response("%PDF", { headers: { "Content-Type": "application/pdf" } });
+    pages["/elsewhere"] = () => new Response("", { headers: { ...HTML, "X-At": "https://other.example/" } });
     pages["/broken"] = () => Promise.reject(new TypeError("network"));
-    for (const path of ["/paper", "/missing", "/broken"])
+    for (const path of ["/paper", "/missing", "/elsewhere", "/broken"])
       expect(await soft.visit(`https://bank.example${path}`)).toBe(false);
-    expect(left.map((url) => new URL(url).pathname)).toEqual(["/paper", "/missing", "/broken"]);
+    expect(left.map((url) => new URL(url).pathname)).toEqual(["/paper", "/missing", "/elsewhere", "/broken"]);
     expect(document.querySelector("main")?.textContent).toBe("old");
   });
 
