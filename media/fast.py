@@ -49,8 +49,8 @@ class FastPlane(Plane):
         self._sock: socket.socket | None = None
         self._batch: Batch = None  # type: ignore[assignment]
         self._by_key: dict[Any, Path] = {}
-        self._key_of: dict[Address, Any] = {}
-        self._asked: dict[Address, bytes] = {}
+        # By address of a peer: its key, and which of our addresses it asked.
+        self._peers: dict[Address, tuple[Any, bytes]] = {}
         self._asking: tuple[Address, bytes] = (("", 0), b"")
         self._queued = 0
         self._copied = 0
@@ -76,15 +76,18 @@ class FastPlane(Plane):
         """From the address that was asked: a peer takes no answer from another one."""
         if self._sock is None:
             return
-        ours = self._asked.get(address) or (self._asking[1] if self._asking[0] == address else b"")
+        ours = self._asking[1] if self._asking[0] == address else self._asked(address)
         try:
             self._sock.sendmsg((data,), self._batch.ancillary(ours), 0, address)
         except OSError:
             self.drop("socket_error")
 
     def forget(self, address: Address) -> None:
-        self._asked.pop(address, None)
-        self._by_key.pop(self._key_of.pop(address, None), None)
+        if (peer := self._peers.pop(address, None)) is not None:
+            self._by_key.pop(peer[0], None)
+
+    def _asked(self, address: Address) -> bytes:
+        return self._peers[address][1] if address in self._peers else b""
 
     # --- the loop -------------------------------------------------------------------------------
 
@@ -232,10 +235,7 @@ class FastPlane(Plane):
 
     def _copy(self, slot: int, size: int) -> int:
         """The packet of a slot once more, in a slot of its own; sends first when there is none left."""
-        if self._copied == COPIES:
-            self._flush()
-        use = RECEIVED + self._copied
-        self._copied += 1
+        use = self._spare()
         view = self._batch.view
         at, to = slot * SLOT_BYTES, use * SLOT_BYTES
         view[to : to + size] = view[at : at + size]
@@ -253,14 +253,13 @@ class FastPlane(Plane):
             return False
         if path.target_of is not address:
             path.target_of = address
-            path.target = batch.target(address, self._asked.get(address, b""))
+            path.target = batch.target(address, self._asked(address))
         queued = self._queued
         words, at = batch.targets, 8 * queued
         words[at], words[at + 4], words[at + 5], _ = path.target
         batch.parts[2 * queued] = batch.bases[slot]
         batch.parts[2 * queued + 1] = batch.lengths[slot]
         self._queued = queued + 1
-        self.forwarded += 1
         if self._queued == SENT:
             self._flush()
         return True
@@ -279,11 +278,10 @@ class FastPlane(Plane):
         self._asking = (address, ours)
         self.mux.datagram(data, address)
         if (path := self.mux.path_at(address)) is not None:
-            key = self._batch.key(slot)
-            self._by_key[key], self._key_of[address] = path, key
-            if self._asked.get(address) != ours:
-                self._asked[address] = ours
+            if self._asked(address) != ours:
                 path.target_of = None
+            key = self._batch.key(slot)
+            self._by_key[key], self._peers[address] = path, (key, ours)
 
     def move(self, leg: Leg, path: Path, packet: bytes) -> None:
         """Media that came the plain way (an address just learned): in at the front of a spare slot."""

@@ -112,9 +112,6 @@ class Leg:
                 old.close()
         return True
 
-    def start_arrivals(self) -> None:
-        self.arrivals = Arrivals()
-
     def is_due_for_ticket(self, now_s: float, every_s: float) -> bool:
         return self.current is not None and now_s - self.ticket_made_s > every_s
 

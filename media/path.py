@@ -25,7 +25,7 @@ from signaling.protocol import PathId
 MAX_ADDRESSES = 4
 SILENT_S = 6.0
 HANDSHAKE_S = 10.0
-MAX_PACKETS_PER_S = 12_000
+MAX_PACKETS_PER_S = 4_000
 MAX_SSRCS = 8
 MOVED_AFTER_S = 0.15
 MAX_SEEN = 1_024  # three quarters of an hour of checks, one each 2.5 s; 150 bytes each

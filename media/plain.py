@@ -55,7 +55,7 @@ class PlainPlane(Plane):
         rtp.rewrite(rewritten, seq, timestamp, out.ssrc)
         if self._protect_and_send(path, bytes(rewritten)):
             out.sent(seq, timestamp, header.payload, now_s)
-            if out.kind != "audio":
+            if out.video:
                 out.keep(seq, bytes(rewritten))
 
     def _send_again(self, out: Out, binding: Binding, header: rtp.Header, packet: bytes) -> None:
@@ -77,7 +77,6 @@ class PlainPlane(Plane):
         if protected is None:
             return False
         path.send(protected)
-        self.forwarded += 1
         return True
 
 

@@ -10,10 +10,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import ClassVar
 
 from media import feedback as fb
 from media import rtp
+from media.congestion import Arrivals
 from media.guard import Kind
 from media.leg import Leg
 from media.path import MAX_SSRCS, Path
@@ -30,29 +33,29 @@ TONE_AFTER_CONNECT_S = 10.0
 SPEECH_LEVEL = 50
 
 
-class Plane:
+class Plane(ABC):
     """Route table of a node, and what does not depend on how a packet is moved."""
 
-    name = ""
+    name: ClassVar[str]
 
     def __init__(self, drop: Callable[[str], None]) -> None:
         self.drop = drop
         self.bound: Callable[[Path, int], None] = lambda path, ssrc: None
         self._legs: dict[LegId, Leg] = {}
+        self._members: dict[EngagementId, list[Leg]] = {}
         self._routes: dict[EngagementId, frozenset[Route]] = {}
         self._reporter = Reporter(drop, self.ask_key_frame)
-        self._conferences: set[EngagementId] = set()
         self._reporting: set[Leg] = set()
         self._loudest: dict[EngagementId, tuple[LegId, LegId]] = {}
         self.music = Track(None, "audio")
         self.interrupted: list[Out] = []
         self._voices: set[Track] = set()
-        self.forwarded = 0
 
     # --- the table ------------------------------------------------------------------------------
 
     def add_leg(self, leg: Leg) -> None:
         self._legs[leg.id] = leg
+        self._members.setdefault(leg.engagement, []).append(leg)
         for route in sorted(self._routes.get(leg.engagement, ())):
             if leg.id in (route.source, route.sink):
                 self._link(route)
@@ -63,12 +66,16 @@ class Plane:
         if leg is None:
             return
         self._reporting.discard(leg)
+        self._members[leg.engagement].remove(leg)
         for out in leg.outs.values():
             self._unlink(out)
         for track in leg.tracks.values():
             for out in list(track.outs):
                 self._unlink(out)
         self._settle(leg.engagement)
+        if not self._members[leg.engagement]:
+            del self._members[leg.engagement]
+            self._loudest.pop(leg.engagement, None)
 
     def set_routes(self, engagement: EngagementId, routes: tuple[Route, ...]) -> None:
         """Replace the engagement's whole table; a picture that goes live asks for a key frame."""
@@ -98,10 +105,10 @@ class Plane:
         self._unlink(out)
         out.track = track
         track.outs.append(out)
-        if route.kind == "audio":
-            self._voices.add(track)
-        if route.kind != "audio":
+        if out.video:
             self.ask_key_frame(track)
+        else:
+            self._voices.add(track)
 
     def _unlink(self, out: Out) -> None:
         if out.track is not None:
@@ -112,38 +119,20 @@ class Plane:
 
     def _settle(self, engagement: EngagementId) -> None:
         """Whose feedback passes through: senders with one receiver that sees nobody else."""
-        members = self.members(engagement)
-        if len(members) > 2:
-            self._conferences.add(engagement)
-        else:
-            self._conferences.discard(engagement)
-            self._loudest.pop(engagement, None)
-        for leg in members:
-            sinks = {out.sink for track in leg.tracks.values() if track.kind != "audio" for out in track.outs}
-            shown = len(sinks)
-            only = sinks.pop() if shown == 1 else None
-            if only is not None and any(
-                out.track is not None and out.track.leg is not leg
-                for out in only.outs.values()
-                if out.kind != "audio"
-            ):
-                only = None
-            leg.through = only
-            if only is not None or not shown:
+        for leg in self._members.get(engagement, ()):
+            sinks = {out.sink for track in leg.tracks.values() for out in track.outs if out.video}
+            leg.through = next((sink for sink in sinks if len(sinks) == 1 and _sees_only(sink, leg)), None)
+            if leg.through is not None or not sinks:
                 leg.arrivals = None
                 self._reporting.discard(leg)
             elif leg.arrivals is None:
-                leg.start_arrivals()
+                leg.arrivals = Arrivals()
                 self._reporting.add(leg)
-
-    def members(self, engagement: EngagementId) -> list[Leg]:
-        named = {leg for route in self._routes.get(engagement, ()) for leg in (route.source, route.sink)}
-        return [self._legs[leg] for leg in sorted(named) if leg in self._legs]
 
     def sink_connected(self, sink: Leg) -> None:
         """A path of the sink came up: whoever it sees must send a whole picture."""
         for out in sink.outs.values():
-            if out.kind != "audio" and out.track is not None:
+            if out.video and out.track is not None:
                 self.ask_key_frame(out.track)
 
     # --- media ----------------------------------------------------------------------------------
@@ -155,9 +144,9 @@ class Plane:
         else:
             self.move(leg, path, packet)
 
+    @abstractmethod
     def move(self, leg: Leg, path: Path, packet: bytes) -> None:
         """An engine's way of one packet."""
-        raise NotImplementedError
 
     def bind(self, leg: Leg, path: Path, header: rtp.Header) -> Binding | None:
         """The binding of a new SSRC; one per kind and path, so nobody can slip in another."""
@@ -234,9 +223,8 @@ class Plane:
             for out in track.outs
         ]
         changes = []
-        for engagement in self._conferences:
-            speaker = self._speaker(engagement, self.members(engagement), now_s)
-            if speaker is not None:
+        for engagement, members in self._members.items():
+            if len(members) > 2 and (speaker := self._speaker(engagement, members, now_s)) is not None:
                 changes.append((engagement, speaker))
         return changes
 
@@ -265,6 +253,11 @@ class Plane:
         is_new = candidate == loudest != told
         self._loudest[engagement] = (loudest, loudest if is_new else told)
         return loudest if is_new else None
+
+
+def _sees_only(sink: Leg, source: Leg) -> bool:
+    tracks = [out.track for out in sink.outs.values() if out.video and out.track is not None]
+    return all(track.leg is source for track in tracks)
 
 
 def _interrupted(track: Track, now_s: float) -> bool:

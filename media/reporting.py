@@ -69,7 +69,7 @@ class Reporter:
                 block.dlsr,
             )
             source.current.send_rtcp(fb.receiver_report(reporter(source), (told,)))
-            if out.kind != "audio" and source.through is None:
+            if out.video and source.through is None:
                 leg.limit_bps = loss_limit(leg.limit_bps, block.fraction)
                 limited = True
         if limited:
@@ -148,7 +148,7 @@ def _sender_report(path: Path, report: fb.SenderReport) -> None:
 def _pass_transport_cc(sink: Leg, body: bytes) -> None:
     for out in sink.outs.values():
         source = _source_leg(out)
-        if out.kind == "audio" or source is None or source.through is not sink or out.source is None:
+        if not out.video or source is None or source.through is not sink or out.source is None:
             continue
         if source.current is not None:
             source.current.send_rtcp(fb.transport_cc(reporter(source), out.source.ssrc, body))

@@ -35,7 +35,7 @@ RTX_OF: dict[int, int] = {VP8: VP8_RTX, H264: H264_RTX, SCREEN: SCREEN_RTX}
 RTX = frozenset(RTX_OF.values())
 CLOCK_HZ: dict[MediaKind, int] = {"audio": 48_000, "video": 90_000, "screen": 90_000}
 START_BITRATE_KBPS = 1_200
-MAX_SECTIONS, MAX_CANDIDATES, MAX_LINES = 8, 16, 600
+MAX_SECTIONS, MAX_CANDIDATES, MAX_LINES = 8, 16, 400
 HASHES = {"sha-256": 32, "sha-384": 48, "sha-512": 64}  # bytes of a digest
 
 _LINE = re.compile(r"^[a-z]=[^\x00-\x08\x0b\x0c\x0e-\x1f]*$")
@@ -52,7 +52,6 @@ class Section(Struct, frozen=True):
     slot: int
 
 
-FIRST_REVISION = 1  # sections of a path's first offer: the voice; the next one has all
 SECTIONS = tuple(Section(str(mid), kind, slot) for mid, (kind, slot) in enumerate(PLACES))
 
 
@@ -84,7 +83,7 @@ def offer(session: int, revision: int, transport: Transport, ssrcs: Mapping[str,
 
     Revision 0 has the voice alone: the less there is to set up, the sooner it is heard.
     """
-    sections = SECTIONS if revision else SECTIONS[:FIRST_REVISION]
+    sections = SECTIONS if revision else SECTIONS[:1]
     lines = [
         "v=0",
         f"o=- {session} {revision + 1} IN IP4 127.0.0.1",

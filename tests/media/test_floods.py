@@ -82,7 +82,7 @@ async def test_a_flood_of_garbage_fills_no_memory_and_ends_no_call(
 async def test_a_peer_that_floods_is_cut_at_its_budget_and_the_others_are_not(
     node: MediaNode, heard: Heard, other: Client, faults: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From its own address and without the keys; the budget (12,000 a second) is made small for the test."""
+    """From its own address and without the keys; the budget (4,000 a second) is made small for the test."""
     monkeypatch.setattr("media.path.MAX_PACKETS_PER_S", 300)
     victim = Victim(node, A)
     await victim.reach("call")
