@@ -149,7 +149,9 @@ _MAKERS: dict[type[p.Command], Callable[[Translator, Any], Any]] = {
     p.CallAnswer: lambda t, c: t._answer(c),
     p.PageVisit: lambda t, c: t._plain(ev.PageVisited, page=t._box.seal(c.page)),
     p.PageLeave: lambda t, c: t._plain(ev.ParticipantAway, reason="changing_page"),
-    p.EngagementLeave: lambda t, c: t._counted(c, ev.VisitorLeft),
+    p.EngagementLeave: lambda t, c: t._counted(
+        c, ev.VisitorLeft if t._session.role == "visitor" else ev.ColleagueLeft
+    ),
     p.EngagementEnd: lambda t, c: t._counted(c, ev.AgentEnded),
     p.EngagementWrapUp: lambda t, c: t._wrap_up(c),
 }

@@ -39,7 +39,7 @@ from server.records.store import Store
 from server.records.visitors import Visitors
 from server.render import Names
 from server.sealing import Sealer
-from server.service import Service
+from server.service import Records, Service
 from server.telemetry import Metrics
 from server.timers import SystemClock
 from signaling.actors import engagement_actor
@@ -105,7 +105,7 @@ async def run_node(config: Config) -> AsyncIterator[Node]:
             outlets = Outlets()
             names = Names({agent.id: agent.name for agent in agents.all()})
             effects = Effects(hub, tasks, outlets, names, media)
-            service = Service(hub, backend.log, sealer, effects, outlets, (files, agents.find))
+            service = Service(hub, backend.log, sealer, effects, outlets, Records(files, agents.find))
             media.relay_only = lambda engagement: _relay_only(hub, sites, engagement)
             media.listener = Bystander(service) if config.bench_token else service
             metrics = Metrics()

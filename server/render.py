@@ -68,6 +68,7 @@ def view(state: Engagement, box: Box, names: Names, role: RoleName) -> Engagemen
         participants=[participant(state, p, box, names, role) for p in shown],
         call=call(state, role),
         marks=[MarkView(p.id, p.delivered, p.read) for p in shown],
+        agent=state.agent,
         page=None if for_visitor else box.open(state.page, Page),
         wrap_up_due_ms=0 if for_visitor else state.timers.get("wrap_up", 0),
     )

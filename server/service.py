@@ -12,6 +12,8 @@ import weakref
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
+from msgspec import Struct
+
 from server import render
 from server.backend import IndexQuery, Log
 from server.commands import Files, Translator, engagement_id, mint
@@ -28,10 +30,16 @@ from signaling.errors import InvalidCursor, NotFound
 from signaling.state import Engagement
 
 T = TypeVar("T")
-Directory = Callable[[p.SiteId, str], Awaitable[p.ParticipantId | None]]
 OPEN_PHASES: tuple[p.PhaseName, ...] = ("open", "queued", "offered", "active")
 AGENT_PHASES: tuple[p.PhaseName, ...] = ("active", "wrap_up")
 TIMELINE_PAGE = 100
+
+
+class Records(Struct, frozen=True):
+    """What the service looks up outside of engagements. find_agent: site, login -> id or None."""
+
+    files: Files
+    find_agent: Callable[[p.SiteId, str], Awaitable[p.ParticipantId | None]]
 
 
 class Service:
@@ -44,14 +52,14 @@ class Service:
         sealer: Sealer,
         effects: Effects,
         outlets: Outlets,
-        records: tuple[Files, Directory],
+        records: Records,
     ) -> None:
         self._hub = hub
         self._log = log
         self._sealer = sealer
         self._effects = effects
         self._outlets = outlets
-        self._files, self._directory = records
+        self._records = records
         self._followed: dict[int, set[p.ActorId]] = {}
         self._opening: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self._policies: dict[str, ev.Policy] = {}
@@ -241,7 +249,7 @@ class Service:
         actor = engagement_actor(engagement)
         file = None
         if isinstance(command, p.ChatSend) and command.file is not None:
-            file = await self._files.info(p.FileId(command.file), session)
+            file = await self._records.files.info(p.FileId(command.file), session)
         box = await self._sealer.box(engagement)
         if box.erased:
             raise NotFound(engagement)
@@ -253,7 +261,7 @@ class Service:
         media = isinstance(command, p.CallOpenPath | p.CallAnswer)
         posted = await self._hub.post(actor, event, wait_effects=media)
         if file is not None:
-            await self._files.share(file.id, engagement)
+            await self._records.files.share(file.id, engagement)
         return p.Ack(
             seq=posted.seq,
             engagement=engagement,
@@ -264,7 +272,7 @@ class Service:
 
     async def _colleague(self, session: Session, login: str) -> p.ParticipantId:
         """Raises: NotFound when nobody at this site has the login."""
-        found = await self._directory(session.site, login)
+        found = await self._records.find_agent(session.site, login)
         if found is None or found == session.participant:
             raise NotFound("no such colleague", code="no_such_agent")
         return found

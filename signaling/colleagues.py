@@ -9,7 +9,7 @@ from __future__ import annotations
 from signaling import calls
 from signaling.effects import Farewell, ShowInvitation, Welcome
 from signaling.errors import InvalidTransition, NotFound, NotPermitted
-from signaling.events import CallHungUp, ColleagueInvited, ColleagueJoined
+from signaling.events import CallHungUp, ColleagueInvited, ColleagueJoined, ColleagueLeft
 from signaling.protocol import LegMode, ParticipantId
 from signaling.roles import SUPERVISORS
 from signaling.state import Call, Participant, Work
@@ -54,6 +54,13 @@ def hung_up(work: Work, event: CallHungUp) -> None:
     calls.hung_up(work, event)
     if colleague:
         left(work, event.by)
+
+
+def gone(work: Work, event: ColleagueLeft) -> None:
+    """Raises: NotPermitted for the agent whose engagement it is; it ends it."""
+    if not work.state.is_colleague(event.by):
+        raise NotPermitted("only a colleague leaves the others")
+    left(work, event.by)
 
 
 def left(work: Work, participant: ParticipantId) -> None:

@@ -182,6 +182,10 @@ class VisitorLeft(CommandEvent, tag="visitor_left", frozen=True):
     pass
 
 
+class ColleagueLeft(CommandEvent, tag="colleague_left", frozen=True):
+    pass
+
+
 class AgentEnded(CommandEvent, tag="agent_ended", frozen=True):
     pass
 
@@ -289,6 +293,7 @@ EngagementEvent = (
     | LegModeSet
     | ColleagueInvited
     | ColleagueJoined
+    | ColleagueLeft
     | CallHeld
     | CallResumed
     | CallHungUp

@@ -211,9 +211,9 @@ class EngagementJoin(Command, tag="engagement.join", frozen=True):
 
 
 class EngagementLeave(Command, tag="engagement.leave", frozen=True):
-    """The visitor ends the engagement."""
+    """The visitor ends the engagement; a colleague leaves it to the others."""
 
-    roles: ClassVar[frozenset[str]] = _VISITOR
+    roles: ClassVar[frozenset[str]] = _BOTH
     counter: Counter
     engagement: Id
 

@@ -81,7 +81,10 @@ class MarkView(Struct, frozen=True):
 
 
 class EngagementView(Struct, frozen=True):
-    """Everything but the timeline. Replaced whole on every change, so no client can drift."""
+    """Everything but the timeline. Replaced whole on every change, so no client can drift.
+
+    agent: whose engagement it is; other agents among the participants are colleagues.
+    """
 
     id: EngagementId
     site: SiteId
@@ -94,6 +97,7 @@ class EngagementView(Struct, frozen=True):
     participants: list[ParticipantView]
     call: CallView
     marks: list[MarkView]
+    agent: ParticipantId | None = None
     page: Page | None = None
     wrap_up_due_ms: int = 0
 

@@ -19,7 +19,7 @@ from server.node import _task_group
 from server.presence import Outlets
 from server.render import Names
 from server.sealing import Sealer
-from server.service import Service
+from server.service import Records, Service
 from server.sessions import Session
 from signaling import protocol as p
 from signaling.actors import engagement_actor, routing_actor
@@ -143,7 +143,7 @@ async def core(directory: Path, clock: FakeClock) -> AsyncIterator[Core]:
         outlets = Outlets()
         effects = Effects(hub, tasks, outlets, Names({}), media)
         sealer = Sealer(directory / "keys", backend.log)
-        service = Service(hub, log, sealer, effects, outlets, (NoFiles(), nobody))
+        service = Service(hub, log, sealer, effects, outlets, Records(NoFiles(), nobody))
         media.listener = service
         await service.start(SITES)
         yield Core(hub, log, service, clock)

@@ -14,7 +14,7 @@ from signaling.errors import InvalidTransition, LimitExceeded, NotFound, NotPerm
 from signaling.protocol import DeviceId, LegId, LegMode, ParticipantId, RoleName
 from signaling.roles import routes, slot_of
 from signaling.state import Call, Leg, Participant, Phase
-from tests.signaling.test_engagement import in_call
+from tests.signaling.test_engagement import active, in_call
 from tests.signaling.world import SITE, World, replay
 
 V, A, C, S = (ParticipantId(name) for name in ("v_1", "a_1", "a_2", "a_3"))
@@ -111,6 +111,16 @@ def test_an_invited_colleague_comes_in_as_invited_and_leaves_by_hanging_up(world
     state = world.states[actor]
     assert C not in state.participants and len(state.legs) == 2 and state.call is Call.CONNECTED
     assert replay(actor, world.log[actor]) == state
+
+
+def test_a_colleague_leaves_also_without_a_call_and_the_agent_cannot(world: World) -> None:
+    actor, agent = active(world)
+    world.command(actor, agent, 5, ev.ColleagueInvited, agent=C, mode="talk")
+    come_in(world, actor, C, 1)
+    world.command(actor, C, 2, ev.ColleagueLeft)
+    assert set(world.states[actor].participants) == {V, agent}
+    with pytest.raises(NotPermitted):
+        world.command(actor, agent, 6, ev.ColleagueLeft)
 
 
 def test_a_supervisor_comes_uninvited_and_chooses_whom_it_talks_to(world: World) -> None:

@@ -81,7 +81,11 @@ export class CallLeg {
   /** One per remote audio track: browsers differ in what they do with several in one element. */
   private readonly speakers = new Map<MediaStreamTrack, Speaker>();
   private speakerId = "";
-  private readonly pictures = new Map<string, { place: Place; track: MediaStreamTrack }>();
+  /** Pictures that arrive, by the way they take. */
+  private readonly pictures = {
+    path: new Map<Place, MediaStreamTrack>(),
+    direct: new Map<Place, MediaStreamTrack>(),
+  };
   private readonly direct: DirectLink;
   private iceServers: IceServer[] = [];
   private ticket: PathOffer | null = null;
@@ -327,7 +331,7 @@ export class CallLeg {
   private receive(from: Path | "direct", track: MediaStreamTrack, place: Place): void {
     if (from !== "direct" && from !== this.path) return;
     if (track.kind === "video") {
-      this.pictures.set(`${from === "direct" ? "direct" : "path"} ${place}`, { place, track });
+      this.pictures[from === "direct" ? "direct" : "path"].set(place, track);
       this.set({ pictures: this.shownPictures() });
       return;
     }
@@ -356,8 +360,8 @@ export class CallLeg {
       speaker.srcObject = null;
       this.speakers.delete(track);
     }
-    for (const [key, { track }] of this.pictures) {
-      if (all || track.readyState !== "live") this.pictures.delete(key);
+    for (const way of [this.pictures.path, this.pictures.direct]) {
+      for (const [place, track] of way) if (all || track.readyState !== "live") way.delete(place);
     }
     this.set({ pictures: this.shownPictures() });
   }
@@ -365,13 +369,9 @@ export class CallLeg {
   /** The same stream object while its track is the same, so that nothing flickers. */
   private shownPictures(): Partial<Record<Place, MediaStream>> {
     const shown: Partial<Record<Place, MediaStream>> = {};
-    for (const from of ["path", "direct"] as const) {
-      if (from === "direct" && !this.direct.up) continue;
-      for (const [key, { place, track }] of this.pictures) {
-        if (!key.startsWith(from)) continue;
-        const before = this.state.pictures[place];
-        shown[place] = before?.getTracks()[0] === track ? before : new MediaStream([track]);
-      }
+    const tracks = new Map([...this.pictures.path, ...(this.direct.up ? this.pictures.direct : [])]);
+    for (const [place, track] of tracks) {
+      shown[place] = streamOf(track, this.state.pictures[place] ?? null) ?? undefined;
     }
     return shown;
   }

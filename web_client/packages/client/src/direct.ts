@@ -7,6 +7,7 @@
  * Source: RFC 8829; W3C WebRTC 1.0; docs/architecture.md, "Direct calls".
  */
 import type { CallSignalDirect, IceServer } from "@talknow/protocol";
+import { type Levels, levelsOf } from "./levels.ts";
 import { iceServers, type PeerFactory } from "./path.ts";
 import { type Kind, PLACES, type Place, SEND_MID } from "./places.ts";
 
@@ -87,16 +88,8 @@ export class DirectLink {
     }
   }
 
-  /** Loudness now, 0 to 1, of both sides. */
-  async levels(): Promise<{ mine: number; theirs: number }> {
-    const levels = { mine: 0, theirs: 0 };
-    const report = await this.peer?.getStats();
-    report?.forEach((entry: { type: string; kind?: string; audioLevel?: number }) => {
-      if (entry.kind !== "audio") return;
-      if (entry.type === "media-source") levels.mine = Math.max(levels.mine, entry.audioLevel ?? 0);
-      if (entry.type === "inbound-rtp") levels.theirs = Math.max(levels.theirs, entry.audioLevel ?? 0);
-    });
-    return levels;
+  levels(): Promise<Levels> {
+    return levelsOf(this.peer);
   }
 
   private async offer(): Promise<void> {

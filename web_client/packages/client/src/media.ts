@@ -5,6 +5,7 @@
  * person. Refusal is a state, never an exception. Source: W3C Media Capture, getUserMedia() errors.
  */
 import type { Kind } from "./places.ts";
+import { VOICE } from "./voice.ts";
 
 export type DeviceState = "off" | "asking" | "on" | "denied" | "missing" | "busy";
 export type Devices = Pick<MediaDevices, "getUserMedia"> & Partial<Pick<MediaDevices, "getDisplayMedia">>;
@@ -15,12 +16,6 @@ function refusal(error: unknown): DeviceState {
   return name === "NotFoundError" || name === "OverconstrainedError" ? "missing" : "busy";
 }
 
-/** The loader asks for it before this code is there: the same words in widget/src/loader.ts. */
-const VOICE: MediaTrackConstraints = {
-  echoCancellation: true,
-  noiseSuppression: true,
-  autoGainControl: true,
-};
 const WANTED: Record<"audio" | "video", MediaTrackConstraints> = {
   audio: VOICE,
   video: { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 24, max: 30 } },

@@ -5,6 +5,7 @@
  * Source: RFC 8829; W3C WebRTC 1.0; the measurements behind 'answer first, attach tracks later'.
  */
 import type { IceServer, PathOffer } from "@talknow/protocol";
+import { type Levels, levelsOf } from "./levels.ts";
 import { type Kind, PLACES, type Place, SEND_MID } from "./places.ts";
 
 export type PeerFactory = (config: RTCConfiguration) => RTCPeerConnection;
@@ -84,17 +85,8 @@ export class Path {
     }
   }
 
-  /** Loudness now, 0 to 1, from the statistics: needs no audio graph and no gesture. */
-  async levels(): Promise<{ mine: number; theirs: number }> {
-    const levels = { mine: 0, theirs: 0 };
-    if (this.closed) return levels;
-    const report = await this.peer.getStats();
-    report.forEach((entry: { type: string; kind?: string; audioLevel?: number }) => {
-      if (entry.kind !== "audio") return;
-      if (entry.type === "media-source") levels.mine = Math.max(levels.mine, entry.audioLevel ?? 0);
-      if (entry.type === "inbound-rtp") levels.theirs = Math.max(levels.theirs, entry.audioLevel ?? 0);
-    });
-    return levels;
+  levels(): Promise<Levels> {
+    return levelsOf(this.closed ? null : this.peer);
   }
 
   private sends(kind: Kind): RTCRtpTransceiver | undefined {

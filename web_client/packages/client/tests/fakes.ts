@@ -174,6 +174,7 @@ export function viewOf(change: Partial<EngagementView> = {}): EngagementView {
       direct: false,
     },
     marks: [],
+    agent: null,
     page: null,
     wrap_up_due_ms: 0,
     ...change,

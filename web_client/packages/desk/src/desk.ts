@@ -16,7 +16,7 @@ import {
   type Store,
   TalkError,
 } from "@talknow/client";
-import type { AgentChanged, AgentInfo, EngagementInvited } from "@talknow/protocol";
+import type { AgentChanged, AgentInfo, EngagementInvited, EngagementView } from "@talknow/protocol";
 import { Alerts } from "./alerts.ts";
 import { callText } from "./callstate.ts";
 import { Kept, type WrapUp } from "./kept.ts";
@@ -251,8 +251,10 @@ export class Desk {
     this.notify();
   }
 
-  end(engagement: string): void {
-    this.attempt(this.connection?.send("engagement.end", { engagement }));
+  /** The agent ends its engagement; a colleague only leaves it. */
+  end({ id: engagement, agent }: EngagementView): void {
+    const ends = agent === this.me ? "engagement.end" : "engagement.leave";
+    this.attempt(this.connection?.send(ends, { engagement }));
   }
 
   /** After-work is done: what was chosen and noted is kept, the place is free. */

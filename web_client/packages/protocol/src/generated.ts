@@ -318,7 +318,7 @@ export interface EngagementJoin {
   mode?: "barge" | "consult" | "hold" | "monitor" | "talk" | "whisper" | null;
 }
 
-/** The visitor ends the engagement. */
+/** The visitor ends the engagement; a colleague leaves it to the others. */
 export interface EngagementLeave {
   counter: number;
   engagement: string;
@@ -346,7 +346,9 @@ export interface EngagementSync {
   after_seq?: number;
 }
 
-/** Everything but the timeline. Replaced whole on every change, so no client can drift. */
+/** Everything but the timeline. Replaced whole on every change, so no client can drift.
+ * 
+ * agent: whose engagement it is; other agents among the participants are colleagues. */
 export interface EngagementView {
   id: string;
   site: string;
@@ -359,6 +361,7 @@ export interface EngagementView {
   participants: ParticipantView[];
   call: CallView;
   marks: MarkView[];
+  agent: string | null;
   page: Page | null;
   wrap_up_due_ms: number;
 }

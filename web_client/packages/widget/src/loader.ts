@@ -4,6 +4,7 @@
  * It must stay below 5 kB, set no global but `TalkNow`, and never throw into the page. During a call the
  * call code is fetched before anything else. Source: docs/embed.md.
  */
+import { VOICE } from "@talknow/client/voice";
 import type { Settings, Widget } from "./settings.ts";
 
 declare const __WIDGET__: readonly string[];
@@ -116,10 +117,9 @@ function inCall(): boolean {
   }
 }
 
-/** Opening it takes longest: it is asked for before the code that uses it is there (client/src/media.ts). */
+/** Opening it takes longest: it is asked for before the code that uses it is there */
 function microphone(): Promise<MediaStream> | undefined {
-  const audio = { echoCancellation: true, noiseSuppression: true, autoGainControl: true };
-  const early = navigator.mediaDevices?.getUserMedia({ audio });
+  const early = navigator.mediaDevices?.getUserMedia({ audio: VOICE });
   early?.catch(() => undefined);
   return early;
 }

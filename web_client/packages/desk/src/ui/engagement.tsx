@@ -67,8 +67,8 @@ function Head(props: Shown & { details: boolean; onDetails: () => void }) {
           <Icon name="info" />
         </button>
         {view.phase === "active" && (
-          <button type="button" class="button small quiet" onClick={() => desk.end(view.id)}>
-            End
+          <button type="button" class="button small quiet" onClick={() => desk.end(view)}>
+            {view.agent === desk.me ? "End" : "Leave"}
           </button>
         )}
       </div>
