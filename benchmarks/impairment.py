@@ -115,12 +115,18 @@ def _values(counts: Counts) -> tuple[int, ...]:
     return tuple(msgspec.structs.astuple(counts))
 
 
-class Link:
-    """One direction. `profile` and `is_cut` (a cut by hand) may be changed at any time."""
+class Setting(Struct):
+    """What is wrong just now; may be changed at any time. cut: by hand, until it is mended."""
 
-    def __init__(self, profile: Profile | None = None, seed: int | str = 0) -> None:
-        self.profile = profile or Profile()
-        self.is_cut = False
+    profile: Profile = Profile()
+    cut: bool = False
+
+
+class Link:
+    """One direction of one line; several may share a setting."""
+
+    def __init__(self, setting: Setting, seed: int | str = 0) -> None:
+        self.setting = setting
         self.counts = Counts()
         self._loss, self._jitter, self._reorder, self._duplicate = (
             random.Random(f"{seed}/{name}") for name in ("loss", "jitter", "reorder", "duplicate")
@@ -136,7 +142,7 @@ class Link:
 
         now_s: never less than at the call before.
         """
-        counts, profile = self.counts, self.profile
+        counts, profile = self.counts, self.setting.profile
         counts.packets += 1
         counts.bytes += size
         lost, jitter = self._draw_loss(), self._jitter.random()
@@ -166,29 +172,29 @@ class Link:
         self.counts.packets += 1
         self.counts.bytes += size
         self.counts.delivered += 1
-        through_s = self._transmit(now_s, size) if self.profile.bandwidth_bps else now_s
-        late_s = self.profile.delay_s + self._jitter.random() * self.profile.jitter_s
+        through_s = self._transmit(now_s, size) if self.setting.profile.bandwidth_bps else now_s
+        late_s = self.setting.profile.delay_s + self._jitter.random() * self.setting.profile.jitter_s
         self._last_s = max(self._last_s, through_s + late_s)
         return self._last_s
 
     def cut_until(self, now_s: float) -> float | None:
         """When the cut of this moment ends (inf: when somebody says so); None while the link is whole."""
-        if self.is_cut:
+        if self.setting.cut:
             return math.inf
-        return max((end for begin, end in self.profile.cuts if begin <= now_s < end), default=None)
+        return max((end for begin, end in self.setting.profile.cuts if begin <= now_s < end), default=None)
 
     def _draw_loss(self) -> bool:
         chance, turn = self._loss.random(), self._loss.random()
-        bursts = self.profile.bursts
+        bursts = self.setting.profile.bursts
         if bursts is None:
-            return chance < self.profile.loss
+            return chance < self.setting.profile.loss
         if turn < (bursts.leave if self._bad else bursts.enter):
             self._bad = not self._bad
         return chance < (bursts.loss_bad if self._bad else bursts.loss_good)
 
     def _bottleneck(self, now_s: float, size: int) -> float | None:
         """When the packet has left the bottleneck; None when its queue is full (drop-tail)."""
-        profile = self.profile
+        profile = self.setting.profile
         if not profile.bandwidth_bps:
             self._backlog_bytes = 0.0
             return now_s
@@ -200,18 +206,18 @@ class Link:
 
     def _transmit(self, now_s: float, size: int) -> float:
         self._backlog_bytes = self._drain(now_s) + size
-        return now_s + self._backlog_bytes * 8 / self.profile.bandwidth_bps
+        return now_s + self._backlog_bytes * 8 / self.setting.profile.bandwidth_bps
 
     def _drain(self, now_s: float) -> float:
-        gone = (now_s - self._backlog_at_s) * self.profile.bandwidth_bps / 8
+        gone = (now_s - self._backlog_at_s) * self.setting.profile.bandwidth_bps / 8
         self._backlog_bytes = max(0.0, self._backlog_bytes - gone)
         self._backlog_at_s = now_s
         return self._backlog_bytes
 
     def _in_order(self, out_s: float, *, held: bool) -> float:
         if held:
-            out_s += self.profile.reorder_s
-        elif not self.profile.jitter_reorders:
+            out_s += self.setting.profile.reorder_s
+        elif not self.setting.profile.jitter_reorders:
             out_s = self._last_s = max(out_s, self._last_s)
         if out_s < self._latest_s:
             self.counts.reordered += 1

@@ -28,7 +28,7 @@ from media.sdp import OPUS
 
 CHECK_EVERY_S = 2.0
 RETRY_S = 0.05
-_IDENTITY = Identity()
+IDENTITY = Identity()
 _OPEN: weakref.WeakSet[PeerPath] = weakref.WeakSet()
 
 
@@ -53,7 +53,7 @@ class PeerPath(asyncio.DatagramProtocol):
         self._checked = False
         self.rtcp: list[bytes] = []
         self.refused = 0
-        self.dtls = Dtls(_IDENTITY, client=False, send=self._send)
+        self.dtls = Dtls(IDENTITY, client=False, send=self._send)
         self.connected: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.answer_sdp = answer(offer_sdp, self._ufrag, self._password)
 
@@ -186,7 +186,7 @@ class Voice:
 
 def answer(offer_sdp: str, ufrag: str, password: str) -> str:
     """The answer a client gives: every section accepted, we are the DTLS server."""
-    fingerprint = _IDENTITY.fingerprint
+    fingerprint = IDENTITY.fingerprint
     lines = ["v=0", "o=- 1 1 IN IP4 127.0.0.1", "s=-", "t=0 0", ""]
     offered = re.findall(r"^m=(audio|video) \d \S+ ([\d ]+)\r$", offer_sdp, re.M)
     lines[-1] = "a=group:BUNDLE " + " ".join(map(str, range(len(offered))))

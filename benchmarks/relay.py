@@ -4,7 +4,7 @@ Each client address has a line of its own in each direction (as each customer ha
 their own) and a socket of its own towards the target, so that the target sees as many sources as there
 are clients; `rebind` swaps those sockets for new ones, as a NAT does that has forgotten (RFC 4787).
 Everything happens in socket callbacks and one timer per line; nothing here knows what a packet means.
-`UdpRelay` lives in a running loop; `BackgroundRelay` is the same on a thread, for callers without one.
+`UdpRelay` lives in a running loop; `background_relay.py` is the same on a thread.
 """
 
 from __future__ import annotations
@@ -13,15 +13,12 @@ import asyncio
 import contextlib
 import heapq
 import socket
-import threading
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self
 
-from benchmarks.impairment import Counts, Link, Profile
+from benchmarks.impairment import Counts, Link, Profile, Setting
 
 Address = tuple[str, int]
-T = TypeVar("T")
 
 IP_AND_UDP_BYTES = 28
 MAX_DATAGRAM_BYTES = 65_535
@@ -34,37 +31,15 @@ LOOPBACK = "127.0.0.1"
 
 
 class Direction:
-    """What all lines of one direction share; `profile` and `cut` may be set at any time."""
+    """All lines of one direction: what is wrong with them (`setting`) and what became of their packets."""
 
     def __init__(self, name: str, profile: Profile | None, seed: int) -> None:
+        self.setting = Setting(profile or Profile())
         self._name = name
-        self._profile = profile or Profile()
-        self._cut = False
         self._seed = seed
         self._made = 0
         self._links: list[Link] = []
         self._before = Counts()
-
-    @property
-    def profile(self) -> Profile:
-        return self._profile
-
-    @profile.setter
-    def profile(self, profile: Profile) -> None:
-        self._profile = profile
-        for link in self._links:
-            link.profile = profile
-
-    @property
-    def cut(self) -> bool:
-        """Cut by hand: nothing passes until it is set to False."""
-        return self._cut
-
-    @cut.setter
-    def cut(self, cut: bool) -> None:
-        self._cut = cut
-        for link in self._links:
-            link.is_cut = cut
 
     @property
     def counts(self) -> Counts:
@@ -73,8 +48,7 @@ class Direction:
 
     def link(self) -> Link:
         """The next line's link; its fate depends on the seed and on how many there were before."""
-        link = Link(self._profile, f"{self._seed}/{self._name}/{self._made}")
-        link.is_cut = self._cut
+        link = Link(self.setting, f"{self._seed}/{self._name}/{self._made}")
         self._made += 1
         self._links.append(link)
         return link
@@ -82,6 +56,27 @@ class Direction:
     def forget(self, link: Link) -> None:
         self._links.remove(link)
         self._before += link.counts
+
+
+class Relay:
+    """What UDP and TCP have in common. up: client to target; listen: where clients send to."""
+
+    def __init__(
+        self,
+        target: Address,
+        *,
+        up: Profile | None = None,
+        down: Profile | None = None,
+        seed: int = 0,
+        listen: Address = (LOOPBACK, 0),
+    ) -> None:
+        self.target = target
+        self.up = Direction(f"{self.prefix}up", up, seed)
+        self.down = Direction(f"{self.prefix}down", down, seed)
+        self._listen = listen
+        self._began_s = 0.0
+
+    prefix = ""
 
 
 class Line:
@@ -178,29 +173,18 @@ class _Client:
             self.down.push(data)
 
 
-class UdpRelay:
+class UdpRelay(Relay):
     """`async with UdpRelay(target) as relay`: send to `relay.port` what is meant for `target`.
 
-    up: client to target; down: target to client. Raises: OSError when the port is taken.
+    Raises: OSError when the port is taken.
     """
 
-    def __init__(
-        self,
-        target: Address,
-        *,
-        up: Profile | None = None,
-        down: Profile | None = None,
-        seed: int = 0,
-        listen: Address = (LOOPBACK, 0),
-    ) -> None:
-        self.target = target
-        self.up = Direction("up", up, seed)
-        self.down = Direction("down", down, seed)
+    def __init__(self, target: Address, **settings: Any) -> None:
+        """settings: as Relay."""
+        super().__init__(target, **settings)
         self.rebindings = 0
-        self._listen = listen
         self._clients: dict[Address, _Client] = {}
         self._socket: socket.socket | None = None
-        self._began_s = 0.0
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
@@ -274,83 +258,3 @@ def _datagram_socket(host: str) -> socket.socket:
         sock.setsockopt(socket.SOL_SOCKET, option, BUFFER_BYTES)
     sock.setblocking(False)
     return sock
-
-
-class BackgroundRelay:
-    """`with BackgroundRelay(target) as relay`: a UdpRelay on its own thread, for callers without a loop."""
-
-    def __init__(
-        self,
-        target: Address,
-        *,
-        up: Profile | None = None,
-        down: Profile | None = None,
-        seed: int = 0,
-        listen: Address = (LOOPBACK, 0),
-    ) -> None:
-        self._relay = UdpRelay(target, up=up, down=down, seed=seed, listen=listen)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="relay", daemon=True)
-        self.port = 0
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        try:
-            asyncio.run_coroutine_threadsafe(self._relay.__aenter__(), self._loop).result(5)
-        except BaseException:
-            self._end()
-            raise
-        self.port = self._relay.port
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            asyncio.run_coroutine_threadsafe(self._relay.__aexit__(), self._loop).result(5)
-        finally:
-            self._end()
-
-    def _end(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(5)
-        self._loop.close()
-
-    def _call(self, change: Callable[[], T]) -> T:
-        async def run() -> T:
-            return change()
-
-        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(5)
-
-    def impair(
-        self, both: Profile | None = None, *, up: Profile | None = None, down: Profile | None = None
-    ) -> None:
-        """Set what is wrong from now on; a direction that is not named stays as it was."""
-
-        def change() -> None:
-            self._relay.up.profile = up or both or self._relay.up.profile
-            self._relay.down.profile = down or both or self._relay.down.profile
-
-        self._call(change)
-
-    def cut(self, *, up: bool = True, down: bool = True) -> None:
-        """Cut (True) or mend (False) each direction by hand."""
-
-        def change() -> None:
-            self._relay.up.cut, self._relay.down.cut = up, down
-
-        self._call(change)
-
-    def mend(self) -> None:
-        self.cut(up=False, down=False)
-
-    def rebind(self, client: Address | None = None) -> None:
-        self._call(lambda: self._relay.rebind(client))
-
-    @property
-    def clients(self) -> tuple[Address, ...]:
-        return self._call(lambda: self._relay.clients)
-
-    def counts(self) -> tuple[Counts, Counts]:
-        """What passed and what did not so far: up, down."""
-        return self._call(lambda: (self._relay.up.counts, self._relay.down.counts))

@@ -12,10 +12,10 @@ import contextlib
 import socket
 import struct
 from collections import deque
-from typing import Self
+from typing import Any, Self
 
-from benchmarks.impairment import Link, Profile
-from benchmarks.relay import LOOPBACK, Address, Direction
+from benchmarks.impairment import Link
+from benchmarks.relay import Address, Relay
 
 CHUNK_BYTES = 4_096
 MAX_WAITING = 256
@@ -23,27 +23,18 @@ CONNECT_S = 10.0
 CUT_LOOK_S = 0.1
 
 
-class TcpRelay:
+class TcpRelay(Relay):
     """`async with TcpRelay(target) as relay`: connect to `relay.port` instead of `target`.
 
     Raises: OSError when the port is taken.
     """
 
-    def __init__(
-        self,
-        target: Address,
-        *,
-        up: Profile | None = None,
-        down: Profile | None = None,
-        seed: int = 0,
-        listen: Address = (LOOPBACK, 0),
-    ) -> None:
-        self.target = target
-        self.up = Direction("tcp-up", up, seed)
-        self.down = Direction("tcp-down", down, seed)
+    prefix = "tcp-"
+
+    def __init__(self, target: Address, **settings: Any) -> None:
+        """settings: as Relay."""
+        super().__init__(target, **settings)
         self.resets = False
-        self._listen = listen
-        self._began_s = 0.0
         self._server: asyncio.Server | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._open: dict[asyncio.Task[None], asyncio.StreamWriter] = {}

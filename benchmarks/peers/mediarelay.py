@@ -19,7 +19,7 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.contrib.media import MediaRelay
 
 from benchmarks import accounting
-from benchmarks.peers.janus import FullIcePath, own_address
+from benchmarks.peers.full_ice import FullIcePath, own_address
 from benchmarks.peers.servers import CONNECT_S, ROOT, Leg, Process
 
 

@@ -42,6 +42,10 @@ SECURITY_HEADERS = {
 }
 
 
+CLIENT_GONE = 499
+"""Status that nobody reads: the connection is closed already."""
+
+
 def problem(error: e.TalkError) -> web.Response:
     code = error.wire_code
     status = STATUS.get(code, 502 if isinstance(error, e.MediaError) else 400)
@@ -69,11 +73,16 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
         return web.Response(
             body=encode_body(body), status=error.status, content_type="application/problem+json"
         )
-    except ConnectionError:
-        raise
-    except Exception:
+    except Exception as error:
+        if isinstance(error, ConnectionError) and gone(request):
+            return web.Response(status=CLIENT_GONE)
         logger.exception("request failed", extra={"code": request.match_info.route.name or ""})
         return problem(e.TalkError())
+
+
+def gone(request: web.Request) -> bool:
+    """Whether the browser has left in the middle of its request: nobody to answer, and no fault of ours."""
+    return request.transport is None or request.transport.is_closing()
 
 
 @web.middleware

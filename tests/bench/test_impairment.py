@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from benchmarks.impairment import Bursts, Counts, Link, Profile
+from benchmarks.impairment import Bursts, Counts, Link, Profile, Setting
 
 N = 20_000
 EVERY_S = 0.02
@@ -15,7 +15,7 @@ EVERY_S = 0.02
 
 def run(profile: Profile, *, n: int = N, size: int = 100, seed: int = 7) -> tuple[list[list[float]], Link]:
     """What became of `n` packets, one every 20 ms."""
-    link = Link(profile, seed)
+    link = Link(Setting(profile), seed)
     return [link.send(number * EVERY_S, size) for number in range(n)], link
 
 
@@ -122,16 +122,16 @@ def test_the_queue_may_be_bounded_in_bytes() -> None:
 
 
 def test_an_empty_queue_takes_a_packet_of_any_size() -> None:
-    link = Link(Profile(bandwidth_bps=8_000, queue_bytes=10))
+    link = Link(Setting(Profile(bandwidth_bps=8_000, queue_bytes=10)))
     assert link.send(0.0, 1_000) == [1.0]
     assert link.send(0.5, 1_000) == []
     assert link.send(1.5, 1_000) == [2.5]
 
 
 def test_a_lifted_bottleneck_keeps_the_order_and_is_fast_again() -> None:
-    link = Link(Profile(bandwidth_bps=8_000, queue_s=10))
+    link = Link(Setting(Profile(bandwidth_bps=8_000, queue_s=10)))
     assert link.send(0.0, 1_000) == [1.0]
-    link.profile = Profile()
+    link.setting.profile = Profile()
     assert link.send(0.5, 1_000) == [1.0]
     assert link.send(1.5, 1_000) == [1.5]
 
@@ -144,17 +144,19 @@ def test_nothing_passes_during_a_cut() -> None:
 
 
 def test_a_cut_by_hand_lasts_until_it_is_mended() -> None:
-    link = Link()
-    link.is_cut = True
+    link = Link(Setting())
+    link.setting.cut = True
     assert link.send(1.0, 10) == []
     assert link.cut_until(1.0) == math.inf
-    link.is_cut = False
+    link.setting.cut = False
     assert link.send(2.0, 10) == [2.0]
     assert link.cut_until(2.0) is None
 
 
 def test_a_byte_stream_loses_nothing_and_keeps_its_order() -> None:
-    link = Link(Profile(loss=0.5, delay_s=0.1, jitter_s=0.3, reorder=0.5, bandwidth_bps=80_000, queue_s=0.1))
+    link = Link(
+        Setting(Profile(loss=0.5, delay_s=0.1, jitter_s=0.3, reorder=0.5, bandwidth_bps=80_000, queue_s=0.1))
+    )
     out = [link.carry(number * EVERY_S, 1_000) for number in range(100)]
     assert out == sorted(out)
     assert out[-1] == pytest.approx(100 * 1_000 * 8 / 80_000 + 0.1, abs=0.31)

@@ -11,8 +11,9 @@ from typing import cast
 
 import pytest
 
+from benchmarks.background_relay import BackgroundRelay
 from benchmarks.impairment import Counts, Profile
-from benchmarks.relay import BackgroundRelay, UdpRelay
+from benchmarks.relay import UdpRelay
 
 
 class Echo(asyncio.DatagramProtocol):
@@ -120,7 +121,7 @@ async def test_each_direction_loses_for_itself_and_can_be_changed_while_it_runs(
         assert 60 < lost < 140
         assert len(echo.got) == 200 - lost
         assert relay.down.counts == Counts(packets=200 - lost, bytes=(200 - lost) * 32, delivered=200 - lost)
-        relay.up.profile, relay.down.profile = Profile(), Profile(loss=1)
+        relay.up.setting.profile, relay.down.setting.profile = Profile(), Profile(loss=1)
         client.say(*numbered(50))
         await until(lambda: relay.down.counts.lost == 50)
         assert relay.up.counts.lost == lost
@@ -151,10 +152,10 @@ async def test_duplicates_and_reordered_datagrams_arrive_as_such(echo: Echo, cli
 async def test_a_cut_stops_everything_until_it_is_mended(echo: Echo, clients: list[Client]) -> None:
     async with UdpRelay(("127.0.0.1", echo.port)) as relay:
         client = await connect(relay, clients)
-        relay.up.cut = True
+        relay.up.setting.cut = True
         client.say(b"lost")
         await until(lambda: relay.up.counts.cut == 1)
-        relay.up.cut = False
+        relay.up.setting.cut = False
         client.say(b"through")
         await until(lambda: client.got == [b"through"])
 

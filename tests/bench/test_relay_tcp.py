@@ -70,12 +70,12 @@ async def test_a_slow_reader_holds_the_sender_back(target: tuple[str, int]) -> N
 async def test_a_cut_stalls_and_loses_nothing(target: tuple[str, int]) -> None:
     async with TcpRelay(target) as relay:
         reader, writer = await connect(relay)
-        relay.up.cut = True
+        relay.up.setting.cut = True
         writer.write(b"later")
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.3):
                 await reader.read(10)
-        relay.up.cut = False
+        relay.up.setting.cut = False
         async with asyncio.timeout(5):
             assert await reader.readexactly(5) == b"later"
         writer.close()
@@ -87,7 +87,7 @@ async def test_a_cut_may_reset_who_sends_and_refuse_who_comes(target: tuple[str,
         reader, writer = await connect(relay)
         writer.write(b"a")
         assert await reader.readexactly(1) == b"a"
-        relay.up.cut = True
+        relay.up.setting.cut = True
         writer.write(b"b")
         with pytest.raises(ConnectionError):
             async with asyncio.timeout(5):

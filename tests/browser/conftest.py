@@ -198,6 +198,42 @@ class Customer:
         return _call_state(self.page)
 
 
+@dataclass(frozen=True)
+class Browsers:
+    """Whose microphone plays what: one browser for customers, one for agents."""
+
+    visitor: Browser
+    agent: Browser
+    opened: Opened
+
+    def chat(self, server: Server, path: str = "/") -> tuple[Customer, Agent]:
+        """A customer who wrote, and the agent who took it."""
+        customer, agent = self._people(server, path)
+        customer.say("Hello, may I ask something?")
+        agent.accept()
+        expect(agent.page.get_by_text("Hello, may I ask something?").first).to_be_visible()
+        return customer, agent
+
+    def call(self, server: Server, path: str = "/") -> tuple[Customer, Agent]:
+        """A customer who clicked talk now before any chat, and the agent who took it: they talk."""
+        customer, agent = self._people(server, path)
+        customer.talk()
+        agent.accept()
+        connected(customer, agent)
+        return customer, agent
+
+    def _people(self, server: Server, path: str) -> tuple[Customer, Agent]:
+        agent = Agent(self.opened.page(self.agent), server, "tess", "Tess Lund")
+        customer = Customer(self.opened.page(self.visitor), server, path)
+        customer.open()
+        return customer, agent
+
+
+@pytest.fixture
+def browsers(visitor_browser: Browser, agent_browser: Browser, opened: Opened) -> Browsers:
+    return Browsers(visitor_browser, agent_browser, opened)
+
+
 def _call_state(page: Page) -> str:
     found = page.locator("[data-call-state]")
     return str(found.first.get_attribute("data-call-state")) if found.count() else "none"

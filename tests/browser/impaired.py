@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from playwright.sync_api import Page
 
-from benchmarks.relay import BackgroundRelay
+from benchmarks.background_relay import BackgroundRelay
 from tests.browser.conftest import Agent, Customer, connected, eventually
 
 # Every 50 ms what the page's connected path has received so far, until `__watch.stop` is called.

@@ -12,9 +12,9 @@ from tests.browser.conftest import (
     AGENT_HZ,
     VISITOR_HZ,
     Agent,
+    Browsers,
     Customer,
     Opened,
-    connected,
     eventually,
     launch,
     loudness,
@@ -60,17 +60,8 @@ def more_browsers(
 
 
 @pytest.fixture
-def both(
-    server: Server, visitor_browser: Browser, agent_browser: Browser, opened: Opened
-) -> tuple[Customer, Agent]:
-    """A customer and an agent who talk."""
-    agent = Agent(opened.page(agent_browser), server, "tess", "Tess Lund")
-    customer = Customer(opened.page(visitor_browser), server)
-    customer.open()
-    customer.talk()
-    agent.accept()
-    connected(customer, agent)
-    return customer, agent
+def both(server: Server, browsers: Browsers) -> tuple[Customer, Agent]:
+    return browsers.call(server)
 
 
 def heard(page: Page, *, ms: int = 1_200) -> set[int]:

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
+from benchmarks.background_relay import BackgroundRelay
 from benchmarks.impairment import Profile
-from benchmarks.relay import BackgroundRelay
-from tests.browser.conftest import AGENT_HZ, VISITOR_HZ, Agent, Customer, Opened, eventually, hears
+from tests.browser.conftest import AGENT_HZ, VISITOR_HZ, Browsers, eventually, hears
 from tests.browser.impaired import Impaired, Watch, fps, longest_audio_gap_ms, longest_freeze_s, told
 from tests.server_process import free_block, start
 
@@ -29,23 +29,12 @@ def relay() -> Iterator[tuple[BackgroundRelay, int]]:
 
 
 @pytest.fixture
-def impaired(
-    tmp_path: Path,
-    relay: tuple[BackgroundRelay, int],
-    visitor_browser: Browser,
-    agent_browser: Browser,
-    opened: Opened,
-) -> Iterator[Impaired]:
+def impaired(tmp_path: Path, relay: tuple[BackgroundRelay, int], browsers: Browsers) -> Iterator[Impaired]:
     """A customer who wrote and the agent who took it; all their media goes through the relay."""
     between, port = relay
     public = ("--public-ip", "127.0.0.1", "--public-udp-port", str(between.port))
     server = start(tmp_path, "--demo", *public, port=port)
-    agent = Agent(opened.page(agent_browser), server, "tess", "Tess Lund")
-    customer = Customer(opened.page(visitor_browser), server)
-    customer.open()
-    customer.say("Hello, may I ask something?")
-    agent.accept()
-    expect(agent.page.get_by_text("Hello, may I ask something?").first).to_be_visible()
+    customer, agent = browsers.chat(server)
     yield Impaired(customer, agent, between)
     assert server.stop() == 0
     assert "Traceback" not in server.log

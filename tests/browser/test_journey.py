@@ -13,6 +13,7 @@ from tests.browser.conftest import (
     AGENT_HZ,
     VISITOR_HZ,
     Agent,
+    Browsers,
     Customer,
     Opened,
     connected,
@@ -27,17 +28,8 @@ PIXEL = base64.b64decode(
 
 
 @pytest.fixture
-def both(
-    server: Server, visitor_browser: Browser, agent_browser: Browser, opened: Opened
-) -> tuple[Customer, Agent]:
-    """A customer who wrote, and the agent who took it."""
-    agent = Agent(opened.page(agent_browser), server, "tess", "Tess Lund")
-    customer = Customer(opened.page(visitor_browser), server)
-    customer.open()
-    customer.say("Hello, may I ask something?")
-    agent.accept()
-    expect(agent.page.get_by_text("Hello, may I ask something?").first).to_be_visible()
-    return customer, agent
+def both(server: Server, browsers: Browsers) -> tuple[Customer, Agent]:
+    return browsers.chat(server)
 
 
 def call(customer: Customer, agent: Agent) -> None:
@@ -75,15 +67,8 @@ def test_hanging_up_returns_to_chat(both: tuple[Customer, Agent]) -> None:
     expect(customer.panel.get_by_text("We go on by chat.")).to_be_visible()
 
 
-def test_talk_now_from_the_start_without_any_chat(
-    server: Server, visitor_browser: Browser, agent_browser: Browser, opened: Opened
-) -> None:
-    agent = Agent(opened.page(agent_browser), server, "tess", "Tess Lund")
-    customer = Customer(opened.page(visitor_browser), server)
-    customer.open()
-    customer.talk()
-    agent.accept()
-    connected(customer, agent)
+def test_talk_now_from_the_start_without_any_chat(server: Server, browsers: Browsers) -> None:
+    customer, agent = browsers.call(server)
     hears(agent.page, VISITOR_HZ)
     hears(customer.page, AGENT_HZ)
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-import pytest
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import (
     AGENT_HZ,
     VISITOR_HZ,
     Agent,
+    Browsers,
     Customer,
-    Opened,
     connected,
     eventually,
     hears,
@@ -20,29 +19,18 @@ from tests.browser.conftest import (
 from tests.server_process import Server
 
 
-@pytest.fixture
-def agent(server: Server, agent_browser: Browser, opened: Opened) -> Agent:
-    return Agent(opened.page(agent_browser), server, "tess", "Tess Lund")
-
-
-def call(server: Server, browser: Browser, opened: Opened, agent: Agent, path: str) -> Customer:
-    customer = Customer(opened.page(browser), server, path)
+def call(server: Server, browsers: Browsers, path: str) -> tuple[Customer, Agent]:
+    customer, agent = browsers.call(server, path)
     customer.page.evaluate("window.__first = true")
-    customer.open()
-    customer.talk()
-    agent.accept()
-    connected(customer, agent)
-    return customer
+    return customer, agent
 
 
 def never_left(page: Page) -> bool:
     return bool(page.evaluate("window.__first === true"))
 
 
-def test_links_keep_the_page_the_panel_and_the_path(
-    server: Server, visitor_browser: Browser, opened: Opened, agent: Agent
-) -> None:
-    customer = call(server, visitor_browser, opened, agent, "/?soft=on")
+def test_links_keep_the_page_the_panel_and_the_path(server: Server, browsers: Browsers) -> None:
+    customer, agent = call(server, browsers, "/?soft=on")
     page = customer.page
     eventually(lambda: page.evaluate("window.__seen.pcs.length") >= 1, what="a peer connection")
     before = page.evaluate("window.__seen.pcs.length")
@@ -82,10 +70,10 @@ def _answer(kind: str, text: str, route: Route) -> None:
     route.fulfill(content_type=kind, body=text)
 
 
-def test_pages_in_another_folder_keep_their_own_files_and_the_agent_reads_their_titles(
-    server: Server, visitor_browser: Browser, opened: Opened, agent: Agent
+def test_pages_in_another_folder_keep_their_files_and_the_agent_reads_titles(
+    server: Server, browsers: Browsers
 ) -> None:
-    customer = call(server, visitor_browser, opened, agent, "/?soft=on")
+    customer, agent = call(server, browsers, "/?soft=on")
     page = customer.page
     files = {
         "page.html": ("text/html", DEEP),
@@ -117,10 +105,8 @@ def test_pages_in_another_folder_keep_their_own_files_and_the_agent_reads_their_
     eventually(lambda: sorted(trail.all_inner_texts()) == sorted([home, "Deep page"] * 2), what="the trail")
 
 
-def test_without_it_pages_load_and_the_call_comes_back(
-    server: Server, visitor_browser: Browser, opened: Opened, agent: Agent
-) -> None:
-    customer = call(server, visitor_browser, opened, agent, "/?soft=off")
+def test_without_it_pages_load_and_the_call_comes_back(server: Server, browsers: Browsers) -> None:
+    customer, agent = call(server, browsers, "/?soft=off")
     customer.page.get_by_role("navigation", name="Main").get_by_role("link", name="Loans").click()
     expect(customer.page).to_have_url(f"{server.demo}/loan.html")
     assert not never_left(customer.page)
@@ -128,10 +114,8 @@ def test_without_it_pages_load_and_the_call_comes_back(
     hears(agent.page, VISITOR_HZ, within_s=3)
 
 
-def test_after_the_call_links_load_pages_again(
-    server: Server, visitor_browser: Browser, opened: Opened, agent: Agent
-) -> None:
-    customer = call(server, visitor_browser, opened, agent, "/?soft=on")
+def test_after_the_call_links_load_pages_again(server: Server, browsers: Browsers) -> None:
+    customer, _ = call(server, browsers, "/?soft=on")
     page = customer.page
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Loans").click()
     expect(page).to_have_url(f"{server.demo}/loan.html")

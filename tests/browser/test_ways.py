@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import (
     AGENT_HZ,
     VISITOR_HZ,
     Agent,
+    Browsers,
     Customer,
-    Opened,
     connected,
     eventually,
     hears,
@@ -42,16 +42,8 @@ BREAK_DIRECT = """() => {
 
 
 @pytest.fixture
-def both(
-    server: Server, visitor_browser: Browser, agent_browser: Browser, opened: Opened
-) -> tuple[Customer, Agent]:
-    agent = Agent(opened.page(agent_browser), server, "tess", "Tess Lund")
-    customer = Customer(opened.page(visitor_browser), server)
-    customer.open()
-    customer.talk()
-    agent.accept()
-    connected(customer, agent)
-    return customer, agent
+def both(server: Server, browsers: Browsers) -> tuple[Customer, Agent]:
+    return browsers.call(server)
 
 
 @pytest.fixture
@@ -121,14 +113,9 @@ def test_an_agent_asks_for_the_screen(both: tuple[Customer, Agent]) -> None:
 
 
 def test_two_browsers_talk_directly_and_fall_back_when_that_dies(
-    direct_server: Server, visitor_browser: Browser, agent_browser: Browser, opened: Opened
+    direct_server: Server, browsers: Browsers
 ) -> None:
-    agent = Agent(opened.page(agent_browser), direct_server, "tess", "Tess Lund")
-    customer = Customer(opened.page(visitor_browser), direct_server)
-    customer.open()
-    customer.talk()
-    agent.accept()
-    connected(customer, agent)
+    customer, agent = browsers.call(direct_server)
     for one in (customer, agent):
         arrives(one.page, "direct")
     hears(agent.page, VISITOR_HZ, within_s=3)
@@ -142,17 +129,9 @@ def test_two_browsers_talk_directly_and_fall_back_when_that_dies(
     arrives(customer.page, "direct")
 
 
-def test_a_third_person_takes_a_direct_call_to_the_server(
-    direct_server: Server, visitor_browser: Browser, agent_browser: Browser, opened: Opened
-) -> None:
-    agent = Agent(opened.page(agent_browser), direct_server, "tess", "Tess Lund")
-    colleague = Agent(opened.page(agent_browser), direct_server, "ole", "Ole Dahl")
-    customer = Customer(opened.page(visitor_browser), direct_server)
-    colleague.available("Busy")
-    customer.open()
-    customer.talk()
-    agent.accept()
-    connected(customer, agent)
+def test_a_third_person_takes_a_direct_call_to_the_server(direct_server: Server, browsers: Browsers) -> None:
+    customer, agent = browsers.call(direct_server)
+    colleague = Agent(browsers.opened.page(browsers.agent), direct_server, "ole", "Ole Dahl")
     arrives(customer.page, "direct")
     agent.button("Add a colleague").click()
     agent.page.get_by_label("Colleague's login").fill("ole")

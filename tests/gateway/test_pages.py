@@ -7,7 +7,7 @@ from typing import Any
 
 import jwt
 import pytest
-from aiohttp import web
+from aiohttp import ClientError, web
 from pytest_aiohttp import AiohttpClient
 
 from server.config import Config
@@ -28,6 +28,34 @@ def app(*routes: web.RouteDef, **settings: Any) -> web.Application:
 def company(tmp_path: Path) -> demo.DemoCompany:
     config = complete(Config(demo=True, data_dir=tmp_path))
     return demo.DemoCompany(config, demo.demo_key(tmp_path / "keys"))
+
+
+async def test_a_browser_that_leaves_in_the_middle_of_its_request_is_no_fault_of_ours(
+    aiohttp_client: AiohttpClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def late(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.abort()
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        return socket
+
+    client = await aiohttp_client(app(web.get("/late", late)))
+    with pytest.raises(ClientError):
+        await client.ws_connect("/late")
+    assert [r.getMessage() for r in caplog.records if r.levelname == "ERROR"] == []
+
+
+async def test_a_broken_connection_of_our_own_is_a_fault_and_told_in_our_words(
+    aiohttp_client: AiohttpClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(request: web.Request) -> web.StreamResponse:
+        raise ConnectionResetError("redis is gone")
+
+    client = await aiohttp_client(app(web.get("/broken", broken)))
+    answer = await client.get("/broken")
+    assert (answer.status, (await answer.json())["code"]) == (500, "internal")
+    assert [r.getMessage() for r in caplog.records if r.levelname == "ERROR"] == ["request failed"]
 
 
 async def test_the_demo_companys_pages_embed_us_by_one_snippet_and_a_strict_policy(

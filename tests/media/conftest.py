@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks.peer import PeerPath, close_all
 from media import rtp, sounds
 from media.node import MediaConfig, MediaNode
+from signaling.effects import Route
 from signaling.protocol import EngagementId, LegId, PathId, PathOffer
 
 E = EngagementId("e_1")
@@ -88,14 +91,32 @@ async def heard() -> Heard:
     return Heard()
 
 
-@pytest.fixture(params=["plain", "fast"])
-async def node(request: pytest.FixtureRequest, music_dir: Path, heard: Heard) -> AsyncIterator[MediaNode]:
-    """Every test that takes it runs on both engines."""
-    config = MediaConfig("127.0.0.1", 0, "", 0, music_dir, lambda leg: [], request.param)
-    media = MediaNode(config)
+@contextlib.asynccontextmanager
+async def running(heard: Heard, *settings: Any) -> AsyncIterator[MediaNode]:
+    """A node with these MediaConfig settings while the context is open."""
+    media = MediaNode(MediaConfig(*settings))
     media.listener = heard
     await media.start()
     yield media
     close_all()
     await media.close()
     await asyncio.sleep(0)
+
+
+@pytest.fixture(params=["plain", "fast"])
+async def node(request: pytest.FixtureRequest, music_dir: Path, heard: Heard) -> AsyncIterator[MediaNode]:
+    """Every test that takes it runs on both engines."""
+    async with running(heard, "127.0.0.1", 0, "", 0, music_dir, lambda leg: [], request.param) as media:
+        yield media
+
+
+BOTH = (Route(A, B, "audio"), Route(B, A, "audio"), Route(A, B, "video"), Route(B, A, "video"))
+
+
+async def pair(node: MediaNode, sink: type[Client] = Client) -> tuple[Client, Any]:
+    """Two legs that hear and see each other; the second one's client is a `sink`."""
+    a, b = Client(node, A), sink(node, B)
+    node.set_routes(E, BOTH)
+    await a.connect()
+    await b.connect()
+    return a, b

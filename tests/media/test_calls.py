@@ -18,18 +18,9 @@ from media.node import MediaNode
 from media.sdp import VP8, VP8_RTX
 from signaling.effects import HOLD_MUSIC, Route
 from signaling.errors import InvalidDescription, InvalidTransition, NegotiationFailed, NotFound, StaleRevision
-from tests.media.conftest import A, B, Client, E, Heard, until
+from tests.media.conftest import A, B, Client, E, Heard, pair, until
 
-BOTH = (Route(A, B, "audio"), Route(B, A, "audio"), Route(A, B, "video"), Route(B, A, "video"))
 TONE = [bytes([n]) * 60 for n in range(1, 50)]
-
-
-async def pair(node: MediaNode) -> tuple[Client, Client]:
-    a, b = Client(node, A), Client(node, B)
-    node.set_routes(E, BOTH)
-    await a.connect()
-    await b.connect()
-    return a, b
 
 
 def rtcp(client: Client) -> list[bytes]:

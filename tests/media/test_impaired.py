@@ -7,20 +7,19 @@ from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
 from pathlib import Path
 from struct import pack
+from typing import Any
 
 import pytest
 
 from benchmarks.impairment import Profile
-from benchmarks.peer import Voice, close_all
+from benchmarks.peer import Voice
 from benchmarks.relay import UdpRelay
 from media import feedback as fb
-from media.node import MediaConfig, MediaNode
+from media.node import MediaNode
 from media.sdp import VP8, VP8_RTX
-from signaling.effects import Route
-from tests.media.conftest import A, B, Client, E, Heard, until
+from tests.media.conftest import Client, Heard, pair, running, until
 from tests.server_process import free_block
 
-BOTH = (Route(A, B, "audio"), Route(B, A, "audio"), Route(A, B, "video"), Route(B, A, "video"))
 TONE = [bytes([n]) * 60 for n in range(1, 50)]
 PACKETS = 400
 
@@ -60,23 +59,17 @@ async def behind(
     request: pytest.FixtureRequest, relay: UdpRelay, music_dir: Path, heard: Heard
 ) -> AsyncIterator[MediaNode]:
     """A node that is reached through the relay only; on both engines."""
-    port = relay.target[1]
-    config = MediaConfig("127.0.0.1", port, "127.0.0.1", relay.port, music_dir, lambda leg: [], request.param)
-    media = MediaNode(config)
-    media.listener = heard
-    await media.start()
-    yield media
-    close_all()
-    await media.close()
-    await asyncio.sleep(0)
-
-
-async def pair(node: MediaNode) -> tuple[Client, Receiver]:
-    a, b = Client(node, A), Receiver(node, B)
-    node.set_routes(E, BOTH)
-    await a.connect()
-    await b.connect()
-    return a, b
+    settings: tuple[Any, ...] = (
+        "127.0.0.1",
+        relay.target[1],
+        "127.0.0.1",
+        relay.port,
+        music_dir,
+        lambda leg: [],
+        request.param,
+    )
+    async with running(heard, *settings) as media:
+        yield media
 
 
 def video(count: int) -> bytes:
@@ -101,11 +94,11 @@ async def stream(client: Client, between: Callable[[], None] = lambda: None) -> 
 async def test_packets_lost_on_the_way_down_come_again_when_asked_for(
     behind: MediaNode, relay: UdpRelay
 ) -> None:
-    a, b = await pair(behind)
-    relay.down.profile = Profile(loss=0.05)
+    a, b = await pair(behind, Receiver)
+    relay.down.setting.profile = Profile(loss=0.05)
     await stream(a, b.ask)
     await until(lambda: relay.down.counts.lost > 5)
-    relay.down.profile = Profile()
+    relay.down.setting.profile = Profile()
     assert a.path is not None
     a.path.send_rtp(video(PACKETS))
     await until(lambda: any(number(body) == PACKETS for body in b.video().values()))
@@ -120,16 +113,16 @@ async def test_packets_lost_on_the_way_down_come_again_when_asked_for(
 
 
 async def test_a_packet_lost_on_the_way_up_is_asked_of_its_source(behind: MediaNode, relay: UdpRelay) -> None:
-    a, b = await pair(behind)
+    a, b = await pair(behind, Receiver)
     assert a.path is not None
     a.path.send_rtp(video(0))
     await until(lambda: len(b.got) == 1)
-    relay.up.cut = True
+    relay.up.setting.cut = True
     a.path.send_rtp(video(1))
     relay_saw = relay.up.counts
     await until(lambda: relay.up.counts.cut > 0)
     assert relay_saw.cut == 0
-    relay.up.cut = False
+    relay.up.setting.cut = False
     a.path.send_rtp(video(2))
     await until(lambda: len(b.got) == 2)
     b.ask()
@@ -138,8 +131,8 @@ async def test_a_packet_lost_on_the_way_up_is_asked_of_its_source(behind: MediaN
 
 
 async def test_doubled_packets_are_forwarded_once(behind: MediaNode, relay: UdpRelay) -> None:
-    a, b = await pair(behind)
-    relay.up.profile = Profile(duplicate=1.0)
+    a, b = await pair(behind, Receiver)
+    relay.up.setting.profile = Profile(duplicate=1.0)
     await stream(a)
     await until(lambda: len(b.got) >= PACKETS)
     await until(lambda: behind.counters().get("srtp_replay", 0) >= PACKETS)
@@ -147,8 +140,8 @@ async def test_doubled_packets_are_forwarded_once(behind: MediaNode, relay: UdpR
 
 
 async def test_stragglers_keep_their_place_and_pass_once(behind: MediaNode, relay: UdpRelay) -> None:
-    a, b = await pair(behind)
-    relay.up.profile = Profile(reorder=0.1, reorder_s=0.005, duplicate=0.1)
+    a, b = await pair(behind, Receiver)
+    relay.up.setting.profile = Profile(reorder=0.1, reorder_s=0.005, duplicate=0.1)
     await stream(a)
     await until(lambda: len(b.got) >= PACKETS)
     assert relay.up.counts.reordered > 10
@@ -160,7 +153,7 @@ async def test_stragglers_keep_their_place_and_pass_once(behind: MediaNode, rela
 async def test_a_new_nat_port_keeps_the_call_and_audio_goes_on(
     behind: MediaNode, relay: UdpRelay, heard: Heard
 ) -> None:
-    a, b = await pair(behind)
+    a, b = await pair(behind, Receiver)
     voices = []
     for client in (a, b):
         voice = Voice(TONE)
@@ -179,15 +172,15 @@ async def test_a_new_nat_port_keeps_the_call_and_audio_goes_on(
 
 
 async def test_a_short_cut_ends_no_call(behind: MediaNode, relay: UdpRelay, heard: Heard) -> None:
-    a, b = await pair(behind)
+    a, b = await pair(behind, Receiver)
     voice = Voice(TONE)
     voice.path = a.path
     voice.start()
     await until(lambda: len(b.got) >= 5)
-    relay.up.cut = relay.down.cut = True
+    relay.up.setting.cut = relay.down.setting.cut = True
     await asyncio.sleep(1.5)
     known = len(b.got)
-    relay.up.cut = relay.down.cut = False
+    relay.up.setting.cut = relay.down.setting.cut = False
     await until(lambda: len(b.got) > known + 10)
     voice.stop()
     assert heard.lost == []

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page
 
-from tests.browser.conftest import AGENT_HZ, VISITOR_HZ, Agent, Customer, Opened, connected, eventually, hears
+from tests.browser.conftest import AGENT_HZ, VISITOR_HZ, Browsers, eventually, hears
 from tests.server_process import Server, free_block, start
 from tests.turn.conftest import SECRET, Turn
 
@@ -64,22 +63,8 @@ def relaying(tmp_path: Path, turn: Turn, monkeypatch: pytest.MonkeyPatch) -> Ite
     assert "Traceback" not in running.log
 
 
-def call(
-    server: Server, visitor_browser: Browser, agent_browser: Browser, opened: Opened
-) -> tuple[Page, Page]:
-    agent = Agent(opened.page(agent_browser), server, "tess", "Tess Lund")
-    customer = Customer(opened.page(visitor_browser), server)
-    customer.open()
-    customer.talk()
-    agent.accept()
-    connected(customer, agent)
-    return customer.page, agent.page
-
-
-def test_a_relay_only_call_carries_tones_both_ways_by_turn(
-    relaying: Server, visitor_browser: Browser, agent_browser: Browser, opened: Opened
-) -> None:
-    customer, agent = call(relaying, visitor_browser, agent_browser, opened)
+def test_a_relay_only_call_carries_tones_both_ways_by_turn(relaying: Server, browsers: Browsers) -> None:
+    customer, agent = (side.page for side in browsers.call(relaying))
     hears(agent, VISITOR_HZ, within_s=3)
     hears(customer, AGENT_HZ, within_s=3)
     for page in (customer, agent):
@@ -89,10 +74,8 @@ def test_a_relay_only_call_carries_tones_both_ways_by_turn(
         assert set(page.evaluate(CANDIDATES)) <= {"relay"}, "an address of the browser's own was told"
 
 
-def test_a_relay_only_call_comes_back_after_a_page_change(
-    relaying: Server, visitor_browser: Browser, agent_browser: Browser, opened: Opened
-) -> None:
-    customer, agent = call(relaying, visitor_browser, agent_browser, opened)
+def test_a_relay_only_call_comes_back_after_a_page_change(relaying: Server, browsers: Browsers) -> None:
+    customer, agent = (side.page for side in browsers.call(relaying))
     customer.goto(relaying.demo + "/accounts.html")
     eventually(lambda: bool(customer.evaluate(PAIRS)), what="the new page has a path")
     hears(agent, VISITOR_HZ, within_s=4)
@@ -101,17 +84,12 @@ def test_a_relay_only_call_comes_back_after_a_page_change(
 
 
 def test_without_the_setting_the_call_takes_the_shorter_way(
-    tmp_path: Path,
-    turn: Turn,
-    monkeypatch: pytest.MonkeyPatch,
-    visitor_browser: Browser,
-    agent_browser: Browser,
-    opened: Opened,
+    tmp_path: Path, turn: Turn, monkeypatch: pytest.MonkeyPatch, browsers: Browsers
 ) -> None:
     """What tells that the tests above see the setting at work, not the machine's network."""
     server = serve(tmp_path, turn, monkeypatch, relay_only=False)
     try:
-        customer, _ = call(server, visitor_browser, agent_browser, opened)
+        customer = browsers.call(server)[0].page
         kinds = {kind for kind, _ in customer.evaluate(PAIRS)}
     finally:
         assert server.stop() == 0
