@@ -1,18 +1,21 @@
-"""What a sender is told of the way to us, when its packets go to more than one place.
+"""What a sender is told of the way to us and of the ways from us, which are different things.
 
-In a two-party call the receiver's own transport-wide feedback is passed through. Otherwise the way to us
-and the ways from us are different things: we report arrivals ourselves (Arrivals), and limit the sender to
-what its weakest receiver loses nothing of (loss_limit). Pure; time is an argument.
+Between two, the receiver's own transport-wide feedback reaches the sender, less the losses on the way from
+us (Passed): the sender repairs and slows down for its own way. Among more we report arrivals ourselves
+(Arrivals). What a receiver loses on its way limits the sender only where it is much (loss_limit).
+Pure; time is an argument.
 Source: draft-holmer-rmcat-transport-wide-cc-extensions-01; loss rule: draft-ietf-rmcat-gcc-02 section 6.
 """
 
 from __future__ import annotations
 
-from struct import pack
+from array import array
 
-DELTA_S, REFERENCE_S = 0.000_25, 0.064
+from media import transport_cc as cc
+
 MAX_PENDING = 1_024
-MAX_STATUSES = 400
+REMEMBERED = 2_048
+JUDGED_PACKETS = 200
 MIN_LIMIT_BPS, FIRST_LIMIT_BPS, MAX_LIMIT_BPS = 100_000, 2_500_000, 5_000_000
 HIGH_LOSS, LOW_LOSS = 0.10, 0.02
 
@@ -44,51 +47,80 @@ class Arrivals:
         if not self._at:
             return None
         base = self._next
-        if self._highest - base >= MAX_STATUSES:
+        if self._highest - base >= cc.MAX_STATUSES:
             base = max(base, min(self._at))
-        end = min(self._highest + 1, base + MAX_STATUSES)
-        seqs = range(base, end)
-        first_s = next((self._at[seq] for seq in seqs if seq in self._at), None)
+        end = min(self._highest + 1, base + cc.MAX_STATUSES)
+        ticks = {
+            seq - base: round(self._at[seq] * cc.TICKS_PER_S) for seq in range(base, end) if seq in self._at
+        }
         self._next = end
-        if first_s is None:
+        if not ticks:
             return None
-        reference = int(first_s / REFERENCE_S)
-        body = _statuses(seqs, self._at, reference * REFERENCE_S)
+        reference = ticks[min(ticks)] // cc.REFERENCE_TICKS
+        at = {place: tick - reference * cc.REFERENCE_TICKS for place, tick in ticks.items()}
         for seq in [seq for seq in self._at if seq < end]:
             del self._at[seq]
         count = self._count
         self._count = (count + 1) & 0xFF
-        head = pack("!HH", base & 0xFFFF, end - base) + (reference & 0xFFFFFF).to_bytes(3, "big")
-        body = head + bytes((count,)) + body
-        return body + bytes(-len(body) & 3)
+        return cc.write(cc.Report(base & 0xFFFF, end - base, reference & 0xFFFFFF, count, at))
 
 
-def _statuses(seqs: range, at: dict[int, float], last_s: float) -> bytes:
-    """Two-bit status vectors (0 missing, 1 small, 2 large delta), then the deltas."""
-    symbols: list[int] = []
-    deltas = b""
-    for seq in seqs:
-        if seq not in at:
-            symbols.append(0)
-            continue
-        ticks = round((at[seq] - last_s) / DELTA_S)
-        ticks = max(-0x8000, min(0x7FFF, ticks))
-        last_s += ticks * DELTA_S
-        small = 0 <= ticks <= 0xFF
-        symbols.append(1 if small else 2)
-        deltas += pack("!B" if small else "!h", ticks)
-    chunks = b""
-    for begin in range(0, len(symbols), 7):
-        word = 0b11
-        group = symbols[begin : begin + 7]
-        for symbol in group + [0] * (7 - len(group)):
-            word = word << 2 | symbol
-        chunks += pack("!H", word)
-    return chunks + deltas
+class Passed:
+    """Which numbered packets of a sender went on to its one receiver, and how many of them got lost then.
+
+    reported: whether the receiver reports arrivals at all.
+    """
+
+    __slots__ = ("_judged", "_lost", "_numbers", "reported")
+
+    def __init__(self) -> None:
+        self.reported = False
+        self._numbers = array("l", [-1]) * REMEMBERED
+        self._judged = 0
+        self._lost = 0
+
+    def add(self, seq: int) -> None:
+        """A packet with this transport-wide number was sent on."""
+        self._numbers[seq % REMEMBERED] = seq
+
+    def told(self, body: bytes) -> bytes:
+        """The receiver's feedback for the sender: what we had counts as arrived, between its neighbours.
+
+        A body that cannot be read is passed as it is: the sender's own parser judges it.
+        """
+        report = cc.read(body)
+        if report is None or not report.at:
+            return body
+        self.reported = True
+        before = min(report.at)
+        arrived = sorted(report.at)
+        following = iter(arrived)
+        after = next(following)
+        lost = 0
+        for place in range(report.count):
+            seq = (report.base + place) & 0xFFFF
+            if place == after:
+                before, after = place, next(following, place)
+            elif self._numbers[seq % REMEMBERED] == seq:
+                lost += 1
+                span = max(1, after - before)
+                way = min(max(place - before, 0), span)
+                report.at[place] = report.at[before] + (report.at[after] - report.at[before]) * way // span
+        self._judged += lost + len(arrived)
+        self._lost += lost
+        return cc.write(report) if lost else body
+
+    def fraction(self) -> int | None:
+        """Loss on the way from us in 256ths, when enough packets are known to judge by; then anew."""
+        if self._judged < JUDGED_PACKETS:
+            return None
+        fraction = 256 * self._lost // self._judged
+        self._judged = self._lost = 0
+        return fraction
 
 
 def loss_limit(limit_bps: int | None, fraction: int) -> int | None:
-    """The next limit after a receiver reported `fraction`/256 lost; None while nothing limits."""
+    """The next limit after a receiver lost `fraction`/256; None while nothing limits."""
     loss = fraction / 256
     if loss > HIGH_LOSS:
         return max(MIN_LIMIT_BPS, int((limit_bps or FIRST_LIMIT_BPS) * (1 - loss / 2)))

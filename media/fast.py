@@ -24,7 +24,7 @@ from media.leg import Leg
 from media.mux import Mux
 from media.path import Path
 from media.plane import Plane
-from media.tracks import HALF, Binding
+from media.tracks import HALF, Binding, Out
 
 ROUNDS = 4
 # Waking up costs more than a packet. When they come often, one that woke us waits for those behind it.
@@ -183,7 +183,6 @@ class FastPlane(Plane):
         track = binding.track
         track.source = binding
         track.heard_s = now_s
-        through = track.leg.through  # type: ignore[union-attr]
         left = len(track.outs)
         for out in track.outs:
             left -= 1
@@ -199,8 +198,8 @@ class FastPlane(Plane):
             _NUMBERS(view, shift + 2, sent_seq, sent_timestamp, out.ssrc)
             if mid:
                 view[shift + mid - at] = out.mid
-            if twcc and through is not out.sink:
-                self._blank(shift, twcc - at)
+            if twcc:
+                self._number(binding, out, shift, twcc - at)
             if out.video:
                 out.keep(sent_seq, bytes(view[shift : shift + size]))
             if self._protect(to, use, size):
@@ -222,14 +221,19 @@ class FastPlane(Plane):
             _NUMBERS(view, shift + 2, out.next_rtx_seq(), timestamp, out.rtx_ssrc)
             if header.mid:
                 view[shift + header.mid - at] = out.mid
-            if header.twcc and binding.track.leg is not None and binding.track.leg.through is not out.sink:
-                self._blank(shift, header.twcc - at)
+            if header.twcc:
+                self._number(binding, out, shift, header.twcc - at)
             if header.payload >= 2:
                 original = _SEQ.unpack_from(view, at + header.size)[0] + out.seq_offset
                 _SEQ.pack_into(view, shift + header.size, original & 0xFFFF)
             self._protect(to, use, size)
 
-    def _blank(self, shift: int, twcc: int) -> None:
+    def _number(self, binding: Binding, out: Out, shift: int, twcc: int) -> None:
+        """A transport-wide number: kept, and remembered, only when the sink's report reaches the source."""
+        leg: Leg = binding.track.leg  # type: ignore[assignment]
+        if leg.through is out.sink and leg.passed is not None:
+            leg.passed.add(_SEQ.unpack_from(self._batch.view, shift + twcc)[0])
+            return
         packet = self._batch.view[shift : shift + SLOT_BYTES]
         rtp.blank_twcc(packet, twcc, rtp.is_two_byte(packet))
 

@@ -11,7 +11,7 @@ import asyncio
 import time
 from typing import Protocol
 
-from media.congestion import Arrivals
+from media.congestion import Arrivals, Passed
 from media.guard import Kind
 from media.path import Path
 from media.sdp import SECTIONS
@@ -46,6 +46,7 @@ class Leg:
         self.by_ssrc: dict[int, Out] = {out.ssrc: out for out in self.outs.values()}
         self.through: Leg | None = None
         self.arrivals: Arrivals | None = None
+        self.passed: Passed | None = None
         self.limit_bps: int | None = None
         self.told_limit: tuple[float, int] = (0.0, 0)
         self.ticket_made_s = 0.0

@@ -86,6 +86,9 @@ def _for_sink(out: Out, header: rtp.Header, packet: bytes) -> bytearray:
     if header.mid:
         rewritten[header.mid] = out.mid
     if header.twcc and out.track is not None and out.track.leg is not None:
-        if out.track.leg.through is not out.sink:
+        source = out.track.leg
+        if source.through is out.sink and source.passed is not None:
+            source.passed.add(int.from_bytes(packet[header.twcc : header.twcc + 2], "big"))
+        else:
             rtp.blank_twcc(rewritten, header.twcc, rtp.is_two_byte(packet))
     return rewritten

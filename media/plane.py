@@ -16,7 +16,7 @@ from typing import ClassVar
 
 from media import feedback as fb
 from media import rtp
-from media.congestion import Arrivals
+from media.congestion import Arrivals, Passed
 from media.guard import Kind
 from media.leg import Leg
 from media.path import MAX_SSRCS, Path
@@ -121,7 +121,9 @@ class Plane(ABC):
         """Whose feedback passes through: senders with one receiver that sees nobody else."""
         for leg in self._members.get(engagement, ()):
             sinks = {out.sink for track in leg.tracks.values() for out in track.outs if out.video}
-            leg.through = next((sink for sink in sinks if len(sinks) == 1 and _sees_only(sink, leg)), None)
+            through = next((sink for sink in sinks if len(sinks) == 1 and _sees_only(sink, leg)), None)
+            if through is not leg.through:
+                leg.through, leg.passed = through, None if through is None else Passed()
             if leg.through is not None or not sinks:
                 leg.arrivals = None
                 self._reporting.discard(leg)

@@ -48,8 +48,7 @@ class Reporter:
                 case fb.TransportCc(body=body):
                     _pass_transport_cc(leg, body)
                 case fb.Bitrate(bps=bps):
-                    leg.limit_bps = bps
-                    tell_limits(leg)
+                    _limit(leg, bps)
 
     def _reports(self, leg: Leg, blocks: tuple[fb.Block, ...]) -> None:
         """What the sink received, told to each source in its own numbers."""
@@ -146,13 +145,35 @@ def _sender_report(path: Path, report: fb.SenderReport) -> None:
 
 
 def _pass_transport_cc(sink: Leg, body: bytes) -> None:
+    """A receiver's arrivals to the one it sees; what it loses on the way from us limits that one, if much."""
+    source, out = _passed_to(sink)
+    if source is None or source.passed is None or source.current is None or out is None:
+        return
+    told = source.passed.told(body)
+    source.current.send_rtcp(fb.transport_cc(reporter(source), out.source.ssrc if out.source else 0, told))
+    if (fraction := source.passed.fraction()) is not None:
+        sink.limit_bps = loss_limit(sink.limit_bps, fraction)
+        tell_limits(sink)
+
+
+def _limit(sink: Leg, bps: int) -> None:
+    """What a receiver believes it can take (REMB): but not where its arrivals are passed.
+
+    There it sees no transport-wide number on what we sent again, and estimates by those packets alone.
+    """
+    source, _ = _passed_to(sink)
+    if source is None or source.passed is None or not source.passed.reported:
+        sink.limit_bps = bps
+        tell_limits(sink)
+
+
+def _passed_to(sink: Leg) -> tuple[Leg | None, Out | None]:
+    """Whose packets' numbers the sink sees, and a place of theirs."""
     for out in sink.outs.values():
         source = _source_leg(out)
-        if not out.video or source is None or source.through is not sink or out.source is None:
-            continue
-        if source.current is not None:
-            source.current.send_rtcp(fb.transport_cc(reporter(source), out.source.ssrc, body))
-        return
+        if out.video and out.source is not None and source is not None and source.through is sink:
+            return source, out
+    return None, None
 
 
 def _source_leg(out: Out | None) -> Leg | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, expect, sync_playwright
 
+from tests.browser.camera import write_camera
 from tests.browser.tones import LISTEN, SPY, write_tone
 from tests.server_process import BENCH_TOKEN, ROOT, Server, start, talknow
 
@@ -56,23 +57,37 @@ def playwright() -> Iterator[Playwright]:
         yield driver
 
 
-def launch(playwright: Playwright, tone: Path) -> Browser:
+def launch(playwright: Playwright, tone: Path, camera: Path | None = None) -> Browser:
+    """A browser whose microphone plays `tone`, its camera `camera` or else Chromium's own test picture."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     assert chromium, "no Chromium: run `make setup-test`"
     flags = [*CHROMIUM_FLAGS, f"--use-file-for-fake-audio-capture={tone}"]
+    if camera is not None:
+        flags.append(f"--use-file-for-fake-video-capture={camera}")
     return playwright.chromium.launch(executable_path=chromium, headless=True, args=flags)
 
 
 @pytest.fixture(scope="session")
-def visitor_browser(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    browser = launch(playwright, write_tone(tmp_path_factory.mktemp("tone") / "visitor.wav", VISITOR_HZ))
+def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_camera(tmp_path_factory.mktemp("camera") / "grain.y4m")
+
+
+@pytest.fixture(scope="session")
+def visitor_browser(
+    playwright: Playwright, tmp_path_factory: pytest.TempPathFactory, camera: Path
+) -> Iterator[Browser]:
+    tone = write_tone(tmp_path_factory.mktemp("tone") / "visitor.wav", VISITOR_HZ)
+    browser = launch(playwright, tone, camera)
     yield browser
     browser.close()
 
 
 @pytest.fixture(scope="session")
-def agent_browser(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    browser = launch(playwright, write_tone(tmp_path_factory.mktemp("tone") / "agent.wav", AGENT_HZ))
+def agent_browser(
+    playwright: Playwright, tmp_path_factory: pytest.TempPathFactory, camera: Path
+) -> Iterator[Browser]:
+    tone = write_tone(tmp_path_factory.mktemp("tone") / "agent.wav", AGENT_HZ)
+    browser = launch(playwright, tone, camera)
     yield browser
     browser.close()
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from aioice import stun as other_stun
 
-from media import fast, feedback, guard, rtp, sdp, stun
+from media import congestion, fast, feedback, guard, rtp, sdp, stun, transport_cc
 from signaling.errors import InvalidDescription
 from signaling.protocol import MAX_SDP_BYTES
 
@@ -151,6 +151,7 @@ def fuzz_rtcp(data: bytes) -> None:
                 assert feedback.Nack(ssrc, tuple(few)) in _read(feedback.nack(1, ssrc, few))
             case feedback.TransportCc(ssrc=ssrc, body=body):
                 assert item in _read(feedback.transport_cc(1, ssrc, body))
+                _arrivals(body)
             case feedback.SenderReport(ssrc=ssrc, ntp=ntp, timestamp=timestamp):
                 assert item in _read(feedback.sender_report(ssrc, ntp, timestamp, 1 << 40, 1 << 40))
             case feedback.Reports(blocks=blocks):
@@ -158,6 +159,20 @@ def fuzz_rtcp(data: bytes) -> None:
                 assert item in _read(feedback.receiver_report(1, blocks))
             case feedback.KeyFrameRequest(ssrc=ssrc):
                 assert item in _read(feedback.picture_loss(1, ssrc))
+
+
+def _arrivals(body: bytes) -> None:
+    """A report is bounded and survives writing; what we tell of it is one again and hides no arrival."""
+    report = transport_cc.read(body)
+    if report is None:
+        return
+    assert len(report.at) <= report.count <= transport_cc.MAX_STATUSES
+    assert transport_cc.read(transport_cc.write(report)) == report
+    passed = congestion.Passed()
+    for place in range(0, report.count, 2):
+        passed.add((report.base + place) & 0xFFFF)
+    told = transport_cc.read(passed.told(body))
+    assert told is not None and told.at.keys() >= report.at.keys()
 
 
 def _read(packet: bytes) -> list[feedback.Feedback]:

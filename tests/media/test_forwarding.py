@@ -12,6 +12,7 @@ from pylibsrtp import Error as SrtpError
 from benchmarks.peer import Voice
 from media import feedback as fb
 from media import rtp
+from media import transport_cc as cc
 from media.node import MediaNode
 from media.sdp import OPUS, RED, SCREEN, SECTIONS, VP8, VP8_RTX
 from signaling.effects import Route
@@ -120,6 +121,44 @@ async def test_transport_wide_numbers_pass_between_two_and_are_ours_among_three(
     b.path.send_rtcp(fb.transport_cc(9, b.got[2][0].ssrc, body))
     await until(of_transport_cc)
     assert reported == [fb.TransportCc(70, body)]
+
+    a.path.send_rtp(numbered[3])
+    await until(lambda: len(b.got) == 4)
+    a.path.rtcp.clear()
+    lost = cc.write(cc.Report(503, 3, 1, 1, {0: 0}))
+    b.path.send_rtcp(fb.transport_cc(9, b.got[2][0].ssrc, lost))
+    await until(of_transport_cc)
+    told = cc.read(reported[0].body)
+    assert told is not None and sorted(told.at) == [0, 1], "504 got lost after us, 505 before"
+
+
+async def test_a_receivers_own_estimate_counts_only_where_its_arrivals_do_not_pass(
+    node: MediaNode,
+) -> None:
+    """Between two it would estimate by the few packets without a number: those that were sent again."""
+    a, b, _ = await three(node)
+    assert a.path is not None and b.path is not None
+    a.path.send_rtp(extended(VP8, 1, 70, (3, b"\x00\x01"), (4, b"1")))
+    await until(lambda: len(b.got) == 1)
+
+    def limits() -> list[int]:
+        assert a.path is not None
+        found = [item for packet in a.path.rtcp for item in fb.parse(packet)[0]]
+        return [item.bps for item in found if isinstance(item, fb.Bitrate)]
+
+    b.path.send_rtcp(fb.bitrate(9, 70, 400_000))
+    await until(lambda: 400_000 in limits())
+    node.set_routes(E, (Route(A, B, "video"), Route(B, A, "video")))
+    a.path.send_rtp(extended(VP8, 2, 70, (3, b"\x00\x02"), (4, b"1")))
+    await until(lambda: len(b.got) == 2)
+    a.path.rtcp.clear()
+    b.path.send_rtcp(fb.transport_cc(9, 70, cc.write(cc.Report(2, 1, 1, 1, {0: 0}))))
+    b.path.send_rtcp(fb.bitrate(9, 70, 50_000))
+    b.path.send_rtcp(fb.picture_loss(9, b.got[0][0].ssrc))
+    await until(
+        lambda: any(isinstance(i, fb.KeyFrameRequest) for p in a.path.rtcp for i in fb.parse(p)[0])  # type: ignore[union-attr]
+    )
+    assert 50_000 not in limits()
 
 
 async def test_a_sources_retransmission_reaches_every_sink_in_its_numbers(node: MediaNode) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from struct import pack, unpack_from
+from struct import pack
 
 import pytest
 from aioice import stun as peer_stun
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from media import congestion, feedback, guard, rtp, sdp, stun
+from media import feedback, guard, rtp, sdp, stun
 from media.dtls import datagrams
 from signaling.errors import InvalidDescription
 
@@ -130,45 +130,6 @@ def test_a_retransmission_carries_its_original() -> None:
     read = rtp.parse(again)
     assert read is not None and (read.payload_type, read.seq, read.ssrc) == (97, 500, 99)
     assert again[read.size :] == b"\x00\x01payload"
-
-
-@given(st.lists(st.tuples(st.integers(0, 65_535), st.floats(0, 100)), max_size=300))
-def test_arrivals_are_reported_whatever_arrives(packets: list[tuple[int, float]]) -> None:
-    arrivals = congestion.Arrivals()
-    for seq, at_s in packets:
-        arrivals.add(seq, at_s)
-    reports = [body for _ in range(5) if (body := arrivals.report()) is not None]
-    assert all(len(body) % 4 == 0 and len(body) < 1_200 for body in reports)
-
-
-def test_a_report_of_arrivals_is_what_receivers_read() -> None:
-    arrivals = congestion.Arrivals()
-    for seq, at_s in ((65_534, 10.0), (65_535, 10.005), (1, 10.2), (2, 10.19)):
-        arrivals.add(seq, at_s)
-    body = arrivals.report()
-    assert body is not None
-    base, count = unpack_from("!HH", body)
-    reference = int.from_bytes(body[4:7], "big")
-    assert (base, count, reference, body[7]) == (65_534, 5, int(10.0 / 0.064), 0)
-    (word,) = unpack_from("!H", body, 8)
-    symbols = [word >> shift & 3 for shift in (12, 10, 8, 6, 4)]
-    assert symbols == [1, 1, 0, 2, 2]
-    first, second, third, fourth = body[10], body[11], *unpack_from("!hh", body, 12)
-    times = [reference * 0.064 + sum(ticks) * 0.000_25 for ticks in ((first,), (first, second))]
-    assert times == pytest.approx([10.0, 10.005], abs=0.000_3)
-    assert (third * 0.000_25, fourth * 0.000_25) == pytest.approx((0.195, -0.01), abs=0.000_3)
-    assert arrivals.report() is None
-
-
-def test_the_limit_falls_with_loss_and_rises_without() -> None:
-    assert congestion.loss_limit(None, 5) is None
-    fallen = congestion.loss_limit(None, 128)
-    assert fallen == int(congestion.FIRST_LIMIT_BPS * 0.75)
-    assert congestion.loss_limit(fallen, 10) == fallen
-    limit: int | None = fallen
-    for _ in range(40):
-        limit = congestion.loss_limit(limit, 0)
-    assert limit is None
 
 
 @given(st.integers(30_000, 10_000_000))

@@ -16,11 +16,11 @@ from aioice.ice import get_host_addresses
 from media.guard import Address
 from media.ice import ice_servers
 from server.config import Config
-from tests.browser.conftest import agent_browser, browsers, opened, playwright, visitor_browser
+from tests.browser.conftest import agent_browser, browsers, camera, opened, playwright, visitor_browser
 from tests.server_process import ROOT, free_block
 from tests.turn.client import TurnClient
 
-__all__ = ["agent_browser", "browsers", "opened", "playwright", "visitor_browser"]
+__all__ = ["agent_browser", "browsers", "camera", "opened", "playwright", "visitor_browser"]
 
 SECRET = "a secret of the tests, thirty-two bytes"
 
