@@ -13,6 +13,8 @@
       super(...args);
       seen.pcs.push(this);
       const timer = setInterval(() => {
+        // Nothing is heard before; asking the receivers stops the page's main thread for a while.
+        if (!["connected", "closed"].includes(this.connectionState)) return;
         const heard = this.getReceivers().some((one) => one.getSynchronizationSources().length > 0);
         if (heard && seen.heard === 0) seen.heard = now();
         if (heard || this.connectionState === "closed") clearInterval(timer);

@@ -5,11 +5,12 @@
  * when the new one is up. It never hangs up: that is a command of the person. `close` only lets go.
  */
 import type { IceServer, PathOffer } from "@talknow/protocol";
+import type { Begun } from "./answer.ts";
 import { DirectLink, type DirectSignal } from "./direct.ts";
 import { type Api, TalkError } from "./http.ts";
 import { type DeviceState, type Devices, LocalMedia } from "./media.ts";
 import { Path, type PeerFactory } from "./path.ts";
-import type { Kind, Place } from "./places.ts";
+import { KINDS, type Kind, type Place } from "./places.ts";
 import type { Store } from "./storage.ts";
 import { forgetCall, readCall, saveCall } from "./ticket.ts";
 
@@ -41,14 +42,30 @@ export interface Speaker {
   setSinkId?(id: string): Promise<void>;
 }
 
+/** A microphone that was asked for, and a path whose answer is under way. */
+export interface Early {
+  microphone?: Promise<MediaStream> | undefined;
+  path?: Begun | undefined;
+}
+
+export function dropEarly(early: Early | undefined): void {
+  early?.path?.peer.close();
+  early?.microphone?.then(
+    (stream) => {
+      for (const track of stream.getTracks()) track.stop();
+    },
+    () => undefined,
+  );
+}
+
 export interface LegOptions {
   engagement: string;
   device: string;
   api: Pick<Api, "openPath" | "answerPath">;
   store: Store;
   devices?: Devices | undefined;
-  /** A microphone that was asked for before this code was loaded. */
-  early?: Promise<MediaStream> | undefined;
+  /** What was begun before this code was loaded. */
+  early?: Early | undefined;
   locks?: Pick<LockManager, "request"> | undefined;
   createPeer?: PeerFactory;
   createSpeaker?: () => Speaker;
@@ -61,8 +78,6 @@ const LONGEST_WAIT_MS = 5_000;
 const LEVEL_MS = 200;
 /** First the voice is heard; then there is time for more. */
 const WIDEN_AFTER_MS = 150;
-
-const KINDS: readonly Kind[] = ["audio", "video", "screen"];
 
 /** A stream of one track; the one before while it is the same track. */
 function streamOf(track: MediaStreamTrack | null, before: MediaStream | null): MediaStream | null {
@@ -88,6 +103,7 @@ export class CallLeg {
   };
   private readonly direct: DirectLink;
   private iceServers: IceServer[] = [];
+  private begun: Begun | undefined;
   private ticket: PathOffer | null = null;
   private camera = false;
   private attempt = 0;
@@ -100,7 +116,8 @@ export class CallLeg {
   constructor(private readonly options: LegOptions) {
     this.signalDirect = options.signalDirect;
     const devices = options.devices ?? globalThis.navigator?.mediaDevices;
-    this.media = new LocalMedia(devices, (kind) => this.deviceChanged(kind), options.early);
+    this.media = new LocalMedia(devices, (kind) => this.deviceChanged(kind), options.early?.microphone);
+    this.begun = options.early?.path;
     this.state = {
       engagement: options.engagement,
       phase: "idle",
@@ -287,6 +304,8 @@ export class CallLeg {
     clearTimeout(this.retry);
     this.path?.close();
     this.old?.close();
+    this.begun?.peer.close();
+    this.begun = undefined;
     this.path = null;
     this.old = null;
     this.media.close("audio");
@@ -299,6 +318,9 @@ export class CallLeg {
   }
 
   private newPath(offer: PathOffer): Path {
+    const { begun } = this;
+    this.begun = undefined;
+    if (begun !== undefined && begun.offer.path !== offer.path) begun.peer.close();
     const path = new Path(
       offer,
       {
@@ -306,7 +328,7 @@ export class CallLeg {
         connected: () => this.up(path),
         dead: () => this.down(path),
       },
-      this.options.createPeer,
+      begun?.offer.path === offer.path ? begun : this.options.createPeer,
     );
     if (this.path?.connected) {
       this.old?.close();

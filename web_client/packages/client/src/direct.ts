@@ -7,8 +7,9 @@
  * Source: RFC 8829; W3C WebRTC 1.0; docs/architecture.md, "Direct calls".
  */
 import type { CallSignalDirect, IceServer } from "@talknow/protocol";
+import { iceServers } from "./answer.ts";
 import { type Levels, levelsOf } from "./levels.ts";
-import { iceServers, type PeerFactory } from "./path.ts";
+import type { PeerFactory } from "./path.ts";
 import { type Kind, PLACES, type Place, SEND_MID } from "./places.ts";
 
 export type DirectSignal = Pick<CallSignalDirect, "attempt" | "kind" | "body">;

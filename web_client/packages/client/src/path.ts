@@ -4,7 +4,8 @@
  * It never gathers before answering, never opens a device and never decides what follows its end.
  * Source: RFC 8829; W3C WebRTC 1.0; the measurements behind 'answer first, attach tracks later'.
  */
-import type { IceServer, PathOffer } from "@talknow/protocol";
+import type { PathOffer } from "@talknow/protocol";
+import { answer, type Begun, configurationOf } from "./answer.ts";
 import { type Levels, levelsOf } from "./levels.ts";
 import { type Kind, PLACES, type Place, SEND_MID } from "./places.ts";
 
@@ -23,12 +24,6 @@ export const DISCONNECTED_MS = 2_000;
 /** A path that is not up after this never will be. */
 export const CONNECT_MS = 6_000;
 
-export function iceServers(servers: IceServer[]): RTCIceServer[] {
-  return servers.map(({ urls, username, credential }) =>
-    username ? { urls, username, credential } : { urls },
-  );
-}
-
 export class Path {
   readonly id: string;
   /** Resolves once, with the first connection. */
@@ -39,41 +34,38 @@ export class Path {
   private readonly peer: RTCPeerConnection;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private closed = false;
+  private begun: Promise<string> | undefined;
 
+  /** from: how a peer is made, or one that answers the offer already. */
   constructor(
     offer: PathOffer,
     private readonly events: PathEvents,
-    create: PeerFactory = (config) => new RTCPeerConnection(config),
+    from: PeerFactory | Begun = (config) => new RTCPeerConnection(config),
   ) {
     this.id = offer.path;
     this.whenConnected = new Promise((resolve) => {
       this.wakeUp = resolve;
     });
     this.revision = offer.revision;
-    this.peer = create({
-      iceServers: iceServers(offer.ice_servers ?? []),
-      iceTransportPolicy: offer.relay_only ? "relay" : "all",
-      bundlePolicy: "max-bundle",
-    });
-    this.peer.ontrack = ({ track, transceiver }) => {
-      const place = PLACES[Number(transceiver.mid)];
-      if (place !== undefined) this.events.track(track, place);
-    };
+    this.peer = typeof from === "function" ? from(configurationOf(offer)) : from.peer;
+    this.peer.ontrack = (event) => this.arrived(event);
     this.peer.onconnectionstatechange = () => this.watch();
     this.timer = setTimeout(() => this.die(), CONNECT_MS);
+    if (typeof from === "function") return;
+    this.begun = from.answered;
+    // Its owner must know this path before it hears of it.
+    queueMicrotask(() => {
+      for (const event of from.arrived) this.arrived(event);
+      this.watch();
+    });
   }
 
   /** Apply the offer (also a later revision of it) and return the answer's SDP. */
   async answer(offer: PathOffer): Promise<string> {
-    await this.peer.setRemoteDescription({ type: "offer", sdp: offer.sdp });
-    for (const kind of ["audio", "video", "screen"] as const) {
-      const transceiver = this.sends(kind);
-      if (transceiver) transceiver.direction = "sendrecv";
-    }
-    const answer = await this.peer.createAnswer();
-    await this.peer.setLocalDescription(answer);
+    const sdp = await (this.begun ?? answer(this.peer, offer));
+    this.begun = undefined;
     this.revision = offer.revision;
-    return answer.sdp ?? "";
+    return sdp;
   }
 
   /** What this side sends; null sends nothing. Needs no negotiation. */
@@ -87,6 +79,12 @@ export class Path {
 
   levels(): Promise<Levels> {
     return levelsOf(this.closed ? null : this.peer);
+  }
+
+  private arrived({ track, transceiver }: RTCTrackEvent): void {
+    if (this.closed) return;
+    const place = PLACES[Number(transceiver.mid)];
+    if (place !== undefined) this.events.track(track, place);
   }
 
   private sends(kind: Kind): RTCRtpTransceiver | undefined {

@@ -7,6 +7,7 @@
 import type { EngagementView, LegView } from "@talknow/protocol";
 
 export type Kind = "audio" | "video" | "screen";
+export const KINDS: readonly Kind[] = ["audio", "video", "screen"];
 /** Whom a leg talks to and hears; the server's `roles.py` is the table. */
 export type LegMode = LegView["mode"];
 /** A kind and a slot of it: `video-0`. */

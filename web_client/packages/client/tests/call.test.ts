@@ -1,6 +1,7 @@
 import type { AnswerReply, LegView } from "@talknow/protocol";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { CallLeg, type LegOptions, type Speaker } from "../src/call.ts";
+import { begin } from "../src/answer.ts";
+import { CallLeg, dropEarly, type LegOptions, type Speaker } from "../src/call.ts";
 import { CallKeeper } from "../src/callkeeper.ts";
 import { Connection } from "../src/connection.ts";
 import { EngagementStore } from "../src/engagement.ts";
@@ -120,6 +121,45 @@ describe("leg", () => {
     expect(asked).toBe(0);
     expect(second.state.muted).toBe(true);
     expect(readCall(store, "d_1", "e_1")?.ticket?.path).toBe("after_after_p_1");
+  });
+
+  it("carries on the path whose answer was begun before it was there", async () => {
+    vi.stubGlobal("RTCPeerConnection", FakePeer);
+    await new CallLeg(options()).accept(offerOf("p_1"));
+    const path = begin(offerOf("after_p_1"));
+    await settle();
+    peer().become("connected");
+    const spoken = new FakeTrack("audio");
+    const microphone = Promise.resolve(new FakeStream([spoken]) as unknown as MediaStream);
+    let spoke = 0;
+    const createSpeaker = () => {
+      spoke += 1;
+      return options().createSpeaker?.() as Speaker;
+    };
+    const leg = new CallLeg({ ...options(), createSpeaker, early: { path, microphone } });
+    await leg.resume();
+    expect(FakePeer.all).toHaveLength(2);
+    expect(answers.at(-1)).toEqual({ path: "after_p_1", sdp: await path.answered });
+    expect(leg.state).toMatchObject({ phase: "connected", microphone: "on" });
+    expect(peer().sends("audio")).toBe(spoken);
+    expect(spoke).toBe(3);
+  });
+
+  it("lets a path go that was begun for another ticket, or for no call", async () => {
+    vi.stubGlobal("RTCPeerConnection", FakePeer);
+    await new CallLeg(options()).accept(offerOf("p_1"));
+    const other = begin(offerOf("p_other"));
+    await new CallLeg({ ...options(), early: { path: other } }).resume();
+    expect(other.peer.connectionState).toBe("closed");
+    expect(answers.at(-1)?.path).toBe("after_p_1");
+    const track = new FakeTrack("audio");
+    const unused = begin(offerOf("p_unused"));
+    dropEarly({
+      path: unused,
+      microphone: Promise.resolve(new FakeStream([track]) as unknown as MediaStream),
+    });
+    await settle();
+    expect([unused.peer.connectionState, track.readyState]).toEqual(["closed", "ended"]);
   });
 
   it("takes two calls of one tab back, each by its own ticket", async () => {

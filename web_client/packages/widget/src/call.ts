@@ -2,7 +2,7 @@
  * The call code, a chunk of its own: loaded when there is a call, and before everything else on a page that
  * follows a page in a call. `resume` answers the saved ticket without waiting for chat, socket or layout.
  */
-import { CALL_KEY, CallLeg, readCalls } from "@talknow/client";
+import { CALL_KEY, CallLeg, dropEarly, type Early, readCalls } from "@talknow/client";
 import { apiOf, deviceOfPage, session, visitorOf } from "./page.ts";
 import type { Settings } from "./settings.ts";
 
@@ -31,10 +31,10 @@ const VOICE_FIRST_MS = 700;
  * Take the leg of the page before back at once. Does nothing when this tab is only a copy. Resolves when it is
  * heard again, and at the latest after VOICE_FIRST_MS.
  */
-export async function resume(settings: Settings, early?: Promise<MediaStream>): Promise<void> {
+export async function resume(settings: Settings, early?: Early): Promise<void> {
   const engagement = await engagementOfCall(settings);
   if (engagement === null) {
-    early?.then(stopAll, () => undefined);
+    dropEarly(early);
     return;
   }
   const device = await deviceOfPage();
@@ -62,10 +62,6 @@ async function engagementOfCall(settings: Settings): Promise<string | null> {
   const saved = readCalls(session, await deviceOfPage()).at(-1);
   if (saved === undefined) session.removeItem(CALL_KEY);
   return saved?.engagement ?? null;
-}
-
-function stopAll(stream: MediaStream): void {
-  for (const track of stream.getTracks()) track.stop();
 }
 
 /** The leg that `resume` took back, once. */

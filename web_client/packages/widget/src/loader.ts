@@ -4,6 +4,11 @@
  * It must stay below 5 kB, set no global but `TalkNow`, and never throw into the page. During a call the
  * call code is fetched before anything else. Source: docs/embed.md.
  */
+import { type Begun, begin } from "@talknow/client/answer";
+import type { Early } from "@talknow/client/call";
+import { successorDevice } from "@talknow/client/device";
+import { openStore } from "@talknow/client/storage";
+import { readCalls } from "@talknow/client/ticket";
 import { VOICE } from "@talknow/client/voice";
 import type { Settings, Widget } from "./settings.ts";
 
@@ -97,10 +102,10 @@ function run(source: string, data: DOMStringMap): void {
 
   if (inCall()) {
     performance.mark("talknow:script");
-    const early = microphone();
-    voice = load<{ resume(settings: Settings, early?: Promise<MediaStream>): unknown }>(__CALL__).then(
+    const early: Early = { microphone: microphone(), path: path() };
+    voice = load<{ resume(settings: Settings, early: Early): unknown }>(__CALL__).then(
       (module) => module.resume(settings, early),
-      () => undefined,
+      () => early.path?.peer.close(),
     );
     ask(() => undefined);
   }
@@ -122,6 +127,19 @@ function microphone(): Promise<MediaStream> | undefined {
   const early = navigator.mediaDevices?.getUserMedia({ audio: VOICE });
   early?.catch(() => undefined);
   return early;
+}
+
+/** So is the answer to the ticket that the page before left, when it certainly left it to this one. */
+function path(): Begun | undefined {
+  const store = openStore("sessionStorage");
+  const device = successorDevice(store);
+  const ticket = device === null ? null : readCalls(store, device).at(-1)?.ticket;
+  try {
+    return ticket ? begin(ticket) : undefined;
+  } catch (error) {
+    reportError(error);
+    return undefined;
+  }
 }
 
 function whenIdle(fn: () => void): void {
