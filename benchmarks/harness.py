@@ -12,7 +12,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,10 +93,12 @@ def commit() -> str:
 def publish(rows: Sequence[Row], file: str | None) -> None:
     """Show the table; append the rows to `file` (`-`: standard output)."""
     table = Table(title=f"{machine()} · {commit()}", title_justify="left")
-    for title in ("figure", "n", "p50", "p95", "p99", "max", "unit"):
-        table.add_column(title, justify="left" if title in ("figure", "unit") else "right")
+    for title in ("figure", "of", "n", "p50", "p95", "p99", "max", "unit"):
+        left = title in ("figure", "of", "unit")
+        table.add_column(title, justify="left" if left else "right", overflow="fold" if left else "ellipsis")
     for r in rows:
-        table.add_row(r.name, str(r.n), *(f"{v:g}" for v in (r.p50, r.p95, r.p99, r.max)), r.unit)
+        figures = (f"{v:g}" for v in (r.p50, r.p95, r.p99, r.max))
+        table.add_row(r.name, told(r.params), str(r.n), *figures, r.unit)
     console.print(table)
     lines = "".join(msgspec.json.encode(r).decode() + "\n" for r in rows)
     if file == "-":
@@ -106,6 +108,11 @@ def publish(rows: Sequence[Row], file: str | None) -> None:
             out.write(lines)
 
 
+def told(params: Mapping[str, object]) -> str:
+    """Parameters in a few words: a name says what it is, a number needs its key."""
+    return " ".join(value if isinstance(value, str) else f"{key}={value}" for key, value in params.items())
+
+
 def read(file: Path) -> list[Row]:
     return [msgspec.convert(json.loads(line), Row) for line in file.read_text().splitlines() if line]
 
@@ -113,16 +120,17 @@ def read(file: Path) -> list[Row]:
 def compare(before: Sequence[Row], after: Sequence[Row]) -> Table:
     """Ratios after/before of rows with the same name and parameters (their medians over repeats)."""
     table = Table(title="after / before")
-    for title in ("figure", "before", "after", "ratio p50", "ratio p95"):
-        table.add_column(title, justify="left" if title == "figure" else "right")
-    for name in dict.fromkeys(r.name for r in before):
-        old = [r for r in before if r.name == name]
-        new = [r for r in after if r.name == name]
+    for title in ("figure", "of", "before", "after", "ratio p50", "ratio p95"):
+        table.add_column(title, justify="left" if title in ("figure", "of") else "right")
+    for name, params in dict.fromkeys((r.name, told(r.params)) for r in before):
+        old, new = (
+            [r for r in rows if (r.name, told(r.params)) == (name, params)] for rows in (before, after)
+        )
         if not new:
             continue
         b50, a50 = (percentile([r.p50 for r in rows], 0.5) for rows in (old, new))
         b95, a95 = (percentile([r.p95 for r in rows], 0.5) for rows in (old, new))
-        table.add_row(name, f"{b50:g}", f"{a50:g}", _ratio(a50, b50), _ratio(a95, b95))
+        table.add_row(name, params, f"{b50:g}", f"{a50:g}", _ratio(a50, b50), _ratio(a95, b95))
     return table
 
 
