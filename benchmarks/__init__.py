@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 NAMES = {
+    "flood": "what calls notice while somebody floods the media port with garbage",
+    "growing": "how soon pictures are sharp, how long voice is missing when a third person joins",
     "journey": "chat, click to audio, path replacement, with N calls held",
     "media": "CPU, latency, loss and memory of forwarded packets, beside other servers",
     "navigation": "how long voice is missing when the customer's page changes in mid-call",

@@ -266,10 +266,10 @@ def _schema(options: argparse.Namespace) -> int:
 
 
 def _bench(arguments: list[str]) -> int:
-    from benchmarks import run
+    from benchmarks import NAMES, run
 
     if not arguments or arguments[0] in ("-h", "--help"):
-        print("usage: talknow bench NAME [options]     NAME: journey | navigation | rebinding")
+        print(f"usage: talknow bench NAME [options]     NAME: {' | '.join(NAMES)}")
         return 0 if arguments else 2
     return run(arguments[0], arguments[1:])
 

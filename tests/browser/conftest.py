@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, expect, sync_playwright
 
-from tests.browser.camera import write_camera
+from benchmarks.camera import write_camera
 from tests.browser.tones import LISTEN, SPY, write_tone
 from tests.server_process import BENCH_TOKEN, ROOT, Server, start, talknow
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from pathlib import Path
 from struct import pack
 from typing import Any
 
 import pytest
 
+from benchmarks.accounting import resident_bytes
 from benchmarks.peer import Voice
 from media import feedback as fb
 from media.guard import MAX_SOURCES
@@ -20,33 +20,14 @@ from signaling.effects import Route
 from tests.media.attacks import RTCP_BYE, Stranger, arrived
 from tests.media.conftest import A, B, Client, E, Heard, until
 from tests.media.test_attacks import TONE, Victim, carries, faults, other
+from tests.server_process import ROOT
 
 __all__ = ["faults", "other"]
 
 MAX_GROWTH_BYTES = 20 * 1024 * 1024
 
-# Sent by a process of its own: 400,000 datagrams of every class from 64 sockets, after one datagram each from
-# 6,000 sources, which is more than the guard remembers.
-FLOOD = """
-import random, socket, sys, time
-server, source = (sys.argv[1], int(sys.argv[2])), random.Random(7)
-for number in range(6000):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.bind((f"127.0.{number // 200}.{number % 200 + 1}", 0))
-        one.sendto(b"\\x80" * 40, server)
-sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(64)]
-starts = bytes((0, 1, 20, 22, 23, 64, 128, 144, 191, 255))
-garbage = [bytes([source.choice(starts)]) + source.randbytes(source.randrange(0, 400)) for _ in range(997)]
-garbage += [b"\\x00\\x01\\x00\\x00\\x21\\x12\\xa4\\x42" + source.randbytes(12) for _ in range(200)]
-for number in range(400_000):
-    sockets[number % 64].sendto(garbage[number % len(garbage)], server)
-    if number % 256 == 0:
-        time.sleep(0.002)
-"""
-
-
-def resident_bytes() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+FLOOD = ("-m", "benchmarks.flooder")
+"""A process of its own that sends datagrams of every class from many sources."""
 
 
 @pytest.mark.slow
@@ -60,9 +41,11 @@ async def test_a_flood_of_garbage_fills_no_memory_and_ends_no_call(
     voice = Voice(TONE)
     voice.path = other.path
     voice.start()
-    before = resident_bytes()
+    before = resident_bytes(os.getpid())
     host, port = victim.held.server
-    flood = await asyncio.create_subprocess_exec(sys.executable, "-c", FLOOD, host, str(port))
+    flood = await asyncio.create_subprocess_exec(
+        sys.executable, *FLOOD, host, str(port), "--datagrams", "400000", cwd=ROOT
+    )
     await asyncio.sleep(0.3)
     if phase == "checked":
         await victim.go_on(phase)
@@ -72,7 +55,7 @@ async def test_a_flood_of_garbage_fills_no_memory_and_ends_no_call(
     await until(lambda: len(victim.got) > heard_before + 5)
     voice.stop()
     assert sum(node.counters().values()) > 100_000, "the flood has hardly arrived"
-    assert resident_bytes() - before < MAX_GROWTH_BYTES
+    assert resident_bytes(os.getpid()) - before < MAX_GROWTH_BYTES
     assert len(node._mux._sources._left) <= MAX_SOURCES
     assert len(node._mux._by_address) <= 4
     assert len(node.counters()) < 20
