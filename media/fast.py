@@ -188,6 +188,7 @@ class FastPlane(Plane):
             left -= 1
             to = out.sink.current
             if to is None:
+                out.miss(binding, bytes(view[at : at + size]), now_s)
                 continue
             if out.source is not binding:
                 out.take_over(binding, seq, timestamp, now_s)

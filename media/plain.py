@@ -46,6 +46,7 @@ class PlainPlane(Plane):
         """Rewrite for the sink and send by its current path; numbers go on over a change of source."""
         path = out.sink.current
         if path is None:
+            out.miss(binding, packet, now_s)
             return
         if out.source is not binding:
             out.take_over(binding, header.seq, header.timestamp, now_s)

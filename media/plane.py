@@ -28,6 +28,8 @@ from signaling.protocol import EngagementId, LegId
 
 KEY_FRAME_EVERY_S = 0.5
 SILENT_AFTER_S = 0.5
+# Voice comes every 20 ms; what is older than two of them was missed for good.
+MISSED_S = 0.05
 CUT_AFTER_S = 3.0
 TONE_AFTER_CONNECT_S = 10.0
 SPEECH_LEVEL = 50
@@ -132,10 +134,15 @@ class Plane(ABC):
                 self._reporting.add(leg)
 
     def sink_connected(self, sink: Leg) -> None:
-        """A path of the sink came up: whoever it sees must send a whole picture."""
+        """A path of the sink came up: it hears the last of what it missed, and sees a whole picture soon."""
         for out in sink.outs.values():
             if out.video and out.track is not None:
                 self.ask_key_frame(out.track)
+            missed, out.missed = out.missed, None
+            if missed is None or out.track is not missed.source.track:
+                continue
+            if time.monotonic() - missed.at_s < MISSED_S and (header := rtp.parse(missed.packet)) is not None:
+                self.play(out, missed.source, header, missed.packet)
 
     # --- media ----------------------------------------------------------------------------------
 
@@ -167,7 +174,7 @@ class Plane(ABC):
         return binding
 
     def play(self, out: Out, binding: Binding, header: rtp.Header, packet: bytes) -> None:
-        """Send a packet of our own (music, a tone) to a place."""
+        """Send one packet to a place: of our own (music, a tone), or one that was missed."""
         path = out.sink.current
         if path is None:
             return
@@ -177,6 +184,8 @@ class Plane(ABC):
         seq = (header.seq + out.seq_offset) & 0xFFFF
         timestamp = (header.timestamp + out.timestamp_offset) & 0xFFFFFFFF
         rewritten = bytearray(packet)
+        if header.mid:
+            rewritten[header.mid] = out.mid
         rtp.rewrite(rewritten, seq, timestamp, out.ssrc)
         protected = path.protect(bytes(rewritten))
         if protected is not None:

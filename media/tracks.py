@@ -8,7 +8,7 @@ Source: RFC 3550, RFC 4588 (retransmission), RFC 7667.
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from media.sdp import CLOCK_HZ, Section
 from signaling.protocol import MediaKind
@@ -50,6 +50,14 @@ class Binding:
         self.rtx = rtx
 
 
+class Missed(NamedTuple):
+    """A voice packet, unprotected, that came while its receiver had no path."""
+
+    source: Binding
+    packet: bytes
+    at_s: float
+
+
 class Out:
     """One place in a sink's description: its SSRCs, and how the source's numbers become ours."""
 
@@ -62,6 +70,7 @@ class Out:
         "last_seq",
         "last_timestamp",
         "mid",
+        "missed",
         "octets",
         "packets",
         "rtx_seq",
@@ -95,6 +104,7 @@ class Out:
         self.packets = 0
         self.octets = 0
         self.cache: dict[int, tuple[int, bytes]] | None = None
+        self.missed: Missed | None = None
         self._resends_left = RESEND_BURST
         self._resends_s = 0.0
 
@@ -127,6 +137,11 @@ class Out:
     def cached(self, seq: int) -> bytes | None:
         found = self.cache.get(seq % CACHED_PACKETS) if self.cache is not None else None
         return found[1] if found is not None and found[0] == seq else None
+
+    def miss(self, source: Binding, packet: bytes, now_s: float) -> None:
+        """Keep the latest voice packet for the moment when the sink is back."""
+        if not self.video:
+            self.missed = Missed(source, packet, now_s)
 
     def forget(self) -> None:
         self.cache = None

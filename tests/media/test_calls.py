@@ -75,6 +75,31 @@ async def test_numbers_go_on_over_a_path_change_by_ticket(node: MediaNode, heard
     assert after.ssrc == before.ssrc
 
 
+@pytest.mark.parametrize("fresh_s", [5.0, 0.0])
+async def test_who_comes_back_hears_the_last_of_what_was_missed_at_once_unless_it_is_old(
+    node: MediaNode, heard: Heard, monkeypatch: pytest.MonkeyPatch, fresh_s: float
+) -> None:
+    monkeypatch.setattr("media.plane.MISSED_S", fresh_s)
+    a, b = await pair(node)
+    voice = Voice(TONE)
+    voice.path = a.path
+    voice.send_one()
+    await until(lambda: len(b.got) == 1)
+    assert b.path is not None and b.ticket is not None
+    b.path.close()
+    await until(lambda: len(heard.lost) == 1)
+    sent = [voice.send_one() for _ in range(3)]
+    await asyncio.sleep(0.05)
+    await b.connect(b.ticket)
+    await asyncio.sleep(0.1)
+    expected = sent[-1:] if fresh_s else []
+    assert [packet[12:] for _, packet in b.got[1:]] == [packet[12:] for packet in expected if packet]
+    voice.send_one()
+    await until(lambda: len(b.got) == 2 + len(expected))
+    seqs = [header.seq for header, _ in b.got]
+    assert [(later - earlier) & 0xFFFF for earlier, later in pairwise(seqs)] == ([3, 1] if fresh_s else [4])
+
+
 async def test_a_ticket_is_good_once(node: MediaNode) -> None:
     a, _ = await pair(node)
     ticket = a.ticket
