@@ -95,7 +95,7 @@ def publish(rows: Sequence[Row], file: str | None) -> None:
     table = Table(title=f"{machine()} · {commit()}", title_justify="left")
     for title in ("figure", "of", "n", "p50", "p95", "p99", "max", "unit"):
         left = title in ("figure", "of", "unit")
-        table.add_column(title, justify="left" if left else "right", overflow="fold" if left else "ellipsis")
+        table.add_column(title, justify="left" if left else "right", no_wrap=title != "of", overflow="fold")
     for r in rows:
         figures = (f"{v:g}" for v in (r.p50, r.p95, r.p99, r.max))
         table.add_row(r.name, told(r.params), str(r.n), *figures, r.unit)

@@ -11,6 +11,7 @@ import { iceServers } from "./answer.ts";
 import { type Levels, levelsOf } from "./levels.ts";
 import type { PeerFactory } from "./path.ts";
 import { type Kind, PLACES, type Place, SEND_MID } from "./places.ts";
+import { carry } from "./sending.ts";
 
 export type DirectSignal = Pick<CallSignalDirect, "attempt" | "kind" | "body">;
 
@@ -73,7 +74,7 @@ export class DirectLink {
 
   send(kind: Kind, track: MediaStreamTrack | null): void {
     const sender = this.peer?.getTransceivers().find(({ mid }) => mid === SEND_MID[kind])?.sender;
-    if (sender && sender.track !== track) sender.replaceTrack(track).catch(() => undefined);
+    if (sender) void carry(sender, kind, track);
   }
 
   /** What the other side said. Anything of another attempt is late and means nothing. */

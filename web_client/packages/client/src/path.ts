@@ -8,6 +8,7 @@ import type { PathOffer } from "@talknow/protocol";
 import { answer, type Begun, configurationOf } from "./answer.ts";
 import { type Levels, levelsOf } from "./levels.ts";
 import { type Kind, PLACES, type Place, SEND_MID } from "./places.ts";
+import { carry } from "./sending.ts";
 
 export type PeerFactory = (config: RTCConfiguration) => RTCPeerConnection;
 
@@ -72,9 +73,7 @@ export class Path {
   async send(kind: Kind, track: MediaStreamTrack | null): Promise<void> {
     if (this.closed) return;
     const transceiver = this.sends(kind);
-    if (transceiver && transceiver.sender.track !== track) {
-      await transceiver.sender.replaceTrack(track).catch(() => undefined);
-    }
+    if (transceiver) await carry(transceiver.sender, kind, track);
   }
 
   levels(): Promise<Levels> {
