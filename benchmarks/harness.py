@@ -23,7 +23,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 # Tables and progress go to stderr, so that `--json -` leaves stdout to the rows.
-console = Console(stderr=True)
+WIDE = 140
+console = Console(stderr=True, width=None if sys.stderr.isatty() else WIDE)
 
 
 class Row(Struct, frozen=True):
@@ -95,9 +96,10 @@ def publish(rows: Sequence[Row], file: str | None) -> None:
     table = Table(title=f"{machine()} · {commit()}", title_justify="left")
     for title in ("figure", "of", "n", "p50", "p95", "p99", "max", "unit"):
         left = title in ("figure", "of", "unit")
-        table.add_column(title, justify="left" if left else "right", no_wrap=title != "of", overflow="fold")
+        table.add_column(title, justify="left" if left else "right")
     for r in rows:
-        figures = (f"{v:g}" for v in (r.p50, r.p95, r.p99, r.max))
+        known = (r.p50, r.p95, r.p99, r.max) if r.n > 1 else (r.value,)
+        figures = [f"{v:g}" for v in known] + [""] * (4 - len(known))
         table.add_row(r.name, told(r.params), str(r.n), *figures, r.unit)
     console.print(table)
     lines = "".join(msgspec.json.encode(r).decode() + "\n" for r in rows)

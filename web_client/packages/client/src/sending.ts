@@ -8,16 +8,23 @@
 import type { Kind } from "./places.ts";
 
 export const LIMIT_BPS = { video: 2_000_000, screen: 2_500_000 };
-export const FLOWS_AFTER_MS = 1_500;
+/** A look can be wrong for the same reason as the first; where the network is known to be good it costs nothing. */
+export const LOOKS = 3;
+export const LOOK_EVERY_MS = 1_500;
 
 /** Null sends nothing. Needs no negotiation; a sender that is closed meanwhile is nobody's fault. */
 export async function carry(sender: RTCRtpSender, kind: Kind, track: MediaStreamTrack | null): Promise<void> {
   if (sender.track === track) return;
   await sender.replaceTrack(track).catch(() => undefined);
-  if (track === null || kind === "audio") return;
-  setTimeout(() => {
-    if (sender.track === track) void limit(sender, LIMIT_BPS[kind]).catch(() => undefined);
-  }, FLOWS_AFTER_MS);
+  if (track !== null && kind !== "audio") void lookAgain(sender, track, LIMIT_BPS[kind]);
+}
+
+async function lookAgain(sender: RTCRtpSender, track: MediaStreamTrack, bps: number): Promise<void> {
+  for (let look = 1; look <= LOOKS; look++) {
+    await new Promise((resolve) => setTimeout(resolve, LOOK_EVERY_MS));
+    if (sender.track !== track) return;
+    await limit(sender, bps).catch(() => undefined);
+  }
 }
 
 /** Another limit than now: around `bps`. */

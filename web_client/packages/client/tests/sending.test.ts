@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { carry, FLOWS_AFTER_MS, LIMIT_BPS } from "../src/sending.ts";
+import { carry, LIMIT_BPS, LOOK_EVERY_MS, LOOKS } from "../src/sending.ts";
 import { FakeTrack } from "./fakes.ts";
 
 class FakeSender {
@@ -22,7 +22,7 @@ class FakeSender {
 let fake: FakeSender;
 const send = (kind: "audio" | "video" | "screen", track: FakeTrack | null): Promise<void> =>
   carry(fake as unknown as RTCRtpSender, kind, track as unknown as MediaStreamTrack);
-const flow = () => vi.advanceTimersByTimeAsync(FLOWS_AFTER_MS);
+const flow = () => vi.advanceTimersByTimeAsync(LOOK_EVERY_MS * (LOOKS + 1));
 
 beforeEach(() => {
   vi.useFakeTimers();
@@ -32,29 +32,31 @@ afterEach(() => vi.useRealTimers());
 
 it("changes the limit each time a picture flows, so that the browser measures again", async () => {
   const camera = new FakeTrack("video");
-  await send("video", camera);
+  void send("video", camera);
+  await vi.advanceTimersByTimeAsync(LOOK_EVERY_MS - 1);
   expect(fake.limits).toEqual([]);
   await flow();
-  await send("video", camera);
+  void send("video", camera);
   await flow();
-  expect(fake.limits).toEqual([LIMIT_BPS.video]);
-  await send("video", null);
-  await send("video", camera);
+  expect(fake.limits).toHaveLength(LOOKS);
+  expect(fake.limits[0]).toBe(LIMIT_BPS.video);
+  void send("video", null);
+  void send("video", camera);
   await flow();
-  expect(fake.limits).toHaveLength(2);
-  expect(fake.limits[1]).not.toBe(fake.limits[0]);
+  expect(fake.limits).toHaveLength(2 * LOOKS);
+  for (const [place, bps] of fake.limits.entries()) expect(bps).not.toBe(fake.limits[place - 1]);
 });
 
 it("limits neither a voice nor what is no longer sent, and forgives a closed sender", async () => {
-  await send("audio", new FakeTrack("audio"));
+  void send("audio", new FakeTrack("audio"));
   await flow();
-  await send("screen", new FakeTrack("video"));
-  await send("screen", null);
+  void send("screen", new FakeTrack("video"));
+  void send("screen", null);
   await flow();
   expect(fake.limits).toEqual([]);
-  await send("video", new FakeTrack("video"));
+  void send("video", new FakeTrack("video"));
   fake.closed = true;
   await flow();
-  await send("video", new FakeTrack("video"));
+  void send("video", new FakeTrack("video"));
   expect(fake.limits).toEqual([]);
 });
