@@ -37,6 +37,9 @@ export interface DeskOptions {
   open?: ConnectionOptions["open"];
 }
 
+/** How long a good notice stays. */
+const DONE_MS = 6_000;
+
 /** Events in which a browser lets a page begin to play sound. */
 export const GESTURES = ["pointerdown", "pointerup", "keydown"] as const;
 const SELECTED = "talknow:desk:selected";
@@ -160,6 +163,14 @@ export class Desk {
     this.notify();
   }
 
+  /** Say what went well; it goes by itself. */
+  done(notice: string): void {
+    this.say(notice);
+    setTimeout(() => {
+      if (this.notice === notice) this.say("");
+    }, DONE_MS);
+  }
+
   /** Put a promise's refusal into the notice; what was refused stays as it was. */
   attempt(promise: Promise<unknown> | undefined): void {
     promise?.catch((error: unknown) => this.fail(error));
@@ -199,7 +210,7 @@ export class Desk {
   invite(engagement: string, login: string, mode: "talk" | "consult"): void {
     const sent = this.connection?.send("engagement.invite", { engagement, login, mode });
     sent?.then(
-      () => this.say(`${login} was asked to join.`),
+      () => this.done(`${login} was asked to join.`),
       (error: unknown) => this.fail(error),
     );
   }

@@ -123,9 +123,12 @@ fieldset { margin: 0; min-width: 0; }
 .pictures { position: relative; margin: -10px -14px 10px; background: #000; }
 .pictures .remote { display: block; width: 100%; max-height: 250px; object-fit: contain; }
 .pictures .remote.screen { max-height: none; }
+.pictures figure { position: relative; margin: 0; }
+.pictures figcaption { position: absolute; left: 6px; bottom: 6px; padding: 1px 8px; border-radius: 8px; background: rgb(0 0 0 / 65%); color: #fff; font-size: 12px; }
 .pictures:not([data-count="1"]) { display: grid; grid-template-columns: 1fr 1fr; gap: 2px; }
 .pictures:not([data-count="1"]) .screen { grid-column: 1 / -1; }
 .pictures .preview { position: absolute; right: 10px; bottom: 10px; width: 96px; border: 2px solid #fff; border-radius: 8px; transform: scaleX(-1); }
+.pictures:not([data-count="0"], [data-count="1"]) .preview { width: 56px; }
 .pictures.only-me { padding: 10px; text-align: right; background: transparent; }
 .pictures.only-me .preview { position: static; }
 @media (max-width: 480px) {

@@ -289,14 +289,21 @@ function Pictures({ desk, state, leg }: Shown & { leg: CallLeg }) {
         const stream = leg.state.pictures[place];
         const label = kind === "screen" ? `Screen of ${name}` : `Video of ${name}`;
         const className = `remote${kind === "screen" ? " screen" : ""}${theirs.id === speaker ? " speaks" : ""}`;
-        return stream && <Video key={place} stream={stream} label={label} className={className} />;
+        return (
+          stream && (
+            <figure key={place} class={className}>
+              <Video stream={stream} label={label} />
+              {shown.length > 1 && <figcaption>{name}</figcaption>}
+            </figure>
+          )
+        );
       })}
       {leg.state.preview && <Video stream={leg.state.preview} label="Your video" className="preview" />}
     </div>
   );
 }
 
-function Video({ stream, label, className }: { stream: MediaStream; label: string; className: string }) {
+function Video({ stream, label, className }: { stream: MediaStream; label: string; className?: string }) {
   const node = useRef<HTMLVideoElement>(null);
   useEffect(() => {
     // Muted before it plays: the sound comes from the leg's own speakers, never twice.

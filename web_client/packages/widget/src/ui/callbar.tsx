@@ -156,7 +156,14 @@ function Pictures({ talk, leg }: { talk: Talk; leg: CallLeg }) {
       {shown.map(({ kind, name, place }) => {
         const stream = pictures[place];
         const label = kind === "screen" ? `Screen of ${name}` : `Video of ${name}`;
-        return stream && <Picture key={place} stream={stream} label={label} name="remote" kind={kind} />;
+        return (
+          stream && (
+            <figure key={place} class={kind}>
+              <Picture stream={stream} label={label} name="remote" kind={kind} />
+              {shown.length > 1 && <figcaption>{name}</figcaption>}
+            </figure>
+          )
+        );
       })}
       {preview !== null && <Picture stream={preview} label="My camera" name="preview" />}
     </div>
