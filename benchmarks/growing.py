@@ -4,7 +4,7 @@ First calls by the server: both turn their cameras on (a file with grain, which 
 until each page really sends 1.5 Mbit/s (`journey.sharp_s`). Then calls from browser to browser: a supervisor
 joins to listen, so both go over to the server; the longest time without a new voice packet at playout in a
 page, from half a second before to two seconds after (`journey.direct_to_anchored_ms`). The normal cadence of
-20 ms is part of it.
+20 ms is part of it. A page that stands still (`journey.page_stalled_ms`) sees a gap where none was.
 """
 
 from __future__ import annotations
@@ -69,7 +69,11 @@ DIRECT = """() => window.__bench.pcs.some((pc) => pc.connectionState === "connec
 # Every 4 ms the playout time of the latest voice packet, whichever way it came; until `__voice()` is called.
 LISTEN = """() => {
   const times = [];
+  let looked = performance.now(), stalled = 0;
   const timer = setInterval(() => {
+    const now = performance.now();
+    stalled = Math.max(stalled, now - looked);
+    looked = now;
     let latest = 0;
     for (const pc of window.__bench.pcs)
       if (pc.connectionState !== "closed")
@@ -82,7 +86,7 @@ LISTEN = """() => {
     clearInterval(timer);
     let longest = 0;
     for (let at = 1; at < times.length; at++) longest = Math.max(longest, times[at] - times[at - 1]);
-    return longest;
+    return [longest, stalled];
   };
 }"""
 
@@ -171,8 +175,8 @@ class Bench:
             asked = {"bps": SHARP_BPS, "within": SHARP_WITHIN_S}
             return list(await asyncio.gather(*[page.evaluate(SHARP, asked) for page in pair.pages]))
 
-    async def anchored(self) -> list[float]:
-        """Longest silence in ms at each page while a third person makes a direct call the server's."""
+    async def anchored(self) -> list[list[float]]:
+        """(longest silence, longest standstill) in ms of each page while a third person takes it to us."""
         async with self.pair() as (pair, engagement), aiohttp.ClientSession() as http:
             for page in pair.pages:
                 await until(page, DIRECT)
@@ -184,7 +188,7 @@ class Bench:
             await asyncio.sleep(0.5)
             await third.durable("engagement.join", engagement=engagement, mode="monitor")
             await asyncio.sleep(2)
-            found = [float(await page.evaluate("window.__voice()")) for page in pair.pages]
+            found = [list(await page.evaluate("window.__voice()")) for page in pair.pages]
             still: list[Any] = [await page.evaluate(DIRECT) for page in pair.pages]
             await third.close()
             if any(still):
@@ -241,7 +245,7 @@ async def browsers() -> AsyncIterator[tuple[Browser, Browser]]:
 
 async def measure(calls: int, bar: Progress) -> list[harness.Row]:
     sharp: list[float | None] = []
-    silent: list[list[float]] = []
+    silent: list[list[list[float]]] = []
     async with company() as pages, browsers() as pair:
         task = bar.add_task("cameras on", total=calls)
         async with server(pages, direct=False) as url:
@@ -258,7 +262,9 @@ async def measure(calls: int, bar: Progress) -> list[harness.Row]:
     rows.append(harness.count("journey.not_sharp", "count", len(sharp) - len(reached), {"calls": calls}))
     for side, found in zip(("down", "up"), zip(*silent, strict=True), strict=True):
         params = {"calls": calls, "direction": side}
-        rows.append(harness.row("journey.direct_to_anchored_ms", "ms", list(found), params))
+        gaps, stalls = zip(*found, strict=True)
+        rows.append(harness.row("journey.direct_to_anchored_ms", "ms", gaps, params))
+        rows.append(harness.row("journey.page_stalled_ms", "ms", stalls, params))
     return rows
 
 

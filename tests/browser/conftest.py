@@ -6,6 +6,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -76,18 +77,23 @@ def camera(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def visitor_browser(
     playwright: Playwright, tmp_path_factory: pytest.TempPathFactory, camera: Path
 ) -> Iterator[Browser]:
-    tone = write_tone(tmp_path_factory.mktemp("tone") / "visitor.wav", VISITOR_HZ)
-    browser = launch(playwright, tone, camera)
-    yield browser
-    browser.close()
+    with speaking(playwright, tmp_path_factory, VISITOR_HZ, camera) as browser:
+        yield browser
 
 
 @pytest.fixture(scope="session")
 def agent_browser(
     playwright: Playwright, tmp_path_factory: pytest.TempPathFactory, camera: Path
 ) -> Iterator[Browser]:
-    tone = write_tone(tmp_path_factory.mktemp("tone") / "agent.wav", AGENT_HZ)
-    browser = launch(playwright, tone, camera)
+    with speaking(playwright, tmp_path_factory, AGENT_HZ, camera) as browser:
+        yield browser
+
+
+@contextmanager
+def speaking(
+    playwright: Playwright, directories: pytest.TempPathFactory, hz: int, camera: Path
+) -> Iterator[Browser]:
+    browser = launch(playwright, write_tone(directories.mktemp("tone") / f"{hz}.wav", hz), camera)
     yield browser
     browser.close()
 
