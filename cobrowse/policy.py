@@ -11,6 +11,9 @@ from typing import Literal
 from msgspec import Struct
 
 
+ControlKind = Literal["scroll", "click", "type", "navigate"]
+
+
 class CobrowsePolicy(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`[sites.ID.cobrowse]`.
 
@@ -36,7 +39,7 @@ class CobrowsePolicy(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     ids: tuple[str, ...] = ("us_ssn", "uk_nino", "es_dni", "it_cf", "fr_nir", "de_steuer", "se_pnr", "dk_cpr")
     keep_length: bool = False
     assets: Literal["own", "all", "none"] = "own"
-    control: tuple[Literal["scroll", "click", "type", "navigate"], ...] = ("scroll", "click", "type", "navigate")
+    control: tuple[ControlKind, ...] = ("scroll", "click", "type", "navigate")
     control_ttl_s: int = 600
     continue_on_origins: tuple[str, ...] = ()
     record: bool = False

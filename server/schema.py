@@ -15,6 +15,7 @@ from typing import Any, get_args
 
 import msgspec
 
+from cobrowse import ops
 from signaling import protocol
 
 DEFAULT_PATH = Path(__file__).parents[1] / "web_client/packages/protocol/schema.json"
@@ -37,6 +38,12 @@ REPLIES: tuple[type, ...] = (
     protocol.FileInfo,
     protocol.TimelinePage,
     protocol.Problem,
+)
+OPS_NUMBERS = (
+    *("WIRE_VERSION", "MAX_FRAME_BYTES", "MAX_NODES", "MAX_DEPTH", "MAX_LITERAL_CHARS", "MAX_TABLE"),
+    *("MAX_TABLE_CHARS", "MAX_OPS", "MAX_SHEETS", "MAX_ASSETS", "MAX_IMAGE_BYTES", "MAX_ASSET_BYTES"),
+    *("MOVED", "ELEMENT", "TEXT_NODE", "END", "FLAG_SVG", "FLAG_MATHML", "FLAG_SHADOW", "FLAG_BLOCKED"),
+    *("FLAG_FRAME", "FLAG_MASKED", "FLAG_SHOWN", "FIRST_OWN"),
 )
 LIMITS = ("PROTOCOL_VERSION", "MAX_TEXT_CHARS", "MAX_FILE_BYTES", "MAX_SDP_BYTES", "SNAPSHOT_ITEMS")
 
@@ -68,9 +75,38 @@ def build_schema() -> dict[str, Any]:
     }
 
 
+def build_ops() -> str:
+    """Return the opcode table of cobrowse frames as a TypeScript module."""
+    table = [f'  {op.code}: ["{op.name}", "{op.args}"],' for op in ops.OPS]
+    side = [f"  {name}: {code}," for name, code in ops.SIDE.items()]
+    return "\n".join(
+        [
+            "// Generated from cobrowse/ops.py by `talknow schema`. Do not edit.",
+            *(f"export const {name} = {getattr(ops, name)};" for name in OPS_NUMBERS),
+            *(f"export const OP_{op.name} = {op.code};" for op in ops.OPS),
+            *(f"export const SIDE_{name} = {code};" for name, code in ops.SIDE.items()),
+            "/** Opcode -> name and one letter per argument (docs/cobrowse_wire.md). */",
+            "export const OPS: Readonly<Record<number, readonly [name: string, args: string]>> = {",
+            *table,
+            "};",
+            "/** Messages beside the stream. */",
+            "export const SIDE = {",
+            *side,
+            "} as const;",
+            f"export const NOTES = {json.dumps(ops.NOTES)} as const;",
+            "/** Entries 0 to FIRST_OWN - 1 of every string table. */",
+            f"export const STATIC_TABLE: readonly string[] = {json.dumps(ops.STATIC_TABLE)};",
+            "",
+        ]
+    )
+
+
 def write_schema(path: Path = DEFAULT_PATH) -> None:
-    """Write the schema to `path`, the same bytes for the same protocol."""
+    """Write the schema to `path` and the opcodes to `src/ops.ts` beside it: same protocol, same bytes."""
     path.write_text(json.dumps(build_schema(), indent=1, ensure_ascii=True) + "\n")
+    beside = path.parent / "src" / "ops.ts"
+    beside.parent.mkdir(exist_ok=True)
+    beside.write_text(build_ops())
 
 
 if __name__ == "__main__":
