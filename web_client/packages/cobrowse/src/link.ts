@@ -1,0 +1,200 @@
+/**
+ * The recorder's WebSocket: HELLO, WELCOME, acks, and what is not acked sent again after a cut.
+ *
+ * It knows frames by their numbers only. Source: docs/cobrowse_wire.md, sections 1 and 3.
+ */
+import {
+  SIDE_ACK,
+  SIDE_BYE,
+  SIDE_ERROR,
+  SIDE_HELLO,
+  SIDE_NEED,
+  SIDE_WELCOME,
+  WIRE_VERSION,
+} from "@talknow/protocol";
+import { pack, unpack, type Value } from "./msgpack.ts";
+
+/** What of a WebSocket is needed. */
+export interface Socket {
+  binaryType: string;
+  readonly bufferedAmount: number;
+  onopen: (() => void) | null;
+  onmessage: ((event: { data: unknown }) => void) | null;
+  onclose: ((event: { code: number }) => void) | null;
+  send(data: Uint8Array<ArrayBuffer>): void;
+  close(code?: number): void;
+}
+
+export interface Welcome {
+  epoch: number;
+  policy: { [key: string]: Value };
+  /** The frames of this document are known to the server: no SNAP is needed. */
+  resumed: boolean;
+  hold: number;
+}
+
+export interface LinkOptions {
+  url: string;
+  doc: string;
+  token: () => string;
+  keepToken: (token: string) => void;
+  seq: () => number;
+  welcome: (welcome: Welcome) => void;
+  /** A snapshot is needed. */
+  need: () => void;
+  /** It ended for good: the close code. */
+  ended: (code: number) => void;
+  lost: () => void;
+  open?: (url: string) => Socket;
+}
+
+const MAX_KEPT_BYTES = 4 * 1024 * 1024;
+/** More than this waiting in the socket: what was not sent is dropped, a snapshot follows. */
+const MAX_QUEUED = 1024 * 1024;
+const FIRST_WAIT_MS = 250;
+const LONGEST_WAIT_MS = 8_000;
+const FINAL = new Set([4400, 4401, 4403, 4409]);
+
+export class Link {
+  private socket: Socket | null = null;
+  private kept: [seq: number, frame: Uint8Array<ArrayBuffer>][] = [];
+  private keptBytes = 0;
+  private isReady = false;
+  private attempt = 0;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private stopped = false;
+  private readonly handlers = new Map<number, Set<(values: unknown[]) => void>>();
+
+  constructor(private readonly options: LinkOptions) {}
+
+  get queued(): number {
+    return this.socket?.bufferedAmount ?? 0;
+  }
+
+  /** Whether frames reach the server now. */
+  get ready(): boolean {
+    return this.isReady;
+  }
+
+  start(): void {
+    this.stopped = false;
+    this.connect();
+  }
+
+  stop(reason: string): void {
+    this.say(SIDE_BYE, reason);
+    this.stopped = true;
+    clearTimeout(this.timer);
+    this.drop();
+  }
+
+  on(code: number, fn: (values: unknown[]) => void): () => void {
+    const set = this.handlers.get(code) ?? new Set();
+    this.handlers.set(code, set);
+    set.add(fn);
+    return () => set.delete(fn);
+  }
+
+  say(code: number, ...values: unknown[]): void {
+    if (this.isReady) this.socket?.send(pack([0, code, ...(values as Value[])]));
+  }
+
+  frame(seq: number, frame: Uint8Array<ArrayBuffer>, isSnapshot: boolean): void {
+    if (isSnapshot) this.forget();
+    this.kept.push([seq, frame]);
+    this.keptBytes += frame.length;
+    if (this.keptBytes > MAX_KEPT_BYTES && this.kept.length > 1) {
+      const [, oldest] = this.kept.shift() as [number, Uint8Array];
+      this.keptBytes -= oldest.length;
+    }
+    if (!this.isReady) return;
+    this.socket?.send(frame);
+    if (this.queued > MAX_QUEUED && !isSnapshot) this.options.need();
+  }
+
+  private connect(): void {
+    const socket = (this.options.open ?? openSocket)(this.options.url);
+    this.socket = socket;
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () =>
+      socket.send(
+        pack([0, SIDE_HELLO, this.options.token(), this.options.doc, this.options.seq() + 1, WIRE_VERSION]),
+      );
+    socket.onmessage = ({ data }) => {
+      if (socket === this.socket && data instanceof ArrayBuffer) this.receive(new Uint8Array(data));
+    };
+    socket.onclose = ({ code }) => {
+      if (socket === this.socket) this.closed(code);
+    };
+  }
+
+  private receive(bytes: Uint8Array): void {
+    let message: Value;
+    try {
+      message = unpack(bytes);
+    } catch {
+      return;
+    }
+    if (!Array.isArray(message) || message[0] !== 0) return;
+    const [, code, ...values] = message;
+    if (code === SIDE_WELCOME) this.welcomed(values);
+    else if (code === SIDE_ACK) this.acked(values[0] as number);
+    else if (code === SIDE_NEED) this.options.need();
+    else if (code !== SIDE_ERROR) for (const fn of this.handlers.get(code as number) ?? []) fn(values);
+  }
+
+  private welcomed(values: Value[]): void {
+    const [last, epoch, policy, token, hold] = values as [
+      number,
+      number,
+      { [key: string]: Value },
+      string,
+      number,
+    ];
+    this.attempt = 0;
+    this.isReady = true;
+    this.options.keepToken(token);
+    this.acked(last);
+    const first = this.kept[0]?.[0];
+    const resumed = last > 0 && (first === undefined ? last === this.options.seq() : first === last + 1);
+    if (resumed) for (const [, frame] of this.kept) this.socket?.send(frame);
+    else this.forget();
+    this.options.welcome({ epoch, policy, resumed, hold });
+  }
+
+  private acked(seq: number): void {
+    while (this.kept.length > 0 && (this.kept[0] as [number, Uint8Array])[0] <= seq) {
+      const [, frame] = this.kept.shift() as [number, Uint8Array];
+      this.keptBytes -= frame.length;
+    }
+  }
+
+  private forget(): void {
+    this.kept = [];
+    this.keptBytes = 0;
+  }
+
+  private closed(code: number): void {
+    this.drop();
+    if (this.stopped) return;
+    if (FINAL.has(code)) {
+      this.options.ended(code);
+      return;
+    }
+    this.options.lost();
+    const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.attempt) * (0.5 + Math.random() / 2);
+    this.attempt += 1;
+    this.timer = setTimeout(() => this.connect(), wait);
+  }
+
+  private drop(): void {
+    const socket = this.socket;
+    this.socket = null;
+    this.isReady = false;
+    socket?.close();
+  }
+}
+
+function openSocket(url: string): Socket {
+  return new WebSocket(url) as unknown as Socket;
+}

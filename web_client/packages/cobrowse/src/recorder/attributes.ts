@@ -1,0 +1,103 @@
+/**
+ * What becomes of an attribute on its way out: kept, read like text, a number of an asset, or left out.
+ *
+ * Values that a stylesheet names (`[data-state="open"]`) are the site's own constants and may be sent; any other
+ * value of an unknown attribute is sent as "". Source: docs/cobrowse.md, "attributes".
+ */
+import { BLOCK, MASK, type Masks, PLAIN, type Stand } from "./mask.ts";
+import { MATHML, SVG } from "./tree.ts";
+
+type Rule = "keep" | "read" | "scrub" | "asset" | "drop" | "link";
+const RULES: Readonly<Record<Rule, string>> = {
+  keep:
+    "class type width height colspan rowspan role tabindex disabled readonly required hidden open lang dir " +
+    "rows cols size multiple popover part exportparts slot inert align valign bgcolor border cellpadding " +
+    "cellspacing color face start reversed span scope wrap controls media viewbox max autocomplete data-no-control " +
+    "aria-hidden aria-expanded aria-selected aria-current aria-checked aria-pressed aria-disabled aria-modal " +
+    "aria-orientation aria-sort aria-busy aria-invalid",
+  read: "title alt placeholder aria-label aria-description aria-roledescription aria-placeholder label summary",
+  scrub: "id for aria-labelledby aria-controls aria-describedby",
+  asset: "src poster background",
+  drop: "value checked selected srcset srcdoc nonce integrity data action name ping",
+  link: "href xlink:href",
+};
+const SELECTOR = /\[\s*([\w-]+)\s*(?:[~|^$*]?=\s*["']?([^"'\]]*))?/g;
+
+export interface AssetNumbers {
+  /** `asset:N` of what an address means in this document, "" when it may not be shown. */
+  name(address: string, base: string): string;
+  /** The same for every `url()` of a piece of CSS. */
+  inCss(text: string, base: string): string;
+}
+
+export class Attributes {
+  private readonly constants = new Set<string>();
+  private readonly rules = new Map<string, Rule>();
+
+  constructor(
+    private readonly masks: Masks,
+    private readonly assets: AssetNumbers,
+  ) {
+    for (const [rule, names] of Object.entries(RULES))
+      for (const name of names.split(" ")) this.rules.set(name, rule as Rule);
+  }
+
+  /** Learn which attribute values a stylesheet names. */
+  learn(css: string): void {
+    for (const [, name, value] of css.matchAll(SELECTOR)) {
+      if (name !== undefined && value !== undefined && value.length <= 40)
+        this.constants.add(`${name}=${value}`);
+    }
+  }
+
+  /** The value to send, or null when the attribute is left out. */
+  value(element: Element, name: string, raw: string, stand: Stand): string | null {
+    if (name === "class") return raw;
+    if (stand === BLOCK) return name === "id" ? raw : null;
+    if (name === "style") return this.style(element, raw);
+    const rule = this.rules.get(name) ?? this.rules.get(name.toLowerCase());
+    switch (rule) {
+      case "keep":
+        return raw;
+      case "read":
+        return this.masks.text(raw, stand);
+      case "scrub":
+        return this.masks.scrub(raw, PLAIN);
+      case "asset":
+        return stand === MASK ? null : this.assets.name(raw, element.baseURI);
+      case "link":
+        return this.link(element, raw, stand);
+      case "drop":
+        return null;
+      default:
+        return this.unknown(element, name, raw);
+    }
+  }
+
+  private unknown(element: Element, name: string, raw: string): string | null {
+    if (/^(?:on|xmlns)/i.test(name)) return null;
+    const { namespaceURI } = element;
+    if (namespaceURI === SVG) return this.svg(element, raw);
+    if (namespaceURI === MATHML) return raw.length <= 40 ? raw : null;
+    if (element.localName === "progress" || element.localName === "meter")
+      return /^[\d.]*$/.test(raw) ? raw : null;
+    return this.constants.has(`${name}=${raw}`) ? raw : "";
+  }
+
+  private style(element: Element, raw: string): string {
+    return raw.includes("url(") || raw.includes("image-set(") ? this.assets.inCss(raw, element.baseURI) : raw;
+  }
+
+  private link(element: Element, raw: string, stand: Stand): string | null {
+    const picture = element.localName === "image" || element.localName === "feImage";
+    if (picture && !raw.startsWith("#"))
+      return stand === MASK ? null : this.assets.name(raw, element.baseURI);
+    if (element.namespaceURI === SVG) return raw.startsWith("#") ? raw : null;
+    return element.localName === "a" || element.localName === "area" ? "" : null;
+  }
+
+  private svg(element: Element, raw: string): string | null {
+    if (/^\s*(?:javascript|data|vbscript):/i.test(raw)) return null;
+    return raw.includes("url(") ? this.assets.inCss(raw, element.baseURI) : raw;
+  }
+}

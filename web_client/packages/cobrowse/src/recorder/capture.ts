@@ -1,0 +1,426 @@
+/**
+ * The recorder's heart: observes the page and writes frames. It decides what goes into a frame and in which order;
+ * where frames go is `link.ts`, when they are written `rhythm.ts`.
+ * Source: docs/cobrowse_wire.md; README, "A shared page, from click to screen".
+ */
+import { NOTES, OP_ASSET, OP_ATTR, OP_HASH, OP_NOTE, OP_SNAP } from "@talknow/protocol";
+import { Writer } from "../writer.ts";
+import type { Assets } from "./assets.ts";
+import { Attributes } from "./attributes.ts";
+import { Differ } from "./differ.ts";
+import { Forms, isField } from "./forms.ts";
+import { Hasher } from "./hash.ts";
+import { Hooks } from "./hooks.ts";
+import { BLOCK, MASK, type Masks, PLAIN, type Stand } from "./mask.ts";
+import { Rhythm } from "./rhythm.ts";
+import { Serializer } from "./serialize.ts";
+import { Sheets } from "./sheets.ts";
+import { Stills } from "./stills.ts";
+import { Surroundings } from "./surroundings.ts";
+import { ELEMENT_NODE, Tree } from "./tree.ts";
+
+/** So long a frame may take to write; what is left comes in the next. */
+const BUDGET_MS = 10;
+const HASH_MS = 2_000;
+const HASH_NODES = 2_000;
+const POLL_MS = 1_000;
+
+/** What the loader saw before the recorder was there. */
+export interface Early {
+  closedRoots: WeakMap<Element, ShadowRoot>;
+  scrolled: Set<WeakRef<Element>>;
+}
+
+export interface CaptureOptions {
+  document: Document;
+  masks: Masks;
+  assets: Assets;
+  early: Early | undefined;
+  /** Whether a node is part of our own widget. */
+  ours: (node: EventTarget | null) => boolean;
+  send: (seq: number, frame: Uint8Array<ArrayBuffer>, isSnapshot: boolean) => void;
+  /** Bytes that the socket has not taken yet. */
+  queued: () => number;
+}
+
+export class Capture {
+  readonly tree = new Tree();
+  seq = 0;
+  private readonly writer = new Writer();
+  private readonly hooks = new Hooks();
+  private readonly differ: Differ;
+  private readonly serializer: Serializer;
+  private readonly sheets: Sheets;
+  private readonly forms: Forms;
+  private readonly around: Surroundings;
+  private readonly stills: Stills;
+  private readonly hasher: Hasher;
+  private readonly rhythm: Rhythm;
+  private readonly observer: MutationObserver;
+  private readonly sizes: ResizeObserver;
+  private readonly boxes = new Map<Element, string>();
+  private readonly roots = new WeakSet<Node>();
+  private readonly closed = new WeakMap<Element, ShadowRoot>();
+  private readonly notes: [code: number, id: number][] = [];
+  private readonly noted = new Set<string>();
+  private assetsTold = 0;
+  private snapshotDue = true;
+  private hashed = 1;
+  private hashAt = 0;
+  private poll: ReturnType<typeof setInterval> | undefined;
+  private running = false;
+
+  constructor(private readonly options: CaptureOptions) {
+    const { document: top, masks, assets } = options;
+    const { tree, writer } = this;
+    const changed = (soon: boolean) => this.changed(soon);
+    const attributes = new Attributes(masks, assets);
+    this.serializer = new Serializer(tree, writer, masks, attributes, {
+      shadowOf: (element) => this.shadowOf(element),
+      documentOf: (frame) => this.documentOf(frame),
+      added: (node, id, stand) => this.added(node, id, stand),
+      placed: (node) => this.differ.placed(node),
+      restart: (node) => this.differ.forget(node),
+    });
+    this.differ = new Differ(top, tree, writer, masks, attributes, this.serializer, {
+      dropped: (node, id) => this.dropped(node, id),
+      contentChanged: (element) => this.contentChanged(element),
+    });
+    const opaque = (owner: number) => this.note("stylesheet", owner);
+    this.sheets = new Sheets({ tree, writer, attributes, assets, changed: () => changed(true), opaque });
+    this.forms = new Forms(tree, writer, masks, changed);
+    this.around = new Surroundings(top, tree, writer, masks, changed, options.ours);
+    const refused = (source: Element) => this.note("canvas", tree.id(source) ?? 0);
+    const calm = () => options.queued() === 0;
+    this.stills = new Stills(tree, writer, () => changed(false), refused, calm);
+    this.hasher = new Hasher(tree, attributes);
+    this.rhythm = new Rhythm(() => this.write(), options.queued);
+    this.observer = new MutationObserver((records) => {
+      this.differ.take(records);
+      this.changed(true);
+    });
+    this.sizes = new ResizeObserver((entries) => this.resized(entries));
+  }
+
+  start(): void {
+    this.running = true;
+    const { hooks } = this;
+    const realm = window as unknown as typeof globalThis;
+    this.sheets.hook(hooks, realm);
+    this.forms.hook(hooks, realm);
+    this.around.hook(hooks, realm);
+    hooks.method(realm.Element.prototype, "attachShadow", (self: Element, _, root: ShadowRoot) =>
+      this.rooted(self, root),
+    );
+    this.poll = setInterval(() => this.sheets.poll() && this.changed(false), POLL_MS);
+    this.restart();
+  }
+
+  stop(): void {
+    this.running = false;
+    clearInterval(this.poll);
+    this.observer.disconnect();
+    this.sizes.disconnect();
+    this.rhythm.stop();
+    this.stills.stop();
+    this.hooks.stop();
+    this.forget();
+  }
+
+  /** Everything again from the beginning. */
+  restart(): void {
+    this.snapshotDue = true;
+    this.changed(true);
+  }
+
+  /** The server had to mask these: from now on this side does. */
+  maskToo(ids: readonly number[]): void {
+    for (const id of ids) {
+      const node = this.tree.nodes[id];
+      const element = node?.nodeType === ELEMENT_NODE ? (node as Element) : node?.parentElement;
+      if (!element) continue;
+      this.options.masks.force(element);
+      this.differ.restart(element);
+    }
+    this.changed(true);
+  }
+
+  assetReady(): void {
+    this.changed(false);
+  }
+
+  note(what: (typeof NOTES)[number], id: number): void {
+    const key = `${what} ${id}`;
+    if (this.noted.has(key)) return;
+    this.noted.add(key);
+    this.notes.push([NOTES.indexOf(what), id]);
+    this.changed(false);
+  }
+
+  hiding(): { fields: number; texts: number; blocked: number } {
+    let texts = 0;
+    for (const changes of this.tree.sent.values()) if (changes.get("")?.includes("\u2022")) texts += 1;
+    return { fields: this.forms.hiding.size, texts, blocked: this.boxes.size };
+  }
+
+  private changed(soon: boolean): void {
+    if (this.running) this.rhythm.changed(soon);
+  }
+
+  // --- one frame ----------------------------------------------------------------------------------
+
+  private write(): void {
+    if (!this.running) return;
+    const deadline = performance.now() + BUDGET_MS;
+    this.differ.take(this.observer.takeRecords());
+    const seq = this.seq + 1;
+    this.differ.seq = seq;
+    this.serializer.seq = seq;
+    const isSnapshot = this.snapshotDue;
+    if (isSnapshot) this.forget();
+    this.differ.firstNew = isSnapshot ? 1 : this.tree.next;
+    this.writer.begin(seq);
+    let left = false;
+    if (isSnapshot) this.snapshot(deadline);
+    else {
+      this.forms.learnDirty();
+      left = this.differ.write(deadline);
+    }
+    left ||= !this.differ.idle;
+    this.sheets.write();
+    this.forms.write();
+    this.around.write();
+    this.stills.write();
+    this.writeRest();
+    if (!left && isDue(this.hashAt)) this.writeHash();
+    if (this.writer.count > 1) {
+      this.seq = seq;
+      this.options.send(seq, this.writer.end(), isSnapshot);
+    }
+    if (left) this.rhythm.goOn();
+  }
+
+  private snapshot(deadline: number): void {
+    const { writer, tree, around, options } = this;
+    const top = options.document;
+    this.snapshotDue = false;
+    writer.forgetTable();
+    const [url, title] = around.address();
+    around.told(url, title);
+    this.forms.learn(top);
+    writer.int(OP_SNAP);
+    writer.int(top.compatMode === "BackCompat" ? 1 : 0);
+    writer.text(url);
+    writer.text(title);
+    writer.whole(window.innerWidth);
+    writer.whole(window.innerHeight);
+    this.added(top, tree.add(top, PLAIN, this.seq + 1), PLAIN);
+    this.serializer.prepare(top);
+    this.differ.touch(this.serializer.children(top, deadline));
+    this.serializer.finished();
+    around.begin(this.scrolledEarly());
+    this.hashAt = performance.now() + HASH_MS;
+  }
+
+  private writeRest(): void {
+    const { writer } = this;
+    if (this.boxes.size > 0) this.writeBoxes();
+    const { known } = this.options.assets;
+    for (; this.assetsTold < known.length; this.assetsTold += 1) {
+      const asset = known[this.assetsTold];
+      if (asset === undefined) continue;
+      writer.int(OP_ASSET);
+      writer.int(asset.number);
+      writer.text(asset.hash);
+      writer.text(asset.type);
+    }
+    for (const [code, id] of this.notes) {
+      writer.int(OP_NOTE);
+      writer.int(code);
+      writer.int(id);
+    }
+    this.notes.length = 0;
+  }
+
+  private writeHash(): void {
+    if (this.writer.count === 1) return;
+    const lo = this.hashed < this.tree.next ? this.hashed : 1;
+    const [hi, crc] = this.hasher.part(lo, HASH_NODES);
+    this.hashed = hi;
+    this.hashAt = performance.now() + HASH_MS;
+    this.writer.int(OP_HASH);
+    this.writer.int(lo);
+    this.writer.int(hi);
+    this.writer.int(crc);
+  }
+
+  private forget(): void {
+    this.differ.clear();
+    this.tree.clear();
+    this.sheets.clear();
+    this.forms.clear();
+    this.stills.clear();
+    for (const element of this.boxes.keys()) this.sizes.unobserve(element);
+    this.boxes.clear();
+    this.noted.clear();
+    this.notes.length = 0;
+    this.assetsTold = 0;
+    this.hashed = 1;
+  }
+
+  // --- nodes that come and go ---------------------------------------------------------------------
+
+  private added(node: Node, id: number, stand: Stand): void {
+    if (node.nodeType !== ELEMENT_NODE) {
+      this.watch(node as Document | ShadowRoot);
+      return;
+    }
+    const element = node as Element;
+    if (stand === BLOCK) {
+      this.boxes.set(element, "");
+      this.sizes.observe(element);
+      return;
+    }
+    switch (element.localName) {
+      case "style":
+      case "link":
+        this.sheets.add(element);
+        break;
+      case "input":
+      case "textarea":
+      case "select":
+        if (isField(element)) this.forms.add(element);
+        break;
+      case "canvas":
+        this.stills.add(element as HTMLCanvasElement);
+        break;
+      case "video":
+        this.stills.add(element as HTMLVideoElement);
+        this.around.addMedia(element as HTMLMediaElement);
+        break;
+      case "object":
+      case "embed":
+        this.note("plugin", id);
+        break;
+      case "iframe":
+        if (stand !== MASK && this.documentOf(element) === null) this.note("foreign_frame", id);
+        break;
+      default:
+        this.around.add(element);
+    }
+  }
+
+  private dropped(node: Node, id: number): void {
+    if (node.nodeType !== ELEMENT_NODE) {
+      this.sheets.drop(node);
+      return;
+    }
+    if (this.boxes.delete(node as Element)) this.sizes.unobserve(node as Element);
+    const { localName } = node as Element;
+    if (localName === "style" || localName === "link") this.sheets.drop(node);
+    else if (isField(node) || localName === "option") this.forms.drop(node, id);
+    else if (localName === "canvas" || localName === "video") this.stills.drop(node);
+    this.around.drop(node, id);
+  }
+
+  private contentChanged(element: Element): void {
+    if (element.localName === "style") this.sheets.reload(element);
+    else if (isField(element)) this.forms.mark(element);
+  }
+
+  /** A root whose inside nobody else observes. */
+  private watch(root: Document | ShadowRoot): void {
+    if (root !== this.options.document) this.sheets.add(root);
+    else if (root.adoptedStyleSheets !== undefined) this.sheets.add(root);
+    if (this.roots.has(root)) return;
+    this.roots.add(root);
+    this.observer.observe(root, {
+      subtree: true,
+      childList: true,
+      attributes: true,
+      attributeOldValue: true,
+      characterData: true,
+      characterDataOldValue: true,
+    });
+    this.forms.listen(this.hooks, root);
+    this.around.listen(this.hooks, root);
+    this.hooks.listen(root, "load", (event: Event) => this.loaded(event.target as Element));
+    const realm = "defaultView" in root ? root.defaultView : null;
+    if (realm !== null && realm !== window) this.hookRealm(realm as unknown as typeof globalThis);
+  }
+
+  private hookRealm(realm: typeof globalThis): void {
+    this.sheets.hook(this.hooks, realm);
+    this.forms.hook(this.hooks, realm);
+    this.around.hook(this.hooks, realm);
+  }
+
+  /** Rules of a link arrived, or a frame has another document. */
+  private loaded(element: Element): void {
+    if (!this.tree.has(element)) return;
+    if (element.localName === "link") this.sheets.reload(element);
+    else if (element.localName === "style") this.sheets.reload(element);
+    else if (element.localName === "iframe") {
+      this.differ.restart(element);
+      this.changed(true);
+    }
+  }
+
+  /** A known element got a shadow root. */
+  private rooted(host: Element, root: ShadowRoot): void {
+    if (root.mode === "closed") this.closed.set(host, root);
+    if (!this.tree.has(host)) return;
+    this.differ.restart(host);
+    this.changed(true);
+  }
+
+  private shadowOf(host: Element): ShadowRoot | null {
+    return host.shadowRoot ?? this.closed.get(host) ?? this.options.early?.closedRoots.get(host) ?? null;
+  }
+
+  private documentOf(frame: Element): Document | null {
+    if (frame.localName !== "iframe" && frame.localName !== "frame") return null;
+    try {
+      const inner = (frame as HTMLIFrameElement).contentDocument;
+      return inner?.documentElement ? inner : null;
+    } catch {
+      return null;
+    }
+  }
+
+  /** Blocked boxes are drawn in their size, which the observer tells without a layout of ours. */
+  private resized(entries: readonly ResizeObserverEntry[]): void {
+    for (const entry of entries) {
+      const box = entry.borderBoxSize[0];
+      if (box === undefined || !this.boxes.has(entry.target)) continue;
+      this.boxes.set(
+        entry.target,
+        `width:${Math.round(box.inlineSize)}px;height:${Math.round(box.blockSize)}px`,
+      );
+    }
+    this.changed(false);
+  }
+
+  private writeBoxes(): void {
+    for (const [element, style] of this.boxes) {
+      const id = this.tree.id(element);
+      if (id === undefined || style === "" || this.tree.sent.get(id)?.get("style") === style) continue;
+      this.tree.alter(id, "style", style, "");
+      this.writer.int(OP_ATTR);
+      this.writer.ref(id);
+      this.writer.slot("style");
+      this.writer.slot(style);
+    }
+  }
+
+  private *scrolledEarly(): Iterable<Element> {
+    for (const weak of this.options.early?.scrolled ?? []) {
+      const element = weak.deref();
+      if (element !== undefined) yield element;
+    }
+  }
+}
+
+function isDue(at: number): boolean {
+  return performance.now() >= at;
+}

@@ -1,0 +1,396 @@
+/**
+ * Turns what the MutationObserver reports into ops: what was touched is collected as it happens and compared
+ * with the page once per frame, so that the last state wins and a moved subtree costs two bytes.
+ *
+ * Every touched node that is still there belongs to exactly one run of neighbours after an untouched sibling.
+ * What left the page is forgotten in the same microtask: it is not observed any more.
+ * Source: docs/cobrowse_wire.md, "Order in a frame".
+ */
+import {
+  END,
+  MOVED,
+  OP_ADEL,
+  OP_ASPL,
+  OP_ATTR,
+  OP_DET,
+  OP_REM,
+  OP_RUN,
+  OP_TEXT,
+  OP_TSPL,
+} from "@talknow/protocol";
+import type { Writer } from "../writer.ts";
+import type { Attributes } from "./attributes.ts";
+import { BLOCK, type Masks, type Stand } from "./mask.ts";
+import type { Serializer } from "./serialize.ts";
+import { hasChildren, isRecorded, isShown, parentOf, TEXT, type Tree } from "./tree.ts";
+
+/** Shorter than this a splice saves nothing. */
+const SPLICE_CHARS = 12;
+/** Attributes by which selectors may tell how an element stands; a style never does. */
+const NEVER_MARKS = new Set(["style", "d", "transform", "points", "width", "height"]);
+
+export interface Forgotten {
+  /** A node left the page. */
+  dropped(node: Node, id: number): void;
+  /** The children of a style element, the value of a text area changed. */
+  contentChanged(element: Element): void;
+}
+
+export class Differ {
+  /** In which frame the ops are written. */
+  seq = 0;
+  private readonly touched = new Set<Node>();
+  private readonly runs = new Set<Node>();
+  private readonly gone: number[] = [];
+  /** Element -> name, old value, name, old value… */
+  private readonly attributed = new Map<Element, (string | null)[]>();
+  private readonly texts = new Map<Node, string>();
+  private readonly spare: (string | null)[][] = [];
+
+  constructor(
+    private readonly top: Document,
+    private readonly tree: Tree,
+    private readonly writer: Writer,
+    private readonly masks: Masks,
+    private readonly attributes: Attributes,
+    private readonly serializer: Serializer,
+    private readonly forgotten: Forgotten,
+  ) {}
+
+  get idle(): boolean {
+    return (
+      this.touched.size === 0 && this.gone.length === 0 && this.attributed.size === 0 && this.texts.size === 0
+    );
+  }
+
+  clear(): void {
+    this.touched.clear();
+    this.gone.length = 0;
+    this.attributed.clear();
+    this.texts.clear();
+  }
+
+  /** Nodes whose parents are known and who are not: they come as runs. */
+  touch(nodes: readonly Node[]): void {
+    for (const node of nodes) this.touched.add(node);
+  }
+
+  /** The node comes again from the beginning: it stands otherwise, or has another document inside. */
+  restart(node: Node): void {
+    this.forget(node);
+    this.touched.add(node);
+  }
+
+  take(records: readonly MutationRecord[]): void {
+    for (const record of records) {
+      if (record.type === "attributes") this.attribute(record);
+      else if (record.type === "characterData") this.text(record);
+      else this.children(record);
+    }
+  }
+
+  private attribute(record: MutationRecord): void {
+    const element = record.target as Element;
+    const name = record.attributeName as string;
+    let changes = this.attributed.get(element);
+    if (changes === undefined) {
+      changes = this.spare.pop() ?? [];
+      this.attributed.set(element, changes);
+    }
+    for (let index = 0; index < changes.length; index += 2) if (changes[index] === name) return;
+    changes.push(name, record.oldValue);
+  }
+
+  private text(record: MutationRecord): void {
+    const node = record.target;
+    if (node.nodeType !== TEXT || this.texts.has(node)) return;
+    const parent = node.parentNode;
+    if (parent?.nodeType === 1 && !hasChildren(parent as Element))
+      this.forgotten.contentChanged(parent as Element);
+    else this.texts.set(node, record.oldValue ?? "");
+  }
+
+  private children(record: MutationRecord): void {
+    const { target, addedNodes, removedNodes } = record;
+    if (target.nodeType === 1 && !hasChildren(target as Element)) {
+      this.forgotten.contentChanged(target as Element);
+      return;
+    }
+    for (let index = 0; index < addedNodes.length; index += 1) {
+      const node = addedNodes[index] as Node;
+      if (isRecorded(node)) this.touched.add(node);
+    }
+    for (let index = 0; index < removedNodes.length; index += 1) {
+      const node = removedNodes[index] as Node;
+      if (!node.isConnected) this.forget(node);
+      else if (this.tree.has(node)) this.touched.add(node);
+    }
+  }
+
+  /** It was written where it is now. */
+  placed(node: Node): void {
+    this.runs.delete(node);
+  }
+
+  /** Viewers lose the node and all that is in it. */
+  forget(top: Node): void {
+    this.touched.delete(top);
+    const id = this.tree.id(top);
+    if (id !== undefined) this.gone.push(id);
+    this.tree.drop(top, (node, dropped) => {
+      if (node !== top && this.touched.delete(node)) this.gone.push(dropped);
+      this.forgotten.dropped(node, dropped);
+    });
+  }
+
+  /** Write what there is time for. True when something is left for another frame. */
+  write(deadline: number): boolean {
+    if (this.touched.size > 0) this.structure(deadline);
+    for (const id of this.gone) {
+      this.writer.int(OP_REM);
+      this.writer.ref(id);
+    }
+    this.gone.length = 0;
+    if (this.attributed.size > 0) this.writeAttributes();
+    if (this.texts.size > 0) this.writeTexts();
+    return this.touched.size > 0;
+  }
+
+  private structure(deadline: number): void {
+    const { touched, runs } = this;
+    this.detachNested();
+    for (const node of touched) runs.add(node);
+    touched.clear();
+    for (const node of runs) if (this.run(node, deadline)) break;
+    for (const node of runs) touched.add(node);
+    runs.clear();
+    this.serializer.finished();
+  }
+
+  /** The run that the node is in. True when time is up; what is left of it is touched again. */
+  private run(node: Node, deadline: number): boolean {
+    if ((this.tree.id(node) ?? 0) >= this.firstNew) {
+      this.runs.delete(node);
+      return false;
+    }
+    const parent = node.parentNode;
+    const home = parent === null ? undefined : this.tree.id(parent);
+    const stand = home === undefined ? BLOCK : this.tree.stand(home);
+    if (parent === null || home === undefined || stand === BLOCK || !isShown(node, this.top)) {
+      this.runs.delete(node);
+      this.unless(node);
+      return false;
+    }
+    let first = node;
+    let before = previous(first);
+    while (before !== null && this.runs.has(before)) {
+      first = before;
+      before = previous(before);
+    }
+    const anchor = anchorOf(this.tree, this.runs, first);
+    this.writer.int(OP_RUN);
+    this.writer.ref(home);
+    this.writer.ref(anchor === null ? home : (this.tree.id(anchor) as number));
+    this.tree.changed(home, this.seq);
+    const late = this.along(first, stand, deadline);
+    this.writer.int(END);
+    this.touch(late);
+    return late.length > 0 || performance.now() > deadline;
+  }
+
+  /** Write neighbours from `first` on while they belong to the run. */
+  private along(first: Node, stand: Stand, deadline: number): readonly Node[] {
+    for (let node: Node | null = first; node !== null; node = node.nextSibling) {
+      if (!isRecorded(node)) continue;
+      if (!this.runs.delete(node)) break;
+      const known = this.tree.id(node);
+      if (known !== undefined && node.nodeType === TEXT && this.tree.stand(known) === stand) {
+        this.writer.int(MOVED);
+        this.writer.ref(known);
+        continue;
+      }
+      if (node.nodeType === 1) this.serializer.prepare(node as Element);
+      const late = this.serializer.node(node, stand, deadline);
+      if (late.length > 0) return late;
+      if (performance.now() > deadline) break;
+    }
+    return [];
+  }
+
+  /** A touched node that is shown nowhere (any more). */
+  private unless(node: Node): void {
+    const parent = node.parentNode;
+    const waits = parent !== null && !this.tree.has(parent) && this.isComing(parent);
+    if (this.tree.has(node) && !waits) this.forget(node);
+  }
+
+  /** Whether an ancestor that nobody knows yet is written in this frame or the next. */
+  private isComing(node: Node): boolean {
+    for (let above: Node | null = node; above !== null; above = parentOf(above)) {
+      if (this.runs.has(above) || this.touched.has(above)) return isShown(node, this.top);
+      if (this.tree.has(above)) return false;
+    }
+    return false;
+  }
+
+  /** Moved nodes below moved nodes leave their places first, so that no parent goes into its own child. */
+  private detachNested(): void {
+    const verdicts = new Map<Node, boolean>();
+    for (const node of this.touched) {
+      const id = this.tree.id(node);
+      const parent = node.parentNode;
+      if (id === undefined || parent === null) continue;
+      let nested = verdicts.get(parent);
+      if (nested === undefined) {
+        nested = this.belowMoved(parent);
+        verdicts.set(parent, nested);
+      }
+      if (!nested) continue;
+      this.writer.int(OP_DET);
+      this.writer.ref(id);
+    }
+  }
+
+  private belowMoved(parent: Node): boolean {
+    for (let above: Node | null = parent; above !== null; above = parentOf(above)) {
+      if (this.touched.has(above) && this.tree.has(above)) return true;
+    }
+    return false;
+  }
+
+  private writeAttributes(): void {
+    for (const [element, changes] of this.attributed) {
+      const id = this.tree.id(element);
+      if (id !== undefined && !this.isFresh(id)) this.attributesOf(element, id, changes);
+      changes.length = 0;
+      this.spare.push(changes);
+    }
+    this.attributed.clear();
+  }
+
+  /** It was written whole in this frame. */
+  private isFresh(id: number): boolean {
+    return id >= this.firstNew;
+  }
+
+  /** Ids from here on were given in this frame. */
+  firstNew = 0;
+
+  private attributesOf(element: Element, id: number, changes: readonly (string | null)[]): void {
+    const stand = this.tree.stand(id);
+    for (let index = 0; index < changes.length; index += 2) {
+      const name = changes[index] as string;
+      if (!NEVER_MARKS.has(name) && this.serializer.standOf(element) !== stand) {
+        this.restart(element);
+        return;
+      }
+      this.oneAttribute(element, id, name, changes[index + 1] ?? null);
+    }
+    this.tree.changed(id, this.seq);
+  }
+
+  private oneAttribute(element: Element, id: number, name: string, old: string | null): void {
+    const { writer, tree } = this;
+    const raw = element.getAttribute(name);
+    const altered = tree.sent.get(id)?.get(name);
+    const before = altered ?? old;
+    const sent = raw === null ? null : this.attributes.value(element, name, raw, tree.stand(id));
+    if (sent === before) return;
+    tree.alter(id, name, sent, raw ?? "");
+    if (sent === null) {
+      if (before === null) return;
+      writer.int(OP_ADEL);
+      writer.ref(id);
+      writer.slot(name);
+      return;
+    }
+    const wasSent = altered !== undefined || this.wasSent(element, id, name, old);
+    if (wasSent && before !== null && sent.length > SPLICE_CHARS) {
+      const [head, tail] = common(before, sent);
+      if (head + tail > SPLICE_CHARS) {
+        writer.int(OP_ASPL);
+        writer.ref(id);
+        writer.slot(name);
+        writer.int(head);
+        writer.int(tail);
+        writer.text(sent.slice(head, sent.length - tail));
+        return;
+      }
+    }
+    writer.int(OP_ATTR);
+    writer.ref(id);
+    writer.slot(name);
+    writer.slot(sent);
+  }
+
+  /** Whether viewers have the old value as it stood in the page. */
+  private wasSent(element: Element, id: number, name: string, old: string | null): boolean {
+    if (old === null) return false;
+    return (
+      name === "style" ||
+      name === "class" ||
+      this.attributes.value(element, name, old, this.tree.stand(id)) === old
+    );
+  }
+
+  private writeTexts(): void {
+    const { writer, tree } = this;
+    for (const [node, old] of this.texts) {
+      const id = tree.id(node);
+      if (id === undefined || this.isFresh(id)) continue;
+      const raw = (node as Text).data;
+      const before = tree.sent.get(id)?.get("") ?? old;
+      const sent = this.masks.text(raw, tree.stand(id));
+      tree.alter(id, "", sent, raw);
+      if (sent === before) continue;
+      tree.changed(id, this.seq);
+      tree.changed(tree.id(node.parentNode as Node) ?? id, this.seq);
+      const [head, tail] = common(before, sent);
+      if (head + tail > SPLICE_CHARS) {
+        writer.int(OP_TSPL);
+        writer.ref(id);
+        writer.int(head);
+        writer.int(tail);
+        writer.text(sent.slice(head, sent.length - tail));
+      } else {
+        writer.int(OP_TEXT);
+        writer.ref(id);
+        writer.text(sent);
+      }
+    }
+    this.texts.clear();
+  }
+}
+
+function previous(node: Node): Node | null {
+  let before = node.previousSibling;
+  while (before !== null && !isRecorded(before)) before = before.previousSibling;
+  return before;
+}
+
+/** The nearest sibling before that viewers know and that stays where it is. */
+function anchorOf(tree: Tree, runs: ReadonlySet<Node>, first: Node): Node | null {
+  let before = first.previousSibling;
+  while (before !== null && (!tree.has(before) || runs.has(before))) before = before.previousSibling;
+  return before;
+}
+
+/** How many UTF-16 units two texts share at the beginning and at the end; never cuts a surrogate pair. */
+export function common(before: string, after: string): readonly [head: number, tail: number] {
+  const most = Math.min(before.length, after.length);
+  let head = 0;
+  while (head < most && before.charCodeAt(head) === after.charCodeAt(head)) head += 1;
+  if (head > 0 && isHigh(after.charCodeAt(head - 1))) head -= 1;
+  let tail = 0;
+  const last = most - head;
+  while (
+    tail < last &&
+    before.charCodeAt(before.length - 1 - tail) === after.charCodeAt(after.length - 1 - tail)
+  )
+    tail += 1;
+  if (tail > 0 && isLow(after.charCodeAt(after.length - tail))) tail -= 1;
+  return [head, tail];
+}
+
+const isHigh = (code: number) => code >= 0xd800 && code < 0xdc00;
+const isLow = (code: number) => code >= 0xdc00 && code < 0xe000;

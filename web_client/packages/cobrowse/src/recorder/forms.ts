@@ -1,0 +1,175 @@
+/**
+ * Values and choices of form fields, as properties have them: what was typed, set by a script, reset or filled in
+ * by the browser. A value that may not leave is never read further than its length, and is remembered so that
+ * it does not come out as somebody's error text.
+ */
+import { OP_CHK, OP_VAL, OP_VSPL } from "@talknow/protocol";
+import type { Writer } from "../writer.ts";
+import { common } from "./differ.ts";
+import type { Hooks } from "./hooks.ts";
+import { isButton, type Masks } from "./mask.ts";
+import type { Tree } from "./tree.ts";
+
+type Field = HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement;
+const SPLICE_CHARS = 4;
+
+export function isField(node: Node): node is Field {
+  const name = (node as Element).localName;
+  return name === "input" || name === "textarea" || name === "select";
+}
+
+export class Forms {
+  private readonly dirty = new Set<Field>();
+  private readonly sent = new Map<number, string>();
+  private readonly checked = new Map<number, number>();
+  /** Fields whose value stays here. */
+  readonly hiding = new Set<number>();
+
+  constructor(
+    private readonly tree: Tree,
+    private readonly writer: Writer,
+    private readonly masks: Masks,
+    private readonly changed: (soon: boolean) => void,
+  ) {}
+
+  hook(hooks: Hooks, realm: typeof globalThis): void {
+    const mark = (self: Field) => this.mark(self);
+    for (const name of ["value", "checked", "indeterminate"])
+      hooks.setter(realm.HTMLInputElement?.prototype, name, mark);
+    hooks.setter(realm.HTMLTextAreaElement?.prototype, "value", mark);
+    for (const name of ["value", "selectedIndex"])
+      hooks.setter(realm.HTMLSelectElement?.prototype, name, mark);
+    hooks.setter(realm.HTMLOptionElement?.prototype, "selected", (self: HTMLOptionElement) => {
+      const select = self.closest("select");
+      if (select) this.mark(select);
+    });
+  }
+
+  listen(hooks: Hooks, root: Document | ShadowRoot): void {
+    hooks.listen(root, "input change", (event: Event) => {
+      const target = (event.composedPath()[0] ?? event.target) as Node;
+      if (isField(target)) this.mark(target);
+    });
+    hooks.listen(root, "reset", (event: Event) => {
+      const form = event.target as HTMLFormElement;
+      setTimeout(() => {
+        for (const field of form.elements ?? []) if (isField(field)) this.mark(field);
+      });
+    });
+  }
+
+  /** A field became known: what it holds is sent with it. */
+  add(field: Field): void {
+    this.dirty.add(field);
+  }
+
+  mark(field: Field): void {
+    if (!this.tree.has(field)) {
+      this.remember(field);
+      return;
+    }
+    this.dirty.add(field);
+    // A radio button takes the choice from its neighbours, which no event tells.
+    if (field.type === "radio" && (field as HTMLInputElement).name !== "") {
+      const root = field.getRootNode() as Document | ShadowRoot;
+      const name = CSS.escape((field as HTMLInputElement).name);
+      for (const other of root.querySelectorAll<HTMLInputElement>(`input[type=radio][name="${name}"]`))
+        if (this.tree.has(other)) this.dirty.add(other);
+    }
+    this.changed(true);
+  }
+
+  drop(node: Node, id: number): void {
+    this.dirty.delete(node as Field);
+    this.sent.delete(id);
+    this.checked.delete(id);
+    this.hiding.delete(id);
+  }
+
+  clear(): void {
+    this.dirty.clear();
+    this.sent.clear();
+    this.checked.clear();
+    this.hiding.clear();
+  }
+
+  /** Before anything is written: what is in the fields now may stand elsewhere on the page too. */
+  learn(root: ParentNode): void {
+    for (const field of root.querySelectorAll<Field>("input,textarea")) this.remember(field);
+  }
+
+  /** Learn what is in the fields that changed, so that a text written before them in the frame is masked too. */
+  learnDirty(): void {
+    for (const field of this.dirty) this.remember(field);
+  }
+
+  write(): void {
+    for (const field of this.dirty) {
+      const id = this.tree.id(field);
+      if (id !== undefined) this.one(field, id);
+    }
+    this.dirty.clear();
+  }
+
+  private remember(field: Field): void {
+    if (field.localName === "select" || isButton(field) || isChoice(field)) return;
+    if (field.type === "range" || field.type === "color" || field.value.length < 2) return;
+    if (this.masks.hidesValue(field, this.tree.standOf(field))) this.masks.remember(field.value);
+  }
+
+  private one(field: Field, id: number): void {
+    const hides = this.masks.hidesValue(field, this.tree.stand(id)) && !isButton(field);
+    if (hides) this.hiding.add(id);
+    else this.hiding.delete(id);
+    if (field.localName === "select") this.options(field as HTMLSelectElement, hides);
+    else if (isChoice(field)) this.choice(id, hides ? 0 : checkOf(field as HTMLInputElement));
+    else if (field.type !== "file") this.value(id, this.words(field, id, hides));
+  }
+
+  private words(field: Field, id: number, hides: boolean): string {
+    if (isButton(field)) return this.masks.text(field.value, this.tree.stand(id));
+    return this.masks.value(field.value, hides);
+  }
+
+  private value(id: number, now: string): void {
+    const before = this.sent.get(id) ?? "";
+    if (now === before) return;
+    this.sent.set(id, now);
+    const { writer } = this;
+    const [head, tail] = common(before, now);
+    if (head + tail > SPLICE_CHARS) {
+      writer.int(OP_VSPL);
+      writer.ref(id);
+      writer.int(head);
+      writer.int(tail);
+      writer.text(now.slice(head, now.length - tail));
+    } else {
+      writer.int(OP_VAL);
+      writer.ref(id);
+      writer.text(now);
+    }
+  }
+
+  private choice(id: number, now: number): void {
+    if ((this.checked.get(id) ?? 0) === now) return;
+    this.checked.set(id, now);
+    this.writer.int(OP_CHK);
+    this.writer.ref(id);
+    this.writer.int(now);
+  }
+
+  private options(select: HTMLSelectElement, hides: boolean): void {
+    for (const option of select.options) {
+      const id = this.tree.id(option);
+      if (id !== undefined) this.choice(id, !hides && option.selected ? 1 : 0);
+    }
+  }
+}
+
+function isChoice(field: Field): boolean {
+  return field.type === "checkbox" || field.type === "radio";
+}
+
+function checkOf(input: HTMLInputElement): number {
+  return (input.checked ? 1 : 0) | (input.indeterminate ? 2 : 0);
+}

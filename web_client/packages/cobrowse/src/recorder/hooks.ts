@@ -1,0 +1,72 @@
+/**
+ * Wraps methods and setters of the page's own prototypes, and puts them back: only where the wrap is still in
+ * place, for others may have wrapped ours meanwhile; a wrap that stays does nothing but call on.
+ */
+type After = (self: never, args: unknown[], result: never) => void;
+
+export class Hooks {
+  private readonly undo: (() => void)[] = [];
+  private on = true;
+
+  /** After every call of `owner[name]`: `after(this, arguments, result)`. */
+  method<T extends object>(owner: T | undefined, name: string, after: After): void {
+    const found = owner && Object.getOwnPropertyDescriptor(owner, name);
+    const original = found?.value as ((...args: unknown[]) => unknown) | undefined;
+    if (owner === undefined || typeof original !== "function" || found?.configurable === false) return;
+    const told = (self: never, args: unknown[], result: unknown) => this.tell(after, self, args, result);
+    const wrap = function (this: never, ...args: unknown[]): unknown {
+      const result = original.apply(this, args);
+      told(this, args, result);
+      return result;
+    };
+    Object.defineProperty(owner, name, { ...found, value: wrap });
+    this.undo.push(() => {
+      if (Object.getOwnPropertyDescriptor(owner, name)?.value === wrap)
+        Object.defineProperty(owner, name, found as PropertyDescriptor);
+    });
+  }
+
+  /** After every assignment to `owner[name]`. */
+  setter<T extends object>(owner: T | undefined, name: string, after: (self: never) => void): void {
+    const found = owner && Object.getOwnPropertyDescriptor(owner, name);
+    const original = found?.set;
+    if (owner === undefined || original === undefined || found?.configurable === false) return;
+    const told = (self: never) => this.tell(after, self, [], undefined);
+    const wrap = function (this: never, value: unknown): void {
+      original.call(this, value);
+      told(this);
+    };
+    Object.defineProperty(owner, name, { ...found, set: wrap });
+    this.undo.push(() => {
+      if (Object.getOwnPropertyDescriptor(owner, name)?.set === wrap)
+        Object.defineProperty(owner, name, found as PropertyDescriptor);
+    });
+  }
+
+  listen(target: EventTarget, names: string, fn: (event: never) => void): void {
+    const options = { capture: true, passive: true };
+    for (const name of names.split(" ")) {
+      target.addEventListener(name, fn as EventListener, options);
+      this.undo.push(() => target.removeEventListener(name, fn as EventListener, options));
+    }
+  }
+
+  also(undo: () => void): void {
+    this.undo.push(undo);
+  }
+
+  stop(): void {
+    this.on = false;
+    for (const undo of this.undo.splice(0).reverse()) undo();
+  }
+
+  /** A fault of ours never reaches the page's code. */
+  private tell(after: After, self: never, args: unknown[], result: unknown): void {
+    if (!this.on) return;
+    try {
+      after(self, args, result as never);
+    } catch {
+      // The next whole comparison finds what was missed.
+    }
+  }
+}

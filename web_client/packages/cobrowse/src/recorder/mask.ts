@@ -1,0 +1,181 @@
+/**
+ * What may leave the browser: whether an element is masked, shown, blocked or plain, and what its text,
+ * values and attributes become. Deny by default; it reads no layout and keeps no node.
+ * Source: docs/cobrowse.md, "what never leaves"; the server looks again (`cobrowse/masking.py`).
+ */
+import { Patterns } from "./patterns.ts";
+import { matchesPage, type Policy } from "./policy.ts";
+
+/** How an element stands; children inherit it. */
+export const PLAIN = 0;
+export const MASK = 1;
+export const SHOW = 2;
+export const BLOCK = 3;
+export type Stand = 0 | 1 | 2 | 3;
+
+const MASK_MARKS = [
+  "[data-talknow-mask]",
+  "[data-private]",
+  "[data-openreplay-obscured]",
+  "[data-openreplay-masked]",
+  "[data-cobrowse-mask]",
+  "[data-sl='mask']",
+  "[data-hj-suppress]",
+  "[data-dd-privacy^='mask']",
+  "[surfly_private]",
+  "[genesys-cobrowse-mask]",
+  "[no-upscope]",
+  ".rr-mask",
+  ".no-upscope",
+  ".surfly_private",
+  ".genesys-cobrowse-mask",
+  ".cobrowse-mask",
+  ".redacted",
+  ".fs-mask",
+  ".sentry-mask",
+];
+const BLOCK_MARKS = [
+  "[data-talknow-block]",
+  "[data-openreplay-hidden]",
+  "[data-openreplay-ignore]",
+  "[data-dd-privacy='hidden']",
+  ".rr-block",
+  ".rr-ignore",
+  ".fs-exclude",
+  ".sentry-block",
+  ".ph-no-capture",
+];
+const SHOW_MARKS = ["[data-talknow-show]"];
+const EDITABLE = "[contenteditable]:not([contenteditable='false'])";
+const HARD_TYPES = new Set(["password", "hidden", "file"]);
+const HARD_AUTOCOMPLETE = /\b(?:cc-[a-z-]+|one-time-code|(?:current|new)-password)\b/;
+const BUTTONS = new Set(["submit", "button", "reset", "image"]);
+
+const DOTS = "\u2022\u2022\u2022\u2022\u2022\u2022\u2022\u2022";
+/** A value this long is looked for inside other texts; a shorter one only as the whole text. */
+const ECHO_CHARS = 4;
+const ECHOES = 200;
+
+export class Masks {
+  readonly maskMarks: string;
+  readonly blockMarks: string;
+  readonly showMarks: string;
+  /** Any mark at all: one look finds the elements that need a second one. */
+  readonly marks: string;
+  /** What the server had to mask. */
+  private readonly forced = new WeakSet<Element>();
+  private forces = false;
+  private readonly patterns: Patterns;
+  private readonly strict: boolean;
+  private pageShown = false;
+  private readonly echoes = new Set<string>();
+  private echo: RegExp | null = null;
+
+  constructor(private readonly policy: Policy) {
+    this.maskMarks = valid([...MASK_MARKS, ...policy.mask]);
+    this.blockMarks = valid([...BLOCK_MARKS, ...policy.block]);
+    this.showMarks = valid([...SHOW_MARKS, ...policy.allow]);
+    this.marks = [this.maskMarks, this.blockMarks, this.showMarks, EDITABLE].join(",");
+    this.patterns = new Patterns(policy.ids, policy.patterns);
+    this.strict = policy.mode === "strict";
+  }
+
+  /** The page's address changed: rules by address. Returns whether nothing of it may be shown. */
+  visit(address: string): boolean {
+    this.pageShown = matchesPage(this.policy.allow_pages, address);
+    return matchesPage(this.policy.private_pages, address);
+  }
+
+  /** The server found a secret in it: from now on it is masked here. */
+  force(element: Element): void {
+    this.forced.add(element);
+    this.forces = true;
+  }
+
+  isForced(element: Element): boolean {
+    return this.forces && this.forced.has(element);
+  }
+
+  /** How a marked element stands whose parent stands so. A mask is never lifted by what is inside it. */
+  stand(element: Element, parent: Stand): Stand {
+    if (parent === BLOCK || element.matches(this.blockMarks)) return BLOCK;
+    if (parent === MASK || this.isForced(element) || element.matches(this.maskMarks)) return MASK;
+    if (parent === SHOW || element.matches(this.showMarks)) return SHOW;
+    return element.matches(EDITABLE) && !this.pageShown ? MASK : PLAIN;
+  }
+
+  /** Whether a form field's value stays here. */
+  hidesValue(field: Element, stand: Stand): boolean {
+    if (isHard(field) || stand === MASK || stand === BLOCK) return true;
+    return stand !== SHOW && !this.pageShown;
+  }
+
+  value(text: string, hides: boolean): string {
+    if (!hides) return this.patterns.scrub(text, true);
+    if (text === "") return "";
+    return this.policy.keep_length ? "\u2022".repeat(text.length) : DOTS;
+  }
+
+  text(text: string, stand: Stand): string {
+    if (stand === MASK || (this.strict && stand === PLAIN)) return this.masked(text);
+    return this.scrub(text, stand);
+  }
+
+  /** Text of the page, or of an attribute people read. */
+  scrub(text: string, stand: Stand): string {
+    let out = this.patterns.scrub(text, stand === SHOW);
+    if (this.echo !== null && stand !== SHOW) {
+      if (this.echoes.has(out.trim())) return this.masked(out);
+      out = out.replace(this.echo, (found) => "\u2022".repeat(found.length));
+    }
+    return out;
+  }
+
+  /** A value that stays here must not come out as an error text, a preview or a clone either. */
+  remember(value: string): void {
+    const text = value.trim();
+    if (text === "" || this.echoes.has(text)) return;
+    this.echoes.add(text);
+    if (this.echoes.size > ECHOES) {
+      for (const oldest of this.echoes) {
+        this.echoes.delete(oldest);
+        break;
+      }
+    }
+    const long = [...this.echoes].filter((known) => known.length >= ECHO_CHARS);
+    long.sort((a, b) => b.length - a.length);
+    const source = long.map((known) => known.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|");
+    this.echo = new RegExp(source === "" ? "(?!)" : source, "gi");
+  }
+
+  private masked(text: string): string {
+    if (this.policy.keep_length) return text.replace(/\S/gu, "\u2022");
+    return text.trim() === "" ? text : DOTS;
+  }
+}
+
+export function isHard(field: Element): boolean {
+  const type = (field.getAttribute("type") ?? "").toLowerCase();
+  return (
+    HARD_TYPES.has(type) || HARD_AUTOCOMPLETE.test((field.getAttribute("autocomplete") ?? "").toLowerCase())
+  );
+}
+
+/** A field whose value is its label. */
+export function isButton(field: Element): boolean {
+  return field.localName === "input" && BUTTONS.has((field.getAttribute("type") ?? "").toLowerCase());
+}
+
+/** Selectors of a site may be wrong: those are left out, the others hold. */
+function valid(selectors: readonly string[]): string {
+  const none = document.createDocumentFragment();
+  const good = selectors.filter((selector) => {
+    try {
+      none.querySelector(selector);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+  return good.join(",");
+}

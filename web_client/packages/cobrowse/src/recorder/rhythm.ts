@@ -1,0 +1,86 @@
+/**
+ * When a frame is written: at once after quiet, at the end of the task when busy, less often when writing is dear
+ * or the socket is full. Source: docs/cobrowse.md, "rhythm".
+ */
+
+/** After so much quiet a change leaves in its own microtask, before layout. */
+const QUIET_MS = 12;
+const BUSY_MS = 8;
+/** What is not urgent (scrolling, the pointer) waits so long for company. */
+const LAZY_MS = 33;
+const SLOW_MS = 50;
+const FULL_BYTES = 64 * 1024;
+/** Writing may take this part of the time. */
+const SHARE = 4;
+const LONGEST_MS = 250;
+
+export class Rhythm {
+  private last = 0;
+  private cost = 0;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private due = Number.POSITIVE_INFINITY;
+  private posted = false;
+  private readonly channel = new MessageChannel();
+
+  constructor(
+    private readonly write: () => void,
+    private readonly queued: () => number,
+  ) {
+    this.channel.port1.onmessage = () => {
+      this.posted = false;
+      this.run();
+    };
+  }
+
+  /** Something changed. soon: people wait for it. */
+  changed(soon: boolean): void {
+    if (this.posted) return;
+    const now = performance.now();
+    const quiet = now - this.last;
+    const wait = this.pause();
+    if (soon && quiet >= Math.max(QUIET_MS, wait)) this.run();
+    else this.at(this.last + (soon ? Math.max(BUSY_MS, wait) : Math.max(LAZY_MS, wait)), now);
+  }
+
+  /** There was no time for all: go on as soon as the page has had its turn. */
+  goOn(): void {
+    this.post();
+  }
+
+  stop(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.due = Number.POSITIVE_INFINITY;
+    this.channel.port1.onmessage = null;
+    this.channel.port1.close();
+  }
+
+  private pause(): number {
+    const dear = Math.min(LONGEST_MS, this.cost * SHARE);
+    return this.queued() > FULL_BYTES ? Math.max(SLOW_MS, dear) : dear;
+  }
+
+  private at(due: number, now: number): void {
+    if (due >= this.due) return;
+    clearTimeout(this.timer);
+    this.due = due;
+    if (due <= now) this.post();
+    else this.timer = setTimeout(() => this.run(), due - now);
+  }
+
+  private post(): void {
+    if (this.posted) return;
+    this.posted = true;
+    this.channel.port2.postMessage(0);
+  }
+
+  private run(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.due = Number.POSITIVE_INFINITY;
+    const begun = performance.now();
+    this.write();
+    this.last = performance.now();
+    this.cost = this.last - begun;
+  }
+}

@@ -1,0 +1,268 @@
+/**
+ * What is not in the tree and yet on the screen: scrolling, focus, selection, the pointer, the viewport, dialogs
+ * and popovers on top, media that play. Listens passively; reads positions only after the browser told of them.
+ */
+import {
+  OP_FOC,
+  OP_MEDIA,
+  OP_PAGE,
+  OP_PTR,
+  OP_SCR,
+  OP_SEL,
+  OP_TOP,
+  OP_VIEW,
+  OP_VIS,
+} from "@talknow/protocol";
+import type { Writer } from "../writer.ts";
+import type { Hooks } from "./hooks.ts";
+import { MASK, type Masks } from "./mask.ts";
+import type { Tree } from "./tree.ts";
+
+const MOVED = 0;
+const PRESSED = 1;
+const RELEASED = 2;
+const TOUCHED = 3;
+const POINTS = 64;
+
+export class Surroundings {
+  private readonly scrolled = new Set<Element | Document>();
+  private readonly topped = new Set<HTMLElement>();
+  private readonly media = new Set<HTMLMediaElement>();
+  private readonly tops = new Map<number, number>();
+  private points: number[] = [];
+  private view = true;
+  private focus = -1;
+  private selection = "";
+  private selecting = false;
+  private visible = -1;
+  private page = "";
+
+  constructor(
+    private readonly top: Document,
+    private readonly tree: Tree,
+    private readonly writer: Writer,
+    private readonly masks: Masks,
+    private readonly changed: (soon: boolean) => void,
+    private readonly ours: (node: EventTarget | null) => boolean,
+  ) {}
+
+  /** Listen in a document or shadow root; what composed events tell is heard at the top alone. */
+  listen(hooks: Hooks, root: Document | ShadowRoot): void {
+    hooks.listen(root, "scroll", (event: Event) => {
+      this.scrolled.add(event.target as Element | Document);
+      this.changed(false);
+    });
+    hooks.listen(root, "toggle close", (event: Event) => this.maybeTop(event.target as HTMLElement));
+    hooks.listen(root, "play pause seeked ratechange volumechange ended", (event: Event) => {
+      this.media.add(event.target as HTMLMediaElement);
+      this.changed(false);
+    });
+    if (root === this.top) this.listenTop(hooks);
+  }
+
+  hook(hooks: Hooks, realm: typeof globalThis): void {
+    for (const name of ["show", "showModal", "close"])
+      hooks.method(realm.HTMLDialogElement?.prototype, name, (self: HTMLElement) => this.maybeTop(self));
+  }
+
+  private listenTop(hooks: Hooks): void {
+    const view = () => {
+      this.view = true;
+      this.changed(false);
+    };
+    hooks.listen(window, "resize", view);
+    if (window.visualViewport) hooks.listen(window.visualViewport, "resize scroll", view);
+    hooks.listen(window, "focusin focusout", () => this.changed(false));
+    hooks.listen(this.top, "visibilitychange", () => this.changed(true));
+    hooks.listen(window, "popstate hashchange", () => this.changed(false));
+    hooks.listen(this.top, "selectionchange", () => {
+      this.selecting = true;
+      this.changed(false);
+    });
+    hooks.listen(window, "pointermove", (event: PointerEvent) => this.point(event, MOVED));
+    hooks.listen(window, "pointerdown", (event: PointerEvent) =>
+      this.point(event, event.pointerType === "touch" ? TOUCHED : PRESSED),
+    );
+    hooks.listen(window, "pointerup", (event: PointerEvent) => this.point(event, RELEASED));
+  }
+
+  private point(event: PointerEvent, kind: number): void {
+    if (!event.isTrusted || this.ours(event.target)) return;
+    const { points } = this;
+    if (kind === MOVED && points.at(-1) === MOVED) points.length -= 3;
+    if (points.length < POINTS * 3) points.push(event.clientX, event.clientY, kind);
+    this.changed(kind !== MOVED);
+  }
+
+  /** It may lie in the top layer now, or no more. */
+  maybeTop(element: HTMLElement): void {
+    if (!this.tree.has(element)) return;
+    this.topped.add(element);
+    this.changed(false);
+  }
+
+  /** A node became known. */
+  add(element: Element): void {
+    if (element.localName === "dialog" || element.hasAttribute("popover"))
+      this.topped.add(element as HTMLElement);
+  }
+
+  addMedia(element: HTMLMediaElement): void {
+    this.media.add(element);
+  }
+
+  drop(node: Node, id: number): void {
+    this.scrolled.delete(node as Element);
+    this.topped.delete(node as HTMLElement);
+    this.media.delete(node as HTMLMediaElement);
+    this.tops.delete(id);
+  }
+
+  /** After SNAP: everything again. `scrolled`: elements that were scrolled before anybody watched. */
+  begin(scrolled: Iterable<Element>): void {
+    this.tops.clear();
+    this.view = true;
+    this.focus = -1;
+    this.selection = "";
+    this.selecting = true;
+    this.visible = -1;
+    this.scrolled.add(this.top);
+    for (const element of scrolled) this.scrolled.add(element);
+  }
+
+  /** Where the page is and what it is called, as viewers may know it. */
+  address(): readonly [url: string, title: string] {
+    const path = location.pathname
+      .split("/")
+      .map((part) => (part.length > 40 || /\d{5,}/.test(part) ? "\u2026" : this.masks.scrub(part, 0)))
+      .join("/");
+    return [location.origin + path, this.masks.text(this.top.title, 0).slice(0, 300)];
+  }
+
+  told(url: string, title: string): void {
+    this.page = `${url}\n${title}`;
+  }
+
+  write(): void {
+    const { writer } = this;
+    this.writePage();
+    if (this.view) this.writeView();
+    this.writeScrolls();
+    this.writeTops();
+    this.writeFocus();
+    if (this.selecting) this.writeSelection();
+    this.writeMedia();
+    const visible = this.top.visibilityState === "visible" ? 1 : 0;
+    if (visible !== this.visible) {
+      this.visible = visible;
+      writer.int(OP_VIS);
+      writer.int(visible);
+    }
+    const { points } = this;
+    for (let index = 0; index < points.length; index += 3) {
+      writer.int(OP_PTR);
+      writer.whole(points[index] as number);
+      writer.whole(points[index + 1] as number);
+      writer.int(points[index + 2] as number);
+    }
+    points.length = 0;
+  }
+
+  private writePage(): void {
+    const [url, title] = this.address();
+    if (this.page === `${url}\n${title}`) return;
+    this.told(url, title);
+    this.writer.int(OP_PAGE);
+    this.writer.text(url);
+    this.writer.text(title);
+  }
+
+  private writeView(): void {
+    this.view = false;
+    const { writer } = this;
+    const visual = window.visualViewport;
+    writer.int(OP_VIEW);
+    writer.whole(window.innerWidth);
+    writer.whole(window.innerHeight);
+    writer.float(visual?.scale ?? 1);
+    writer.float(visual?.offsetLeft ?? 0);
+    writer.float(visual?.offsetTop ?? 0);
+  }
+
+  private writeScrolls(): void {
+    for (const target of this.scrolled) {
+      const id = this.tree.id(target);
+      if (id === undefined) continue;
+      const element = target.nodeType === 9 ? (target as Document).scrollingElement : (target as Element);
+      if (element === null) continue;
+      this.writer.int(OP_SCR);
+      this.writer.ref(id);
+      this.writer.whole(element.scrollLeft);
+      this.writer.whole(element.scrollTop);
+    }
+    this.scrolled.clear();
+  }
+
+  private writeTops(): void {
+    for (const element of this.topped) {
+      const id = this.tree.id(element);
+      if (id === undefined) continue;
+      const now = layerOf(element);
+      if ((this.tops.get(id) ?? 0) === now) continue;
+      this.tops.set(id, now);
+      this.writer.int(OP_TOP);
+      this.writer.ref(id);
+      this.writer.int(now);
+    }
+    this.topped.clear();
+  }
+
+  private writeFocus(): void {
+    let active = this.top.activeElement;
+    while (active?.shadowRoot?.activeElement) active = active.shadowRoot.activeElement;
+    const id =
+      active === null || active === this.top.body || this.ours(active) ? 0 : (this.tree.id(active) ?? 0);
+    if (id === this.focus) return;
+    this.focus = id;
+    this.writer.int(OP_FOC);
+    this.writer.int(id);
+  }
+
+  private writeSelection(): void {
+    this.selecting = false;
+    const selection = this.top.getSelection();
+    const from = this.selected(selection?.anchorNode ?? null);
+    const to = this.selected(selection?.focusNode ?? null);
+    const shown = from > 0 && to > 0 && !selection?.isCollapsed;
+    const now = shown ? [from, selection?.anchorOffset ?? 0, to, selection?.focusOffset ?? 0] : [0, 0, 0, 0];
+    if (now.join() === this.selection || (!shown && this.selection === "")) return;
+    this.selection = shown ? now.join() : "";
+    this.writer.int(OP_SEL);
+    for (const value of now) this.writer.int(value);
+  }
+
+  /** Positions inside a masked text would tell its length. */
+  private selected(node: Node | null): number {
+    const id = node === null || node.nodeType !== 3 ? 0 : (this.tree.id(node) ?? 0);
+    return id > 0 && (this.tree.stand(id) === MASK || this.tree.sent.has(id)) ? 0 : id;
+  }
+
+  private writeMedia(): void {
+    for (const element of this.media) {
+      const id = this.tree.id(element);
+      if (id === undefined || !("paused" in element)) continue;
+      this.writer.int(OP_MEDIA);
+      this.writer.ref(id);
+      this.writer.int((element.paused ? 1 : 0) | (element.muted ? 2 : 0));
+      this.writer.float(element.currentTime);
+      this.writer.float(element.playbackRate);
+    }
+    this.media.clear();
+  }
+}
+
+function layerOf(element: HTMLElement): number {
+  if (element.localName === "dialog" && (element as HTMLDialogElement).open)
+    return element.matches(":modal") ? 2 : 1;
+  return element.hasAttribute("popover") && element.matches(":popover-open") ? 3 : 0;
+}

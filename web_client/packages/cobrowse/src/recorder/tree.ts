@@ -1,0 +1,164 @@
+/** Which nodes are known to the viewers, by which number, how they stand, and in which frame they last changed. */
+import { PLAIN, type Stand } from "./mask.ts";
+
+const UNRECORDED = new Set(["SCRIPT", "NOSCRIPT", "BASE", "META", "TITLE", "TEMPLATE"]);
+/** Elements of our own. */
+const OURS = "TALK-NOW";
+/** Elements whose children are their own business: a default value, a fallback, rules. */
+const CLOSED = new Set(
+  "STYLE TEXTAREA IFRAME CANVAS VIDEO AUDIO OBJECT EMBED FRAME PROGRESS METER LINK IMG INPUT".split(" "),
+);
+
+export const HTML = "http://www.w3.org/1999/xhtml";
+export const SVG = "http://www.w3.org/2000/svg";
+export const MATHML = "http://www.w3.org/1998/Math/MathML";
+export const ELEMENT_NODE = 1;
+export const TEXT = 3;
+const DOCUMENT = 9;
+const FRAGMENT = 11;
+
+/** Whether viewers ever learn of the node. */
+export function isRecorded(node: Node): boolean {
+  if (node.nodeType === TEXT) return true;
+  if (node.nodeType !== ELEMENT_NODE) return false;
+  const name = (node as Element).tagName.toUpperCase();
+  if (name === "LINK") return /\bstylesheet\b/i.test((node as Element).getAttribute("rel") ?? "");
+  return !UNRECORDED.has(name) && !name.startsWith(OURS);
+}
+
+export function hasChildren(element: Element): boolean {
+  return !CLOSED.has(element.tagName.toUpperCase());
+}
+
+export class Tree {
+  readonly nodes: (Node | undefined)[] = [undefined];
+  private readonly ids = new Map<Node, number>();
+  private stands = new Uint8Array(4_096);
+  private seqs = new Uint32Array(4_096);
+  /** What was sent instead of what stands in the page: `id` for a text, `id name` for an attribute. */
+  readonly sent = new Map<number, Map<string, string>>();
+
+  get next(): number {
+    return this.nodes.length;
+  }
+
+  id(node: Node): number | undefined {
+    return this.ids.get(node);
+  }
+
+  has(node: Node): boolean {
+    return this.ids.has(node);
+  }
+
+  add(node: Node, stand: Stand, seq: number): number {
+    const id = this.nodes.length;
+    this.nodes.push(node);
+    this.ids.set(node, id);
+    if (id >= this.stands.length) this.grow();
+    this.stands[id] = stand;
+    this.seqs[id] = seq;
+    return id;
+  }
+
+  stand(id: number): Stand {
+    return (this.stands[id] ?? PLAIN) as Stand;
+  }
+
+  standOf(node: Node): Stand {
+    const id = this.ids.get(node);
+    return id === undefined ? PLAIN : this.stand(id);
+  }
+
+  setStand(id: number, stand: Stand): void {
+    this.stands[id] = stand;
+  }
+
+  changed(id: number, seq: number): void {
+    this.seqs[id] = seq;
+  }
+
+  seq(id: number): number {
+    return this.seqs[id] ?? 0;
+  }
+
+  /** What a viewer has instead of the page's own words. name "": the text of a text node. */
+  alter(id: number, name: string, sent: string | null, raw: string): void {
+    const known = this.sent.get(id);
+    if (sent === null || sent === raw) {
+      known?.delete(name);
+    } else if (known === undefined) {
+      this.sent.set(id, new Map([[name, sent]]));
+    } else {
+      known.set(name, sent);
+    }
+  }
+
+  /** Forget a node and all that viewers forget with it. `each` is told of every one. */
+  drop(top: Node, each: (node: Node, id: number) => void): void {
+    const open: Node[] = [top];
+    for (let node = open.pop(); node !== undefined; node = open.pop()) {
+      const id = this.ids.get(node);
+      if (id === undefined && node.nodeType !== ELEMENT_NODE) continue;
+      if (id !== undefined) {
+        this.ids.delete(node);
+        this.nodes[id] = undefined;
+        this.sent.delete(id);
+        each(node, id);
+      }
+      const inner = innerRoot(this, id);
+      if (inner !== undefined) open.push(inner);
+      for (let child = node.lastChild; child !== null; child = child.previousSibling) open.push(child);
+    }
+  }
+
+  clear(): void {
+    this.nodes.length = 1;
+    this.ids.clear();
+    this.sent.clear();
+  }
+
+  private grow(): void {
+    const stands = new Uint8Array(this.stands.length * 2);
+    stands.set(this.stands);
+    this.stands = stands;
+    const seqs = new Uint32Array(this.seqs.length * 2);
+    seqs.set(this.seqs);
+    this.seqs = seqs;
+  }
+}
+
+/** The shadow root or document recorded inside the element with this id: it has the next id. */
+function innerRoot(tree: Tree, id: number | undefined): Node | undefined {
+  if (id === undefined) return undefined;
+  const next = tree.nodes[id + 1];
+  return next !== undefined && (next.nodeType === FRAGMENT || next.nodeType === DOCUMENT) ? next : undefined;
+}
+
+/** The parent as viewers see it: of a shadow root its host, of a frame's document the frame. */
+export function parentOf(node: Node): Node | null {
+  if (node.nodeType === FRAGMENT) return (node as ShadowRoot).host ?? null;
+  if (node.nodeType === DOCUMENT) return (node as Document).defaultView?.frameElement ?? null;
+  return node.parentNode;
+}
+
+/** The sibling before it that viewers know. */
+export function sentBefore(tree: Tree, node: Node): Node | null {
+  if (node.nodeType === DOCUMENT || node.nodeType === FRAGMENT) return null;
+  let before = node.previousSibling;
+  while (before !== null && !tree.has(before)) before = before.previousSibling;
+  return before;
+}
+
+/** Whether the node is in a page that is shown: also through shadow roots and same-origin frames. */
+export function isShown(node: Node, top: Document): boolean {
+  let inner: Node = node;
+  for (let depth = 0; depth < 16; depth += 1) {
+    const home = inner.nodeType === DOCUMENT ? (inner as Document) : inner.ownerDocument;
+    if (!inner.isConnected || home === null) return false;
+    if (home === top) return true;
+    const frame = parentOf(home);
+    if (frame === null) return false;
+    inner = frame;
+  }
+  return false;
+}
