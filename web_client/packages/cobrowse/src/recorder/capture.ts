@@ -216,8 +216,10 @@ export class Capture {
     writer.whole(window.innerHeight);
     this.added(top, tree.add(top, PLAIN, this.seq + 1), PLAIN);
     this.serializer.prepare(top);
-    this.differ.touch(this.serializer.children(top, deadline));
-    this.serializer.finished();
+    const late = this.serializer.children(top, deadline);
+    this.differ.touch(late);
+    if (late.length === 0) this.serializer.finished();
+    else this.serializer.covering = true;
     around.begin(this.scrolledEarly());
     this.hashAt = performance.now() + HASH_MS;
   }

@@ -92,6 +92,7 @@ export class Differ {
   private attribute(record: MutationRecord): void {
     const element = record.target as Element;
     const name = record.attributeName as string;
+    if (this.serializer.covering && !NEVER_MARKS.has(name)) this.serializer.look(element);
     let changes = this.attributed.get(element);
     if (changes === undefined) {
       changes = this.spare.pop() ?? [];
@@ -118,7 +119,9 @@ export class Differ {
     }
     for (let index = 0; index < addedNodes.length; index += 1) {
       const node = addedNodes[index] as Node;
-      if (isRecorded(node)) this.touched.add(node);
+      if (!isRecorded(node)) continue;
+      this.touched.add(node);
+      if (this.serializer.covering && node.nodeType === 1) this.serializer.prepare(node as Element);
     }
     for (let index = 0; index < removedNodes.length; index += 1) {
       const node = removedNodes[index] as Node;
@@ -164,7 +167,7 @@ export class Differ {
     for (const node of runs) if (this.run(node, deadline)) break;
     for (const node of runs) touched.add(node);
     runs.clear();
-    this.serializer.finished();
+    if (touched.size === 0 || !this.serializer.covering) this.serializer.finished();
   }
 
   /** The run that the node is in. True when time is up; what is left of it is touched again. */
@@ -209,12 +212,17 @@ export class Differ {
         this.writer.ref(known);
         continue;
       }
-      if (node.nodeType === 1) this.serializer.prepare(node as Element);
+      if (node.nodeType === 1) this.lookAt(node as Element, known !== undefined);
       const late = this.serializer.node(node, stand, deadline);
       if (late.length > 0) return late;
       if (performance.now() > deadline) break;
     }
     return [];
+  }
+
+  private lookAt(element: Element, known: boolean): void {
+    if (known) this.serializer.look(element);
+    else if (!this.serializer.covering) this.serializer.prepare(element);
   }
 
   /** A touched node that is shown nowhere (any more). */

@@ -56,6 +56,8 @@ export interface Surroundings {
 export class Serializer {
   seq = 0;
   private readonly marked = new Set<Element>();
+  /** A snapshot was begun and its marks looked up for the whole page; what changes meanwhile is looked at again. */
+  covering = false;
   private readonly levels: Level[] = [];
   private steps = 0;
 
@@ -74,8 +76,16 @@ export class Serializer {
       this.marked.add(root as Element);
   }
 
+  /** Nothing of what was looked at is left to be written. */
   finished(): void {
     this.marked.clear();
+    this.covering = false;
+  }
+
+  /** One element: it is known already, or changed before it was written. */
+  look(element: Element): void {
+    if (element.matches(this.masks.marks)) this.marked.add(element);
+    else this.marked.delete(element);
   }
 
   /** How the element stands now. */
@@ -140,6 +150,7 @@ export class Serializer {
         return;
       }
       this.around.restart(node);
+      if (node.nodeType === ELEMENT_NODE) this.prepare(node as Element);
     }
     if (node.nodeType === TEXT) this.textNode(node as Text, parent);
     else this.element(node as Element, parent);

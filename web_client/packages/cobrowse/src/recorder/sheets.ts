@@ -43,6 +43,7 @@ export class Sheets {
   private readonly roots = new Map<Root, readonly CSSStyleSheet[]>();
   private readonly fetched = new WeakMap<Element, string>();
   private next = 1;
+  private stale = false;
 
   constructor(private readonly options: SheetsOptions) {}
 
@@ -64,13 +65,14 @@ export class Sheets {
       hooks.method(style, name, (self: CSSStyleDeclaration) => this.edited(self.parentRule));
     hooks.setter(style, "cssText", (self: CSSStyleDeclaration) => this.edited(self.parentRule));
     hooks.setter(realm.CSSStyleRule?.prototype, "selectorText", (self: CSSRule) => this.edited(self));
-    hooks.setter(realm.StyleSheet?.prototype, "disabled", () => this.options.changed());
+    hooks.setter(realm.StyleSheet?.prototype, "disabled", () => this.changed());
     for (const owner of [realm.Document?.prototype, realm.ShadowRoot?.prototype])
-      hooks.setter(owner, "adoptedStyleSheets", () => this.options.changed());
+      hooks.setter(owner, "adoptedStyleSheets", () => this.changed());
   }
 
   /** A style or link element, or a root that may adopt sheets, became known. */
   add(node: Node): void {
+    this.stale = true;
     if ("adoptedStyleSheets" in node) this.roots.set(node as Root, []);
     else this.dirty.add(node as Element);
   }
@@ -82,7 +84,7 @@ export class Sheets {
   /** Its text changed, or its rules were loaded. */
   reload(owner: Element): void {
     this.dirty.add(owner);
-    this.options.changed();
+    this.changed();
   }
 
   drop(node: Node): void {
@@ -115,10 +117,13 @@ export class Sheets {
       found = true;
     }
     for (const [root, before] of this.roots) if (!same(before, root.adoptedStyleSheets)) found = true;
+    this.stale ||= found;
     return found;
   }
 
   write(): void {
+    if (!this.stale) return;
+    this.stale = false;
     for (const owner of this.dirty) this.writeOwner(owner);
     this.dirty.clear();
     for (const [root, before] of this.roots) {
@@ -135,6 +140,11 @@ export class Sheets {
       this.options.writer.int(known.number);
       this.options.writer.int(sheet.disabled ? 1 : 0);
     }
+  }
+
+  private changed(): void {
+    this.stale = true;
+    this.options.changed();
   }
 
   private added(sheet: CSSStyleSheet, index: number): void {
@@ -163,14 +173,14 @@ export class Sheets {
     } else {
       this.rules.set(sheet, changes);
     }
-    this.options.changed();
+    this.changed();
   }
 
   private again(sheet: CSSStyleSheet): void {
     if (!this.known.has(sheet)) return;
     this.rules.delete(sheet);
     this.whole.add(sheet);
-    this.options.changed();
+    this.changed();
   }
 
   private writeOwner(owner: Element): void {

@@ -23,6 +23,8 @@ const PRESSED = 1;
 const RELEASED = 2;
 const TOUCHED = 3;
 const POINTS = 64;
+/** So often at most the page's address and title are looked at. */
+const PAGE_MS = 200;
 
 export class Surroundings {
   private readonly scrolled = new Set<Element | Document>();
@@ -36,6 +38,9 @@ export class Surroundings {
   private selecting = false;
   private visible = -1;
   private page = "";
+  private pageAt = 0;
+  private focusing = true;
+  private showing = true;
 
   constructor(
     private readonly top: Document,
@@ -72,9 +77,18 @@ export class Surroundings {
     };
     hooks.listen(window, "resize", view);
     if (window.visualViewport) hooks.listen(window.visualViewport, "resize scroll", view);
-    hooks.listen(window, "focusin focusout", () => this.changed(false));
-    hooks.listen(this.top, "visibilitychange", () => this.changed(true));
-    hooks.listen(window, "popstate hashchange", () => this.changed(false));
+    hooks.listen(window, "focusin focusout", () => {
+      this.focusing = true;
+      this.changed(false);
+    });
+    hooks.listen(this.top, "visibilitychange", () => {
+      this.showing = true;
+      this.changed(true);
+    });
+    hooks.listen(window, "popstate hashchange", () => {
+      this.pageAt = 0;
+      this.changed(false);
+    });
     hooks.listen(this.top, "selectionchange", () => {
       this.selecting = true;
       this.changed(false);
@@ -123,9 +137,11 @@ export class Surroundings {
     this.tops.clear();
     this.view = true;
     this.focus = -1;
+    this.focusing = true;
     this.selection = "";
     this.selecting = true;
     this.visible = -1;
+    this.showing = true;
     this.scrolled.add(this.top);
     for (const element of scrolled) this.scrolled.add(element);
   }
@@ -145,19 +161,14 @@ export class Surroundings {
 
   write(): void {
     const { writer } = this;
-    this.writePage();
+    if (performance.now() - this.pageAt > PAGE_MS) this.writePage();
     if (this.view) this.writeView();
-    this.writeScrolls();
-    this.writeTops();
-    this.writeFocus();
+    if (this.scrolled.size > 0) this.writeScrolls();
+    if (this.topped.size > 0) this.writeTops();
+    if (this.focusing) this.writeFocus();
     if (this.selecting) this.writeSelection();
-    this.writeMedia();
-    const visible = this.top.visibilityState === "visible" ? 1 : 0;
-    if (visible !== this.visible) {
-      this.visible = visible;
-      writer.int(OP_VIS);
-      writer.int(visible);
-    }
+    if (this.media.size > 0) this.writeMedia();
+    if (this.showing) this.writeVisible();
     const { points } = this;
     for (let index = 0; index < points.length; index += 3) {
       writer.int(OP_PTR);
@@ -168,7 +179,17 @@ export class Surroundings {
     points.length = 0;
   }
 
+  private writeVisible(): void {
+    this.showing = false;
+    const visible = this.top.visibilityState === "visible" ? 1 : 0;
+    if (visible === this.visible) return;
+    this.visible = visible;
+    this.writer.int(OP_VIS);
+    this.writer.int(visible);
+  }
+
   private writePage(): void {
+    this.pageAt = performance.now();
     const [url, title] = this.address();
     if (this.page === `${url}\n${title}`) return;
     this.told(url, title);
@@ -218,6 +239,7 @@ export class Surroundings {
   }
 
   private writeFocus(): void {
+    this.focusing = false;
     let active = this.top.activeElement;
     while (active?.shadowRoot?.activeElement) active = active.shadowRoot.activeElement;
     const id =
