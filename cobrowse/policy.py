@@ -10,7 +10,6 @@ from typing import Literal
 
 from msgspec import Struct
 
-
 ControlKind = Literal["scroll", "click", "type", "navigate"]
 
 

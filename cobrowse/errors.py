@@ -1,0 +1,22 @@
+"""The two faults of a stream, under the one exception tree (signaling/errors.py).
+
+    PeerError
+    |- InvalidDiff       a frame that cannot be: wrong shape, unknown op or node, a limit (`invalid_diff`)
+    `- ResyncRequired    a frame is missing before this one (`resync_required`)
+
+Both are answered by asking the recorder for a snapshot; what viewers have stays.
+"""
+
+from __future__ import annotations
+
+from signaling.errors import PeerError
+
+
+class InvalidDiff(PeerError):
+    code = "invalid_diff"
+    public = "The frame could not be used; a snapshot is needed."
+
+
+class ResyncRequired(PeerError):
+    code = "resync_required"
+    public = "A frame is missing; a snapshot is needed."

@@ -1,0 +1,77 @@
+"""Whether a page may be looked at now, and what else was granted: read at receive and again at every send.
+
+The engagement's state machine decides; the gate only holds its last word, so that closing it stops frames at
+once, before anything is written anywhere. Epochs grow with each closing: an old opening cannot open it
+again. Source: docs/architecture.md, "cobrowse"; docs/protocol.md, "consent".
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+
+Capability = Literal["view", "point", "control", "record"]
+GateName = Literal["closed", "live", "paused"]
+
+
+class GrantState(Struct, frozen=True):
+    """What the visitor allowed.
+
+    kinds, origin: of control. expires_ms: server epoch time, 0: as long as shared.
+    """
+
+    id: str
+    capability: Capability
+    kinds: tuple[str, ...] = ()
+    origin: str = ""
+    expires_ms: int = 0
+
+
+class GateState(Struct, frozen=True):
+    epoch: int = 0
+    state: GateName = "closed"
+    grants: tuple[GrantState, ...] = ()
+
+
+class Gate:
+    """The gate of one engagement."""
+
+    def __init__(self) -> None:
+        self._state = GateState()
+        self._closed_epoch = -1
+
+    @property
+    def open(self) -> bool:
+        """Recorders and viewers may be connected."""
+        return self._state.state != "closed"
+
+    @property
+    def shows(self) -> bool:
+        """A frame may pass."""
+        return self._state.state == "live"
+
+    @property
+    def state(self) -> GateState:
+        return self._state
+
+    def set(self, state: GateState) -> None:
+        """Take the engagement's word; one of a closed or older epoch changes nothing."""
+        if state.epoch > self._closed_epoch and state.epoch >= self._state.epoch:
+            self._state = state
+
+    def close(self) -> None:
+        """At once, whatever was said before."""
+        self._closed_epoch = max(self._closed_epoch, self._state.epoch)
+        self._state = GateState(self._state.epoch)
+
+    def grant(
+        self, capability: Capability, now_ms: int, *, grant_id: str = "", kind: str = ""
+    ) -> GrantState | None:
+        """The grant that allows this now. `grant_id`, `kind` for control."""
+        for grant in self._state.grants:
+            if grant.capability != capability or (grant_id and grant.id != grant_id):
+                continue
+            if (not kind or kind in grant.kinds) and (not grant.expires_ms or now_ms < grant.expires_ms):
+                return grant
+        return None

@@ -1,0 +1,393 @@
+"""The mirrored page of one stream: what its frames say, applied op by op, each literal judged on the way.
+
+For late viewers, for the second check, for remote control's questions and for recordings. A frame that
+cannot be raises InvalidDiff and leaves the mirror unusable until the next SNAP; nothing here recurses, and
+ids, depth, nodes and bytes have limits. Replaced literals are written back into the frame's list. Source:
+docs/cobrowse_wire.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from cobrowse.dom import BLOCK, ELEMENT_NODE, MASK, PLAIN, ROOT, SHOW, TEXT, Node
+from cobrowse.errors import InvalidDiff
+from cobrowse.frames import Items, joins_table, splice
+from cobrowse.masking import Checker
+from cobrowse.ops import (
+    CODES,
+    END,
+    FIRST_OWN,
+    FLAG_BLOCKED,
+    FLAG_FRAME,
+    FLAG_MASKED,
+    FLAG_SHADOW,
+    FLAG_SHOWN,
+    MAX_DEPTH,
+    MAX_LITERAL_CHARS,
+    MAX_NODES,
+    MAX_OPS,
+    MAX_TABLE,
+    STATIC_TABLE,
+)
+from cobrowse.scenery import Scenery
+
+_SPACE: Final = STATIC_TABLE.index(" ")
+_SPAN: Final = STATIC_TABLE.index("span")
+_ALT: Final = STATIC_TABLE.index("alt")
+_DOCUMENT: Final = 1
+
+
+class Mirror:
+    """One stream's page. checker None: nothing is judged (measurements only).
+
+    `nodes` by id; `table`: own entries after STATIC_TABLE; `scenery`: what is not in the tree; `next_id`.
+    """
+
+    def __init__(self, checker: Checker | None = None) -> None:
+        self.checker = checker
+        self.nodes: dict[int, Node] = {}
+        self.table: list[str] = list(STATIC_TABLE)
+        self.scenery = Scenery(self)
+        self.next_id = 1
+        self.seq = 0
+        self.changed = False
+        self.broken = True
+        self._suspect: set[int] = set()
+        self._last = 0
+        self._handlers: dict[int, Callable[[Items, int], int]] = {
+            CODES["SNAP"]: self._snap,
+            CODES["RUN"]: self._run,
+            CODES["REM"]: self._rem,
+            CODES["DET"]: self._det,
+            CODES["ATTR"]: self._attr,
+            CODES["ADEL"]: self._adel,
+            CODES["ASPL"]: self._aspl,
+            CODES["TEXT"]: self._text,
+            CODES["TSPL"]: self._tspl,
+            **self.scenery.handlers(),
+        }
+
+    def apply(self, items: Items) -> bool:
+        """Apply one frame (items[0] is its seq). True when a literal in `items` was replaced.
+
+        Raises: InvalidDiff; the mirror is then broken until the next SNAP.
+        """
+        self._last = 0
+        self.changed = False
+        self.seq = items[0]
+        at, end, ops = 1, len(items), 0
+        handlers = self._handlers
+        try:
+            while at < end:
+                handler = handlers.get(items[at])
+                if handler is None or (ops := ops + 1) > MAX_OPS:
+                    raise InvalidDiff("op", type(items[at]).__name__)
+                at = handler(items, at + 1)
+            if at != end:
+                raise InvalidDiff("length")
+        except InvalidDiff:
+            self.broken = True
+            raise
+        except (IndexError, KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+            self.broken = True
+            raise InvalidDiff(type(error).__name__) from None
+        return self.changed
+
+    # --- arguments ------------------------------------------------------------------------------
+
+    def ref(self, delta: int) -> Node:
+        self._last += delta
+        return self.nodes[self._last]
+
+    def replace(self, items: Items, at: int, text: str) -> None:
+        items[at] = text
+        self.changed = True
+
+    def literal(self, value: object) -> str:
+        if type(value) is not str or len(value) > MAX_LITERAL_CHARS:
+            raise InvalidDiff("text", type(value).__name__)
+        return value
+
+    def _slot(self, items: Items, at: int) -> str:
+        """The string of a slot, whose literal is not judged yet."""
+        value = items[at]
+        if type(value) is int:
+            if value < 1:
+                raise InvalidDiff("slot", value)
+            return self.table[value]
+        return self.literal(value)
+
+    def _join(self, items: Items, at: int, text: str, *, unread: bool = False) -> None:
+        """A literal joins the table, after it was judged; `unread`: where digits mean nothing."""
+        if type(items[at]) is str and joins_table(text) and len(self.table) < FIRST_OWN + MAX_TABLE:
+            checker = self.checker
+            if unread and checker is not None and not checker.quiet:
+                count = len(checker.found)
+                if checker.text(text, PLAIN, 0, whole=True) != text:
+                    self._suspect.add(len(self.table))
+                del checker.found[count:]
+            self.table.append(text)
+
+    def _put(self, items: Items, at: int, old: str, new: str) -> str:
+        """Write back what a slot may say: a literal of the same length, or a harmless entry."""
+        if new != old:
+            items[at] = new if type(items[at]) is str else _SPACE
+            self.changed = True
+            if type(items[at]) is int:
+                return " "
+        return new
+
+    # --- structure ------------------------------------------------------------------------------
+
+    def _snap(self, items: Items, at: int) -> int:
+        flags, url, title, width, height = items[at : at + 5]
+        self.nodes.clear()
+        self._suspect.clear()
+        del self.table[FIRST_OWN:]
+        self.next_id = _DOCUMENT + 1
+        document = self.nodes[_DOCUMENT] = Node(_DOCUMENT, ROOT, 0, "", PLAIN, self.seq)
+        self.broken = False
+        self.scenery.begin(flags, width, height)
+        self.scenery.visit(items, at + 1, self.literal(url), self.literal(title))
+        return self._children(items, at + 5, document, None)
+
+    def _run(self, items: Items, at: int) -> int:
+        parent = self.ref(items[at])
+        anchor = None if items[at + 1] == 0 else self.ref(items[at + 1])
+        if parent.kind == TEXT or (anchor is not None and anchor.parent is not parent):
+            raise InvalidDiff("run", parent.kind)
+        parent.seq = self.seq
+        return self._children(items, at + 2, parent, anchor)
+
+    def _children(self, items: Items, at: int, parent: Node, anchor: Node | None) -> int:
+        """A list of nodes up to its END, with all lists inside."""
+        # (parent, the node after which the next one comes)
+        open_lists: list[tuple[Node, Node | None]] = [(parent, anchor)]
+        while open_lists:
+            head = items[at]
+            if head == END:
+                open_lists.pop()
+                at += 1
+                continue
+            parent, anchor = open_lists[-1]
+            kind = head & 3
+            if kind == 1:
+                at, node = self._element(items, at, parent)
+                self._open(node, open_lists, parent, anchor)
+            elif head == 2:
+                node = self._text_node(items, at + 1, parent)
+                at += 2
+                parent.insert_after(node, anchor)
+                open_lists[-1] = (parent, node)
+            elif head == 0:
+                node = self._moved(items[at + 1], parent, anchor)
+                at += 2
+                open_lists[-1] = (parent, node)
+            else:
+                raise InvalidDiff("head", head)
+        return at
+
+    def _open(
+        self, node: Node, open_lists: list[tuple[Node, Node | None]], parent: Node, anchor: Node | None
+    ) -> None:
+        """A new element goes in; the lists that follow it are opened, the shadow root's on top."""
+        parent.insert_after(node, anchor)
+        if node.depth > MAX_DEPTH or len(self.nodes) > MAX_NODES:
+            raise InvalidDiff("limit", node.depth, len(self.nodes))
+        open_lists[-1] = (parent, node)
+        if node.flags & FLAG_BLOCKED:
+            return
+        open_lists.append((node, None))
+        if node.flags & (FLAG_SHADOW | FLAG_FRAME):
+            root = self._new(ROOT, 0, "", node.stand)
+            root.parent = node
+            root.depth = node.depth + 1
+            node.inner = root
+            open_lists.append((root, None))
+
+    def _new(self, kind: int, flags: int, tag: str, stand: int) -> Node:
+        node = Node(self.next_id, kind, flags, tag, stand, self.seq)
+        self.nodes[node.id] = node
+        self.next_id += 1
+        return node
+
+    def _moved(self, delta: int, parent: Node, anchor: Node | None) -> Node:
+        node = self.ref(delta)
+        if node.kind == ROOT or parent.has_above(node) or node is anchor:
+            raise InvalidDiff("moved", node.kind)
+        node.detach()
+        parent.insert_after(node, anchor)
+        return node
+
+    def _text_node(self, items: Items, at: int, parent: Node) -> Node:
+        text = self._slot(items, at)
+        node = self._new(TEXT, 0, "", parent.stand)
+        checker = self.checker
+        if checker is not None:
+            whole = type(items[at]) is int and items[at] in self._suspect
+            if whole or not checker.quiet or parent.stand != PLAIN or checker.strict:
+                text = self._put(items, at, text, checker.text(text, parent.stand, node.id, whole=whole))
+        node.text = text
+        if type(items[at]) is str:
+            self._join(items, at, text)
+        if len(self.nodes) > MAX_NODES:
+            raise InvalidDiff("limit", len(self.nodes))
+        return node
+
+    def _element(self, items: Items, at: int, parent: Node) -> tuple[int, Node]:
+        flags = items[at] >> 2
+        tag = self._slot(items, at + 1)
+        if self.checker is not None and not self.checker.tag(tag, self.next_id):
+            tag = self._harmless(items, at + 1, _SPAN)
+        self._join(items, at + 1, tag, unread=True)
+        stand = parent.stand
+        if flags & (FLAG_MASKED | FLAG_SHOWN | FLAG_BLOCKED):
+            stand = self._stand(flags, stand)
+        node = self._new(ELEMENT_NODE, flags, tag, stand)
+        at += 2
+        if items[at] != 0:
+            node.attributes = {}
+            while items[at] != 0:
+                self._set(items, at, at + 1, node)
+                at += 2
+        at += 1
+        if flags & FLAG_BLOCKED:
+            node.text = f"{int(items[at])},{int(items[at + 1])}"
+            at += 2
+        return at, node
+
+    @staticmethod
+    def _stand(flags: int, above: int) -> int:
+        """A mark lifts no mask that stands above it."""
+        if flags & FLAG_BLOCKED:
+            return BLOCK
+        if flags & FLAG_MASKED or above == MASK:
+            return MASK
+        return SHOW
+
+    def _harmless(self, items: Items, at: int, entry: int) -> str:
+        """A tag or attribute name that may not be: a literal keeps its length, an index becomes a known one."""
+        text = "x" * len(items[at]) if type(items[at]) is str else STATIC_TABLE[entry]
+        items[at] = text if type(items[at]) is str else entry
+        self.changed = True
+        return text
+
+    def _set(self, items: Items, name_at: int, value_at: int, node: Node) -> None:
+        checker = self.checker
+        name = self._slot(items, name_at)
+        good = checker is None or checker.name(name, node.id)
+        if not good:
+            name = self._harmless(items, name_at, _ALT)
+        self._join(items, name_at, name, unread=True)
+        value = self._slot(items, value_at)
+        if checker is not None:
+            if good:
+                whole = type(items[value_at]) is int and items[value_at] in self._suspect
+                kept = checker.attribute(name, value, node.stand, node.id, whole=whole)
+            else:
+                kept = "x" * len(value)
+            if kept is not value:
+                value = self._put(items, value_at, value, kept)
+        self._join(items, value_at, value, unread=True)
+        if node.attributes is None:
+            node.attributes = {}
+        node.attributes[name] = value
+
+    def _rem(self, items: Items, at: int) -> int:
+        """A node that went with another one of the same frame is no fault."""
+        self._last += items[at]
+        node = self.nodes.get(self._last)
+        if node is None and 0 < self._last < self.next_id:
+            return at + 1
+        if node is None or node.kind == ROOT:
+            raise InvalidDiff("rem", self._last)
+        node.detach()
+        nodes, scenery = self.nodes, self.scenery
+        for gone in node.inside():
+            if nodes.pop(gone.id, None) is not None:
+                scenery.forget(gone.id)
+        return at + 1
+
+    def _det(self, items: Items, at: int) -> int:
+        node = self.ref(items[at])
+        if node.kind == ROOT:
+            raise InvalidDiff("det")
+        node.detach()
+        return at + 1
+
+    # --- attributes and texts ---------------------------------------------------------------------
+
+    def element(self, delta: int) -> Node:
+        node = self.ref(delta)
+        if node.kind != ELEMENT_NODE:
+            raise InvalidDiff("no element", node.kind)
+        return node
+
+    def _attr(self, items: Items, at: int) -> int:
+        node = self.element(items[at])
+        node.seq = self.seq
+        self._set(items, at + 1, at + 2, node)
+        return at + 3
+
+    def _adel(self, items: Items, at: int) -> int:
+        node = self.element(items[at])
+        node.seq = self.seq
+        name = self._slot(items, at + 1)
+        self._join(items, at + 1, name, unread=True)
+        if node.attributes is not None:
+            node.attributes.pop(name, None)
+        return at + 2
+
+    def _aspl(self, items: Items, at: int) -> int:
+        node = self.element(items[at])
+        node.seq = self.seq
+        name = self._slot(items, at + 1)
+        self._join(items, at + 1, name, unread=True)
+        attributes = node.attributes
+        if attributes is None:
+            raise InvalidDiff("no attribute")
+        old = attributes[name]
+        middle = self.literal(items[at + 4])
+        value = splice(old, items[at + 2], items[at + 3], middle)
+        checker = self.checker
+        if checker is not None:
+            kept = checker.attribute(name, value, node.stand, node.id, whole=True)
+            if kept != value:
+                value = self._spliced(items, at + 2, old, checker)
+        attributes[name] = value
+        return at + 5
+
+    def _spliced(self, items: Items, at: int, old: str, checker: Checker) -> str:
+        """A splice completes what may not be: its inserted part becomes dots."""
+        middle = checker.cover(items[at + 2])
+        self.replace(items, at + 2, middle)
+        return splice(old, items[at], items[at + 1], middle)
+
+    def _text(self, items: Items, at: int) -> int:
+        node = self.ref(items[at])
+        if node.kind != TEXT:
+            raise InvalidDiff("no text", node.kind)
+        node.seq = self.seq
+        text = self.literal(items[at + 1])
+        if self.checker is not None:
+            kept = self.checker.text(text, node.stand, node.id)
+            if kept is not text:
+                self.replace(items, at + 1, kept)
+                text = kept
+        node.text = text
+        return at + 2
+
+    def _tspl(self, items: Items, at: int) -> int:
+        node = self.ref(items[at])
+        if node.kind != TEXT:
+            raise InvalidDiff("no text", node.kind)
+        node.seq = self.seq
+        middle = self.literal(items[at + 3])
+        text = splice(node.text, items[at + 1], items[at + 2], middle)
+        checker = self.checker
+        if checker is not None and checker.text(text, node.stand, node.id, whole=True) != text:
+            text = self._spliced(items, at + 1, node.text, checker)
+        node.text = text
+        return at + 4

@@ -1,0 +1,313 @@
+"""What a page has beside its tree.
+
+Values, choices, scrolling, sheets, focus, the top layer, pictures, the viewport.
+
+Applied from frames for the mirror; kept so that a keyframe can tell a late viewer all of it. Nothing here is
+about parents and children. Source: docs/cobrowse_wire.md; opcodes in `ops.py`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from cobrowse.dom import ELEMENT_NODE, ROOT
+from cobrowse.errors import InvalidDiff
+from cobrowse.frames import Items, splice
+from cobrowse.ops import CODES, MAX_ASSETS, MAX_IMAGE_BYTES, MAX_SHEETS, NOTES
+
+if TYPE_CHECKING:
+    from cobrowse.mirror import Mirror
+
+_SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_MEDIA_TYPE: Final = re.compile(r"[a-z]+/[a-z0-9.+\-]{1,60}")
+_RULES: Final = 20_000
+_URL: Final = re.compile(r"https?://[^?#\s]*")
+
+
+class Sheet:
+    """Rules of one stylesheet: joined lazily, changed one by one."""
+
+    __slots__ = ("disabled", "owner", "rules")
+
+    def __init__(self, owner: int, disabled: int, rules: str) -> None:
+        self.owner = owner
+        self.disabled = disabled
+        # The first entry may hold many rules; single rules come after it as edits that a keyframe repeats.
+        self.rules: list[tuple[int, int, str]] = [(0, 0, rules)]
+
+
+class Scenery:
+    """The state; `forget(id)` when a node goes, `begin` at SNAP."""
+
+    def __init__(self, mirror: Mirror) -> None:
+        self._mirror = mirror
+        self.begin(0, 0, 0)
+
+    def begin(self, flags: int, width: int, height: int) -> None:
+        self.flags, self.width, self.height = _whole(flags), _whole(width), _whole(height)
+        self.url = ""
+        self.title = ""
+        self.values: dict[int, str] = {}
+        self.checks: dict[int, int] = {}
+        self.scrolls: dict[int, tuple[int, int]] = {}
+        self.tops: dict[int, int] = {}
+        self.media: dict[int, tuple[int, float, float]] = {}
+        self.images: dict[int, tuple[str, bytes]] = {}
+        self.sheets: dict[int, Sheet] = {}
+        self.adopted: dict[int, tuple[int, ...]] = {}
+        self.assets: dict[int, tuple[str, str]] = {}
+        self.notes: set[tuple[int, int]] = set()
+        self.focus = 0
+        self.selection = (0, 0, 0, 0)
+        self.view: tuple[float, ...] | None = None
+        self.visible = 1
+        self.held = 0
+
+    def handlers(self) -> dict[int, Callable[[Items, int], int]]:
+        return {
+            CODES["VAL"]: self._val,
+            CODES["VSPL"]: self._vspl,
+            CODES["CHK"]: self._chk,
+            CODES["SCR"]: self._scr,
+            CODES["FOC"]: self._foc,
+            CODES["SEL"]: self._sel,
+            CODES["SHEET"]: self._sheet,
+            CODES["RADD"]: self._rule,
+            CODES["RSET"]: self._rule,
+            CODES["RDEL"]: self._rdel,
+            CODES["SDIS"]: self._sdis,
+            CODES["ADOPT"]: self._adopt,
+            CODES["TOP"]: self._top,
+            CODES["MEDIA"]: self._media,
+            CODES["IMG"]: self._img,
+            CODES["ASSET"]: self._asset,
+            CODES["PTR"]: self._ptr,
+            CODES["VIEW"]: self._view,
+            CODES["PAGE"]: self._page,
+            CODES["VIS"]: self._vis,
+            CODES["NOTE"]: self._note,
+            CODES["HASH"]: self._hash,
+            CODES["HOLD"]: self._hold,
+        }
+
+    def forget(self, node: int) -> None:
+        for kept in (
+            self.values,
+            self.checks,
+            self.scrolls,
+            self.tops,
+            self.media,
+            self.images,
+            self.adopted,
+        ):
+            if kept:
+                kept.pop(node, None)
+
+    def visit(self, items: Items, at: int, url: str, title: str) -> None:
+        """Address and title of the page, judged: no query, no fragment, nothing that looks like a secret."""
+        mirror = self._mirror
+        checker = mirror.checker
+        if checker is not None:
+            kept = url if url in ("", "about:blank") or _URL.fullmatch(url) else ""
+            kept = checker.text(kept, 0, 1, whole=True) if not checker.strict else kept
+            if kept != url:
+                mirror.replace(items, at, kept)
+            url = kept
+            checker.visit(url)
+            kept = checker.text(title, 0, 1, whole=True)
+            if kept != title:
+                mirror.replace(items, at + 1, kept)
+            title = kept
+        self.url, self.title = url, title
+
+    # --- fields ---------------------------------------------------------------------------------
+
+    def _val(self, items: Items, at: int) -> int:
+        field = self._mirror.element(items[at])
+        value = self._mirror.literal(items[at + 1])
+        checker = self._mirror.checker
+        if checker is not None:
+            kept = checker.value(field, value, field.stand)
+            if kept is not value:
+                self._mirror.replace(items, at + 1, kept)
+                value = kept
+        self.values[field.id] = value
+        return at + 2
+
+    def _vspl(self, items: Items, at: int) -> int:
+        field = self._mirror.element(items[at])
+        old = self.values[field.id]
+        middle = self._mirror.literal(items[at + 3])
+        value = splice(old, items[at + 1], items[at + 2], middle)
+        checker = self._mirror.checker
+        if checker is not None and checker.value(field, value, field.stand) != value:
+            middle = checker.cover(middle)
+            self._mirror.replace(items, at + 3, middle)
+            value = splice(old, items[at + 1], items[at + 2], middle)
+        self.values[field.id] = value
+        return at + 4
+
+    def _chk(self, items: Items, at: int) -> int:
+        field = self._mirror.element(items[at])
+        checker = self._mirror.checker
+        if checker is not None and items[at + 1] and checker.hides(field, field.stand):
+            checker.found.append(("choice", field.id))
+            items[at + 1] = 0
+            self._mirror.changed = True
+        self.checks[field.id] = _whole(items[at + 1])
+        return at + 2
+
+    # --- positions --------------------------------------------------------------------------------
+
+    def _scr(self, items: Items, at: int) -> int:
+        node = self._mirror.ref(items[at])
+        self.scrolls[node.id] = (_whole(items[at + 1]), _whole(items[at + 2]))
+        return at + 3
+
+    def _foc(self, items: Items, at: int) -> int:
+        self.focus = self._known(items[at])
+        return at + 1
+
+    def _sel(self, items: Items, at: int) -> int:
+        first, begin, last, end = (_whole(value) for value in items[at : at + 4])
+        self.selection = (self._known(first), begin, self._known(last), end)
+        return at + 4
+
+    def _view(self, items: Items, at: int) -> int:
+        width, height = _whole(items[at]), _whole(items[at + 1])
+        self.view = (width, height, *(_number(value) for value in items[at + 2 : at + 5]))
+        if len(self.view) != 5:
+            raise InvalidDiff("view")
+        return at + 5
+
+    def _ptr(self, items: Items, at: int) -> int:
+        for value in items[at : at + 3]:
+            _whole(value)
+        return at + 3
+
+    # --- sheets -----------------------------------------------------------------------------------
+
+    def _sheet(self, items: Items, at: int) -> int:
+        number, owner, disabled = (_whole(value) for value in items[at : at + 3])
+        if number not in self.sheets and len(self.sheets) >= MAX_SHEETS:
+            raise InvalidDiff("sheets")
+        if owner:
+            for known, sheet in list(self.sheets.items()):
+                if sheet.owner == owner and known != number:
+                    del self.sheets[known]
+        self.sheets[number] = Sheet(self._known(owner), disabled, self._css(items, at + 3, owner))
+        return at + 4
+
+    def _rule(self, items: Items, at: int) -> int:
+        self._edit(items[at - 1], items[at], items[at + 1], self._css(items, at + 2, 0))
+        return at + 3
+
+    def _rdel(self, items: Items, at: int) -> int:
+        self._edit(items[at - 1], items[at], items[at + 1], "")
+        return at + 2
+
+    def _edit(self, op: int, sheet: int, index: int, text: str) -> None:
+        edits = self.sheets[sheet].rules
+        if len(edits) > _RULES:
+            raise InvalidDiff("rules")
+        last = edits[-1]
+        if op == CODES["RSET"] and last[0] == op and last[1] == index:
+            edits[-1] = (op, _whole(index), text)
+        else:
+            edits.append((op, _whole(index), text))
+
+    def _sdis(self, items: Items, at: int) -> int:
+        self.sheets[items[at]].disabled = _whole(items[at + 1])
+        return at + 2
+
+    def _adopt(self, items: Items, at: int) -> int:
+        root = self._mirror.ref(items[at])
+        count = _whole(items[at + 1])
+        numbers = tuple(items[at + 2 : at + 2 + count])
+        if root.kind != ROOT or len(numbers) != count or any(number not in self.sheets for number in numbers):
+            raise InvalidDiff("adopt")
+        self.adopted[root.id] = numbers
+        return at + 2 + count
+
+    def _css(self, items: Items, at: int, owner: int) -> str:
+        text = self._mirror.literal(items[at])
+        if self._mirror.checker is not None:
+            kept = self._mirror.checker.css(text, owner)
+            if kept != text:
+                self._mirror.replace(items, at, kept)
+                return kept
+        return text
+
+    # --- the rest ---------------------------------------------------------------------------------
+
+    def _top(self, items: Items, at: int) -> int:
+        self.tops[self._mirror.element(items[at]).id] = _whole(items[at + 1])
+        return at + 2
+
+    def _media(self, items: Items, at: int) -> int:
+        node = self._mirror.element(items[at])
+        self.media[node.id] = (_whole(items[at + 1]), _number(items[at + 2]), _number(items[at + 3]))
+        return at + 4
+
+    def _img(self, items: Items, at: int) -> int:
+        node = self._mirror.element(items[at])
+        kind, image = items[at + 1], items[at + 2]
+        if type(image) is not bytes or len(image) > MAX_IMAGE_BYTES or _MEDIA_TYPE.fullmatch(kind) is None:
+            raise InvalidDiff("image")
+        self.images[node.id] = (kind, image)
+        return at + 3
+
+    def _asset(self, items: Items, at: int) -> int:
+        number, digest, kind = items[at : at + 3]
+        if len(self.assets) >= MAX_ASSETS or not _SHA256.fullmatch(digest) or not _MEDIA_TYPE.fullmatch(kind):
+            raise InvalidDiff("asset")
+        self.assets[_whole(number)] = (digest, kind)
+        return at + 3
+
+    def _page(self, items: Items, at: int) -> int:
+        self.visit(items, at, self._mirror.literal(items[at]), self._mirror.literal(items[at + 1]))
+        return at + 2
+
+    def _vis(self, items: Items, at: int) -> int:
+        self.visible = _whole(items[at])
+        return at + 1
+
+    def _note(self, items: Items, at: int) -> int:
+        if not 0 <= items[at] < len(NOTES) or len(self.notes) > MAX_ASSETS:
+            raise InvalidDiff("note")
+        self.notes.add((items[at], _whole(items[at + 1])))
+        return at + 2
+
+    def _hash(self, items: Items, at: int) -> int:
+        """Compared by the stream, which knows what to do when it differs."""
+        for value in items[at : at + 3]:
+            _whole(value)
+        return at + 3
+
+    def _hold(self, items: Items, at: int) -> int:
+        self.held = _whole(items[at])
+        if self.held:
+            self._mirror.nodes.clear()
+            held = self.held
+            self.begin(0, 0, 0)
+            self.held = held
+            self._mirror.broken = True
+        return at + 1
+
+    def _known(self, node: int) -> int:
+        """A node's id, or 0: it may be gone by now."""
+        return node if node in self._mirror.nodes and self._mirror.nodes[node].kind <= ELEMENT_NODE + 1 else 0
+
+
+def _whole(value: object) -> int:
+    if type(value) is not int or not -(2**31) <= value <= 2**32:
+        raise InvalidDiff("number", type(value).__name__)
+    return value
+
+
+def _number(value: object) -> float:
+    if type(value) not in (int, float):
+        raise InvalidDiff("number", type(value).__name__)
+    return float(value)  # type: ignore[arg-type]
