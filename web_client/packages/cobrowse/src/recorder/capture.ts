@@ -140,9 +140,8 @@ export class Capture {
       const element = node?.nodeType === ELEMENT_NODE ? (node as Element) : node?.parentElement;
       if (!element) continue;
       this.options.masks.force(element);
-      this.differ.restart(element);
+      this.again(element);
     }
-    this.changed(true);
   }
 
   assetReady(): void {
@@ -362,17 +361,19 @@ export class Capture {
     if (!this.tree.has(element)) return;
     if (element.localName === "link") this.sheets.reload(element);
     else if (element.localName === "style") this.sheets.reload(element);
-    else if (element.localName === "iframe") {
-      this.differ.restart(element);
-      this.changed(true);
-    }
+    else if (element.localName === "iframe") this.again(element);
   }
 
   /** A known element got a shadow root. */
   private rooted(host: Element, root: ShadowRoot): void {
     if (root.mode === "closed") this.closed.set(host, root);
-    if (!this.tree.has(host)) return;
-    this.differ.restart(host);
+    if (this.tree.has(host)) this.again(host);
+  }
+
+  /** The element comes again whole. What the observer has not told yet must be known first. */
+  private again(element: Element): void {
+    this.differ.take(this.observer.takeRecords());
+    this.differ.restart(element);
     this.changed(true);
   }
 

@@ -42,6 +42,7 @@ export class Differ {
   private readonly touched = new Set<Node>();
   private readonly runs = new Set<Node>();
   private readonly gone: number[] = [];
+  private readonly leaving: Node[] = [];
   /** Element -> name, old value, name, old value… */
   private readonly attributed = new Map<Element, (string | null)[]>();
   private readonly texts = new Map<Node, string>();
@@ -87,6 +88,9 @@ export class Differ {
       else if (record.type === "characterData") this.text(record);
       else this.children(record);
     }
+    // Only now is every node touched that was moved into one of these before it left.
+    for (const node of this.leaving) if (!node.isConnected) this.forget(node);
+    this.leaving.length = 0;
   }
 
   private attribute(record: MutationRecord): void {
@@ -125,14 +129,15 @@ export class Differ {
     }
     for (let index = 0; index < removedNodes.length; index += 1) {
       const node = removedNodes[index] as Node;
-      if (!node.isConnected) this.forget(node);
-      else if (this.tree.has(node)) this.touched.add(node);
+      if (this.tree.has(node)) this.touched.add(node);
+      if (!node.isConnected) this.leaving.push(node);
     }
   }
 
   /** It was written where it is now. */
   placed(node: Node): void {
     this.runs.delete(node);
+    this.touched.delete(node);
   }
 
   /** Viewers lose the node and all that is in it. */
@@ -149,6 +154,8 @@ export class Differ {
   /** Write what there is time for. True when something is left for another frame. */
   write(deadline: number): boolean {
     if (this.touched.size > 0) this.structure(deadline);
+    // What is moved in a later frame must not go with what is removed in this one.
+    if (this.gone.length > 0) this.detach(this.touched);
     for (const id of this.gone) {
       this.writer.int(OP_REM);
       this.writer.ref(id);
@@ -229,7 +236,8 @@ export class Differ {
   private unless(node: Node): void {
     const parent = node.parentNode;
     const waits = parent !== null && !this.tree.has(parent) && this.isComing(parent);
-    if (this.tree.has(node) && !waits) this.forget(node);
+    if (waits) this.touched.add(node);
+    else if (this.tree.has(node)) this.forget(node);
   }
 
   /** Whether an ancestor that nobody knows yet is written in this frame or the next. */
@@ -241,29 +249,37 @@ export class Differ {
     return false;
   }
 
-  /** Moved nodes below moved nodes leave their places first, so that no parent goes into its own child. */
+  /** Moved nodes below moved nodes, and those above them, leave their places first: no parent goes into its own child. */
   private detachNested(): void {
-    const verdicts = new Map<Node, boolean>();
+    const verdicts = new Map<Node, Node | null>();
+    const leaving = new Set<Node>();
     for (const node of this.touched) {
-      const id = this.tree.id(node);
       const parent = node.parentNode;
-      if (id === undefined || parent === null) continue;
-      let nested = verdicts.get(parent);
-      if (nested === undefined) {
-        nested = this.belowMoved(parent);
-        verdicts.set(parent, nested);
+      if (parent === null || !this.tree.has(node)) continue;
+      let above = verdicts.get(parent);
+      if (above === undefined) {
+        above = this.movedAbove(parent);
+        verdicts.set(parent, above);
       }
-      if (!nested) continue;
+      if (above !== null) leaving.add(node).add(above);
+    }
+    this.detach(leaving);
+  }
+
+  private detach(nodes: Iterable<Node>): void {
+    for (const node of nodes) {
+      const id = this.tree.id(node);
+      if (id === undefined) continue;
       this.writer.int(OP_DET);
       this.writer.ref(id);
     }
   }
 
-  private belowMoved(parent: Node): boolean {
+  private movedAbove(parent: Node): Node | null {
     for (let above: Node | null = parent; above !== null; above = parentOf(above)) {
-      if (this.touched.has(above) && this.tree.has(above)) return true;
+      if (this.touched.has(above) && this.tree.has(above)) return above;
     }
-    return false;
+    return null;
   }
 
   private writeAttributes(): void {
