@@ -1,4 +1,4 @@
-"""May an agent do this on the visitor's page? Judged here by grant and mirror; the visitor's browser judges again..
+"""May an agent do this on the visitor's page? Judged by grant and mirror; the visitor's browser does too.
 
 
 Source: docs/protocol.md, "control"; reliability rows "control event".

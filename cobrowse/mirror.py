@@ -268,7 +268,7 @@ class Mirror:
         return SHOW
 
     def _harmless(self, items: Items, at: int, entry: int) -> str:
-        """A tag or attribute name that may not be: a literal keeps its length, an index becomes a known one."""
+        """A tag or attribute name that may not be: a literal keeps its length, an index another entry."""
         text = "x" * len(items[at]) if type(items[at]) is str else STATIC_TABLE[entry]
         items[at] = text if type(items[at]) is str else entry
         self.changed = True

@@ -21,6 +21,7 @@ from server.sealing import Box, Content
 from server.sessions import Session
 from signaling import events as ev
 from signaling import protocol as p
+from signaling import sharing as sh
 from signaling.errors import InvalidDescription, LimitExceeded, Malformed
 
 MAX_CANDIDATE_CHARS = 1_024
@@ -112,6 +113,13 @@ class Translator:
         event: ev.ColleagueInvited = self._counted(c, ev.ColleagueInvited, agent=agent, mode=c.mode)
         return event
 
+    def code(self, c: p.CobrowseCode, code: str, life_ms: int) -> sh.CodeIssued:
+        """`code` chosen by the caller, who knows which are taken."""
+        event: sh.CodeIssued = self._counted(
+            c, sh.CodeIssued, code=code, expires_ms=self._at_ms + life_ms, consent=c.consent
+        )
+        return event
+
     def _wrap_up(self, c: p.EngagementWrapUp) -> Any:
         note = clean_text(c.note, may_be_empty=True)
         return self._counted(c, ev.WrappedUp, code=c.code, note=self._box.seal(note) if note else None)
@@ -147,6 +155,28 @@ _MAKERS: dict[type[p.Command], Callable[[Translator, Any], Any]] = {
     ),
     p.CallOpenPath: lambda t, c: t._plain(ev.PathRequested, device=t._session.device),
     p.CallAnswer: lambda t, c: t._answer(c),
+    p.CobrowseRequest: lambda t, c: t._counted(c, sh.CobrowseRequested),
+    p.CobrowseStart: lambda t, c: t._counted(c, sh.CobrowseStarted, consent=c.consent),
+    p.CobrowseDecline: lambda t, c: t._counted(c, sh.CobrowseDeclined, capability=c.capability),
+    p.CobrowsePause: lambda t, c: t._counted(c, sh.CobrowsePaused),
+    p.CobrowseResume: lambda t, c: t._counted(c, sh.CobrowseResumed),
+    p.CobrowseStop: lambda t, c: t._counted(c, sh.CobrowseStopped),
+    p.CobrowseAsk: lambda t, c: t._counted(
+        c, sh.CapabilityAsked, capability=c.capability, kinds=tuple(c.kinds)
+    ),
+    p.CobrowseGrant: lambda t, c: t._counted(
+        c,
+        sh.CapabilityGranted,
+        grant=mint("g"),
+        consent=c.consent,
+        kinds=tuple(dict.fromkeys(c.kinds)),
+        origin=c.origin,
+        expires_ms=t._at_ms + c.ttl_s * 1_000 if c.ttl_s else 0,
+    ),
+    p.CobrowseRevoke: lambda t, c: t._counted(c, sh.CapabilityRevoked, capability=c.capability),
+    p.CobrowseJoinCode: lambda t, c: t._counted(
+        c, sh.CodeUsed, site=t._session.site, code=c.code, role=t._session.role
+    ),
     p.PageVisit: lambda t, c: t._plain(ev.PageVisited, page=t._box.seal(c.page)),
     p.PageLeave: lambda t, c: t._plain(ev.ParticipantAway, reason="changing_page"),
     p.EngagementLeave: lambda t, c: t._counted(

@@ -8,6 +8,7 @@ environment or a file path only. An impossible value raises ConfigError naming t
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from ipaddress import ip_address
@@ -19,6 +20,8 @@ import msgspec
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from cobrowse.patterns import NATIONAL_IDS
+from cobrowse.policy import CobrowsePolicy
 from signaling.policy import Policy
 
 ENVIRONMENT = "TALKNOW_"
@@ -49,6 +52,7 @@ class SiteConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     origins: exact origins whose pages may embed the widget. token_*: see docs/embed.md.
     relay_only: browsers send media through our TURN servers only (they need turn_urls).
     *_s: how long an offer rings, how long somebody may be away, how long wrap-up may take.
+    cobrowse: what may be seen of its pages (docs/cobrowse.md).
     direct_calls: two-party calls go from browser to browser where they can (shows addresses to each other).
     """
 
@@ -68,6 +72,7 @@ class SiteConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     leg_grace_s: int = 45
     wrap_up_s: int = 120
     direct_calls: bool = False
+    cobrowse: CobrowsePolicy = CobrowsePolicy()
 
     def policy(self) -> Policy:
         return Policy(
@@ -77,6 +82,7 @@ class SiteConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             leg_grace_ms=self.leg_grace_s * 1_000,
             wrap_up_ms=self.wrap_up_s * 1_000,
             direct_calls=self.direct_calls,
+            control_ms=self.cobrowse.control_ttl_s * 1_000,
         )
 
 
@@ -85,11 +91,11 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     demo: serve the demo company on demo_port or port+1. viewer_port: the shared-page viewer's
     origin (0: port+2). public_ip, public_udp_port: what media candidates advertise (default: host).
-    public_url: how browsers reach us behind a proxy. trusted_proxies: whose X-Forwarded-* count.
-    turn_urls, turn_secret: TURN servers and coturn's static-auth-secret. bench_token: when set,
-    `talknow bench --url --token` may make its own agents on the site `bench`.
-    media_engine: how packets are forwarded: auto, fast or plain (docs/media.md).
-    insecure_http: allow plain HTTP off loopback (only behind a proxy that ends TLS).
+    public_url, viewer_url: how browsers reach us and the viewer's origin behind a proxy. trusted_proxies:
+    whose X-Forwarded-* count. turn_urls, turn_secret: TURN servers and coturn's static-auth-secret.
+    bench_token: when set, `talknow bench --url --token` may make its own agents on the site `bench`.
+    media_engine: how packets are forwarded: auto, fast or plain (docs/media.md). insecure_http: allow plain
+    HTTP off loopback (only behind a proxy that ends TLS).
     """
 
     host: str = "127.0.0.1"
@@ -102,6 +108,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     public_ip: str = ""
     public_udp_port: int = 0
     public_url: str = ""
+    viewer_url: str = ""
     tls_cert: str = ""
     tls_key: str = ""
     trusted_proxies: tuple[str, ...] = ()
@@ -140,6 +147,19 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         """The origin of server and softphone as browsers name it."""
         shown = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host
         return self.public_url.rstrip("/") or f"{self.scheme}://{shown}:{self.port}"
+
+    @property
+    def own_origins(self) -> tuple[str, ...]:
+        """Where the softphone may run: as configured, or by any name of this machine when it serves itself."""
+        if self.public_url or self.host not in LOOPBACK_NAMES:
+            return (self.origin,)
+        return tuple(f"{self.scheme}://{name}:{self.port}" for name in ("127.0.0.1", "localhost"))
+
+    @property
+    def viewer_origin(self) -> str:
+        """The origin on which shared pages are shown."""
+        shown = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host
+        return self.viewer_url.rstrip("/") or f"{self.scheme}://{shown}:{self.viewer_at}"
 
 
 _LISTS = ("turn_urls", "trusted_proxies")
@@ -213,6 +233,22 @@ def _check_site(key: str, site: SiteConfig) -> None:
     for name in ("offer_timeout_s", "agent_grace_s", "visitor_grace_s", "leg_grace_s", "wrap_up_s"):
         if getattr(site, name) < 1:
             raise ConfigError(f"{key}.{name}: at least 1")
+    _check_cobrowse(f"{key}.cobrowse", site.cobrowse)
+
+
+def _check_cobrowse(key: str, policy: CobrowsePolicy) -> None:
+    for name in ("mask", "allow", "block", "allow_pages", "private_pages", "patterns"):
+        if not all(text.strip() for text in getattr(policy, name)):
+            raise ConfigError(f"{key}.{name}: an empty entry; leave it out")
+    for pattern in policy.patterns:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ConfigError(f"{key}.patterns: {pattern!r} is no regular expression: {error}") from None
+    if unknown := set(policy.ids) - NATIONAL_IDS.keys():
+        raise ConfigError(f"{key}.ids: {sorted(unknown)} unknown; there are {sorted(NATIONAL_IDS)}")
+    if not 10 <= policy.control_ttl_s <= 86_400:
+        raise ConfigError(f"{key}.control_ttl_s: between 10 and 86400")
 
 
 def _check_key(where: str, key: TokenKey) -> None:

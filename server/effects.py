@@ -32,6 +32,8 @@ from signaling.effects import (
     OpenPath,
     Post,
     Route,
+    SetCode,
+    SetGate,
     SetRoutes,
     SetTimer,
     ShowInvitation,
@@ -90,6 +92,13 @@ class Media(Protocol):
     async def close_legs(self, legs: tuple[LegId, ...]) -> None: ...
 
 
+class Pages(Protocol):
+    """The carrier of shared pages as effects see it (server/cobrowse/node.py)."""
+
+    def set_gate(self, engagement: EngagementId, site: SiteId, order: SetGate, box: Box) -> None: ...
+    def set_code(self, engagement: EngagementId, site: SiteId, code: str) -> None: ...
+
+
 class Effects:
     """Runs the effects of committed turns (hub.Runner)."""
 
@@ -101,6 +110,7 @@ class Effects:
         self._outlets = outlets
         self.names = names
         self._media = media
+        self.pages: Pages | None = None
         self._queue_news: set[SiteId] = set()
 
     def run(self, live: Live, turn: Turn) -> None:
@@ -163,6 +173,10 @@ class Effects:
         match effect:
             case MoveLeg():
                 self._move_leg(live, effect)
+            case SetGate() if self.pages is not None:
+                self.pages.set_gate(live.state.id, live.state.site, effect, live.extras["box"])
+            case SetCode(code=code) if self.pages is not None:
+                self.pages.set_code(live.state.id, live.state.site, code)
             case Farewell(participant=participant):
                 for outlet in self._outlets.of(participant):
                     unfollow(live, outlet)

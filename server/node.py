@@ -13,6 +13,7 @@ import signal
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 
 from aiohttp import web
 from msgspec import Struct
@@ -22,9 +23,13 @@ from media.ice import ice_servers
 from media.node import MediaConfig, MediaNode
 from server.auth import Auth
 from server.backend.open import Backend, open_backend
+from server.cobrowse.node import Cobrowse
+from server.cobrowse.room import Counts
 from server.config import Config, ConfigError, SiteConfig
 from server.edge import demo, pages, viewer
 from server.edge.bench import BenchDoor, Bystander
+from server.edge.cobrowse_assets import CobrowseAssets
+from server.edge.cobrowse_socket import CobrowseSocket
 from server.edge.gateway import Gateway
 from server.edge.http_api import HttpApi
 from server.edge.origin import OriginGate
@@ -40,6 +45,7 @@ from server.records.visitors import Visitors
 from server.render import Names
 from server.sealing import Sealer
 from server.service import Records, Service
+from server.sharing import Sharing
 from server.telemetry import Metrics
 from server.timers import SystemClock
 from signaling.actors import engagement_actor
@@ -57,6 +63,7 @@ class Node(Struct):
     config: Config
     hub: Hub
     service: Service
+    cobrowse: Cobrowse
     gateway: Gateway
     metrics: Metrics
     sites: dict[str, SiteConfig]
@@ -105,20 +112,24 @@ async def run_node(config: Config) -> AsyncIterator[Node]:
             outlets = Outlets()
             names = Names({agent.id: agent.name for agent in agents.all()})
             effects = Effects(hub, tasks, outlets, names, media)
-            service = Service(hub, backend.log, sealer, effects, outlets, Records(files, agents.find))
+            cobrowse = effects.pages = Cobrowse(config, sites, sealer.secret, config.data_dir)
+            sharing = Sharing(hub, cobrowse)
+            records = Records(files, sharing, agents.find)
+            service = Service(hub, backend.log, sealer, effects, outlets, records)
             media.relay_only = lambda engagement: _relay_only(hub, sites, engagement)
             media.listener = Bystander(service) if config.bench_token else service
             metrics = Metrics()
             gateway = Gateway(service, auth, gate, metrics, tasks)
-            node = Node(config, hub, service, gateway, metrics, sites)
-            _watch(metrics, hub, backend)
+            node = Node(config, hub, service, cobrowse, gateway, metrics, sites)
+            _watch(metrics, hub, backend, cobrowse)
+            pictures = CobrowseAssets(cobrowse, gate)
             await media.start()
             await service.start(config.sites)
             runners = [
                 await _serve(
                     config, _main_app(node, HttpApi(config, gate, auth, agents, files, service), gate, media)
                 ),
-                await _serve(config, _viewer_app(), config.viewer_at),
+                await _serve(config, _viewer_app(config, pictures), config.viewer_at),
             ]
             if config.demo:
                 runners.append(await _serve(config, _demo_app(config), config.demo_at))
@@ -133,6 +144,7 @@ async def _drain(node: Node, runners: list[web.AppRunner]) -> None:
     node.ready = False
     await node.gateway.say_goodbye("draining", 500)
     await node.hub.drain(node.config.drain_s)
+    await node.cobrowse.close()
     for runner in runners:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.0):
@@ -207,16 +219,19 @@ def _main_app(node: Node, api: HttpApi, gate: OriginGate, media: MediaNode) -> w
     app.middlewares.append(sockets)
     if node.config.bench_token:
         app.add_routes(BenchDoor(node.config.bench_token, media).routes())
+    app.add_routes(CobrowseSocket(node.cobrowse, gate).routes())
+    app.add_routes(CobrowseAssets(node.cobrowse, gate).routes())
     app.add_routes(api.routes())
-    app.add_routes(pages.routes())
+    app.add_routes(pages.routes(node.config.viewer_origin))
     app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)])
     node.gateway.attach(app)
     return app
 
 
-def _viewer_app() -> web.Application:
+def _viewer_app(config: Config, pictures: CobrowseAssets) -> web.Application:
     app = web.Application(middlewares=[secure_headers, answer_problems])
-    app.add_routes(viewer.routes())
+    app.add_routes(viewer.routes(" ".join(config.own_origins)))
+    app.add_routes(pictures.viewer_routes())
     return app
 
 
@@ -253,8 +268,12 @@ def _relay_only(hub: Hub, sites: Mapping[str, SiteConfig], engagement: Engagemen
     return live is None or live.state is None or sites[live.state.site].relay_only
 
 
-def _watch(metrics: Metrics, hub: Hub, backend: Backend) -> None:
+def _watch(metrics: Metrics, hub: Hub, backend: Backend, pages: Cobrowse) -> None:
     metrics.watch("talknow_live_actors", "Actors in memory", lambda: len(hub.live))
+    metrics.watch("talknow_cobrowse_rooms", "Engagements whose page is shared", lambda: len(pages.rooms))
+    for name in Counts.__struct_fields__:
+        words = f"Shared pages: {name} since start"
+        metrics.watch(f"talknow_cobrowse_{name}", words, partial(getattr, pages.counts, name))
     metrics.watch("talknow_log_commits", "Commits of the log since start", lambda: backend.log.commits)
 
 

@@ -16,11 +16,15 @@ from server.sealing import ERASED, Box, Content
 from signaling import timeline as tl
 from signaling.protocol import (
     SNAPSHOT_ITEMS,
+    AskView,
     CallItem,
     CallView,
+    CobrowseItem,
+    CobrowseView,
     ConsentItem,
     EngagementSnapshot,
     EngagementView,
+    GrantView,
     JoinedItem,
     LeftItem,
     LegMode,
@@ -34,9 +38,11 @@ from signaling.protocol import (
     ParticipantId,
     ParticipantView,
     PhaseItem,
+    PhaseName,
     RoleName,
     TimelineItem,
     VideoItem,
+    ViewerView,
 )
 from signaling.roles import SILENT
 from signaling.state import Engagement, Participant, Phase
@@ -71,6 +77,26 @@ def view(state: Engagement, box: Box, names: Names, role: RoleName) -> Engagemen
         agent=state.agent,
         page=None if for_visitor else box.open(state.page, Page),
         wrap_up_due_ms=0 if for_visitor else state.timers.get("wrap_up", 0),
+        cobrowse=cobrowse(state, names, role),
+    )
+
+
+def cobrowse(state: Engagement, names: Names, role: RoleName) -> CobrowseView:
+    """The shared page. Its code is for the visitor to tell; what was hidden is the agents' concern."""
+    for_visitor = role == "visitor"
+    return CobrowseView(
+        state=state.cobrowse.value,
+        requested_by=state.cobrowse_by,
+        since_ms=state.cobrowse_ms,
+        asks=[AskView(capability, list(ask.kinds), ask.by) for capability, ask in state.asks.items()],
+        grants=[
+            GrantView(g.id, capability, list(g.kinds), g.origin, g.at_ms, g.expires_ms)
+            for capability, g in state.grants.items()
+        ],
+        viewers=[ViewerView(who, names.agent(who), since_ms) for who, since_ms in state.viewers.items()],
+        masked=0 if for_visitor else state.masked,
+        code=state.code if for_visitor else "",
+        code_due_ms=state.timers.get("code", 0) if for_visitor else 0,
     )
 
 
@@ -153,21 +179,38 @@ def item(draft: tl.Draft, state: Engagement, box: Box, names: Names, role: RoleN
             return JoinedItem(**common, name=name, role=joined)
         case tl.LeftDraft():
             return LeftItem(**common, name=name)
+        case tl.CobrowseDraft():
+            return _cobrowse_item(draft, common, name)
         case tl.CallDraft(what=what, media=media, duration_ms=duration_ms):
             return CallItem(**common, what=what, media=media, duration_ms=duration_ms)
         case tl.VideoDraft(on=on, media=media):
             return VideoItem(**common, on=on, media=media)
         case tl.ConsentDraft(capability=capability):
             return ConsentItem(**common, capability=capability)
-        case tl.PageDraft(page=page):
-            return PageItem(**common, page=box.open(page, Page) or Page(ERASED))
-        case tl.NoteDraft(code=code, note=note):
-            return NoteItem(**common, code=code, text=box.open(note, str) or "")
+        case tl.PageDraft() | tl.NoteDraft():
+            return _sealed_item(draft, common, box)
         case tl.PhaseDraft(phase=phase, reason=reason):
-            shown = "ended" if role == "visitor" and phase == "wrap_up" else phase
-            return PhaseItem(seq=draft.seq, at_ms=draft.at_ms, phase=shown, reason=reason)
+            return PhaseItem(draft.seq, draft.at_ms, _shown_phase(phase, role), reason)
         case _:
             assert_never(draft)  # type: ignore[arg-type]
+
+
+def _sealed_item(draft: tl.PageDraft | tl.NoteDraft, common: dict[str, Any], box: Box) -> TimelineItem:
+    if isinstance(draft, tl.PageDraft):
+        return PageItem(**common, page=box.open(draft.page, Page) or Page(ERASED))
+    return NoteItem(**common, code=draft.code, text=box.open(draft.note, str) or "")
+
+
+def _shown_phase(phase: PhaseName, role: RoleName) -> PhaseName:
+    return "ended" if role == "visitor" and phase == "wrap_up" else phase
+
+
+def _cobrowse_item(draft: tl.CobrowseDraft, common: dict[str, Any], name: str) -> CobrowseItem:
+    fields = {field: getattr(draft, field) for field in _COBROWSE_FIELDS}
+    return CobrowseItem(**common, **fields, name=name, kinds=list(draft.kinds))
+
+
+_COBROWSE_FIELDS = ("what", "capability", "origin", "expires_ms", "wording_sha256", "language", "count")
 
 
 def snapshot(

@@ -53,20 +53,26 @@ class Box:
         return self._aead is None
 
     def seal(self, value: object) -> Sealed:
+        return Sealed(self.seal_bytes(msgspec.json.encode(value)))
+
+    def seal_bytes(self, plain: bytes) -> bytes:
         if self._aead is None:
             raise BackendUnavailable("content was erased")
         nonce = os.urandom(_NONCE_BYTES)
-        return Sealed(nonce + self._aead.encrypt(nonce, msgspec.json.encode(value), None))
+        return nonce + self._aead.encrypt(nonce, plain, None)
 
     def open(self, sealed: Sealed | None, kind: type[T]) -> T | None:
         """The value, or None when nothing was sealed or the key is gone."""
-        if sealed is None or self._aead is None:
+        plain = None if sealed is None else self.open_bytes(sealed)
+        return None if plain is None else msgspec.json.decode(plain, type=kind)
+
+    def open_bytes(self, sealed: bytes) -> bytes | None:
+        if self._aead is None:
             return None
         try:
-            plain = self._aead.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None)
+            return self._aead.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None)
         except InvalidTag:
             return None
-        return msgspec.json.decode(plain, type=kind)
 
     def digest(self, body: bytes) -> bytes:
         """Keyed, so that a log without its key does not answer guesses at what was said."""

@@ -23,6 +23,7 @@ from server.hub import Hub, Live
 from server.presence import Outlets
 from server.sealing import Sealer
 from server.sessions import Outlet, Session
+from server.sharing import Sharing
 from signaling import events as ev
 from signaling import protocol as p
 from signaling.actors import engagement_actor, engagement_of, routing_actor
@@ -36,9 +37,10 @@ TIMELINE_PAGE = 100
 
 
 class Records(Struct, frozen=True):
-    """What the service looks up outside of engagements. find_agent: site, login -> id or None."""
+    """What the service has beside engagements. find_agent: site, login -> id or None."""
 
     files: Files
+    sharing: Sharing
     find_agent: Callable[[p.SiteId, str], Awaitable[p.ParticipantId | None]]
 
 
@@ -60,6 +62,7 @@ class Service:
         self._effects = effects
         self._outlets = outlets
         self._records = records
+        self.sharing = records.sharing
         self._followed: dict[int, set[p.ActorId]] = {}
         self._opening: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self._policies: dict[str, ev.Policy] = {}
@@ -233,7 +236,11 @@ class Service:
                 return p.Ack(snapshot=await self._sync(session, engagement, after_seq))
             case p.PageLeave() if len(self._outlets.of(session.participant)) > 1:
                 return p.Ack()
-            case p.ChatSend() | p.CallStart() if command.engagement is None:
+            case p.CobrowseOpen(engagement=engagement):
+                return await self.sharing.open(session, p.EngagementId(engagement))
+            case p.CobrowseJoinCode(code=code):
+                return await self._in_engagement(session, self.sharing.by_code(session, code), command)
+            case p.ChatSend() | p.CallStart() | p.CobrowseCode() if command.engagement is None:
                 engagement = await self._open(session, command.counter)
                 return await self._in_engagement(session, engagement, command)
             case p.PageVisit(engagement=engagement, page=page):
@@ -254,8 +261,12 @@ class Service:
         if box.erased:
             raise NotFound(engagement)
         translator = Translator(session, box, self._now())
+        self.sharing.narrow(session, engagement, command)
         if isinstance(command, p.EngagementInvite):
             event: Any = translator.invitation(command, await self._colleague(session, command.login))
+        elif isinstance(command, p.CobrowseCode):
+            life_ms = self._policies[session.site].code_ms
+            event = translator.code(command, self.sharing.code(session.site), life_ms)
         else:
             event = translator.event(command, file)
         media = isinstance(command, p.CallOpenPath | p.CallAnswer)

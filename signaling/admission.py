@@ -45,6 +45,22 @@ from signaling.events import (
     VisitorLeft,
     WrappedUp,
 )
+from signaling.sharing import (
+    CapabilityAsked,
+    CapabilityGranted,
+    CapabilityRevoked,
+    CobrowseDeclined,
+    CobrowsePaused,
+    CobrowseRequested,
+    CobrowseResumed,
+    CobrowseStarted,
+    CobrowseStopped,
+    CodeIssued,
+    CodeUsed,
+    SecretsMasked,
+    ViewerJoined,
+    ViewerLeft,
+)
 from signaling.state import SEEN_POSTS, Engagement, Phase, Work
 
 WAITING = frozenset({Phase.OPEN, Phase.QUEUED, Phase.OFFERED})
@@ -86,6 +102,20 @@ PHASE_TABLE: dict[type[Event], frozenset[Phase]] = {
     Recovered: ANY,
     TimerFired: ANY,
     PostConfirmed: ANY,
+    CobrowseRequested: frozenset({Phase.ACTIVE}),
+    CobrowseStarted: LIVE,
+    CobrowseDeclined: LIVE,
+    CobrowsePaused: LIVE,
+    CobrowseResumed: LIVE,
+    CobrowseStopped: LIVE,
+    CapabilityAsked: frozenset({Phase.ACTIVE}),
+    CapabilityGranted: LIVE,
+    CapabilityRevoked: LIVE,
+    ViewerJoined: LIVE,
+    ViewerLeft: ANY,
+    SecretsMasked: LIVE,
+    CodeIssued: LIVE,
+    CodeUsed: LIVE,
 }
 
 
@@ -95,7 +125,7 @@ def admit(state: Engagement, event: EngagementEvent) -> None:
     if allowed is None:
         raise InvalidTransition(type(event).__name__, state.phase)
     sender = getattr(event, "by", None)
-    newcomers = ParticipantOnline | ParticipantAway | ColleagueJoined
+    newcomers = ParticipantOnline | ParticipantAway | ColleagueJoined | CodeUsed
     if sender is not None and not isinstance(event, newcomers):
         state.participant(sender)
     if state.phase not in allowed and not isinstance(event, PostedEvent):

@@ -66,6 +66,7 @@ def gone(work: Work, event: ColleagueLeft) -> None:
 def left(work: Work, participant: ParticipantId) -> None:
     """Out of the call and of the engagement; nothing more is told to it."""
     calls.leave_call(work, participant)
+    work.state.viewers.pop(participant, None)
     del work.state.participants[participant]
     work.cancel_timer(f"presence:{participant}")
     work.order(Farewell(participant))

@@ -14,6 +14,8 @@ from msgspec import Struct
 from signaling.events import Posted, Wants
 from signaling.protocol import (
     ActorId,
+    Capability,
+    ControlKind,
     DeviceId,
     EngagementId,
     LegId,
@@ -145,6 +147,30 @@ class CloseLegs(Effect, frozen=True):
     legs: tuple[LegId, ...]
 
 
+class SharedGrant(Struct, frozen=True):
+    """A capability as the carrier of the shared page needs it."""
+
+    id: str
+    capability: Capability
+    kinds: tuple[ControlKind, ...] = ()
+    origin: str = ""
+    expires_ms: int = 0
+
+
+class SetGate(Effect, frozen=True):
+    """Whether the visitor's page may be looked at now. epoch grows with each closing."""
+
+    epoch: int
+    state: Literal["closed", "live", "paused"]
+    grants: tuple[SharedGrant, ...] = ()
+
+
+class SetCode(Effect, frozen=True):
+    """The code that leads to this engagement from now on; "" for none."""
+
+    code: str
+
+
 class MoveLeg(Effect, frozen=True):
     """Tell the other devices of the participant that `device` holds the leg now."""
 
@@ -179,6 +205,8 @@ AnyEffect = (
     | ApplyAnswer
     | SetRoutes
     | CloseLegs
+    | SetGate
+    | SetCode
     | MoveLeg
     | AnnounceQueue
     | AnnounceAgent

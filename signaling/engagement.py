@@ -10,17 +10,18 @@ Source: docs/architecture.md, "log" and "regions".
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from msgspec.structs import replace
 
-from signaling import calls, colleagues
+from signaling import calls, cobrowse, colleagues
 from signaling.actors import routing_actor
 from signaling.admission import WAITING, admit, post_key, seen_before, stale
 from signaling.effects import (
     Announce,
     AnnounceTyping,
     AnyEffect,
+    SetCode,
     SetRoutes,
     SetTimer,
     ShowOffer,
@@ -74,11 +75,12 @@ from signaling.events import (
     VisitorLeft,
     WrappedUp,
 )
-from signaling.protocol import EndReason, LegId, ParticipantId
+from signaling.protocol import Capability, EndReason, LegId, ParticipantId
 from signaling.roles import routes
 from signaling.state import (
     REMEMBERED_PER_DEVICE,
     Call,
+    Cobrowse,
     Engagement,
     Participant,
     Phase,
@@ -163,6 +165,10 @@ def outstanding(state: Engagement) -> tuple[AnyEffect, ...]:
     carried: list[AnyEffect] = []
     if state.legs:
         carried.append(SetRoutes(routes(state.call, state.legs, state.participants)))
+    if state.cobrowse is not Cobrowse.OFF:
+        carried.append(cobrowse.gate(state))
+    if state.code:
+        carried.append(SetCode(state.code))
     return (*timers, *state.posts.values(), *ringing, *carried)
 
 
@@ -273,6 +279,7 @@ def _agent_assigned(work: Work, event: AgentAssigned) -> None:
         return
     state.phase = Phase.ACTIVE
     _clear_offer(state)
+    cobrowse.no_code(work)
     state.agent, state.agent_device = event.agent, event.device
     state.participants[event.agent] = Participant(event.agent, event.role)
     work.order(Welcome(event.agent))
@@ -303,6 +310,7 @@ def _wrap_up(work: Work, at_ms: int, reason: EndReason) -> None:
     state = work.state
     state.phase, state.end_reason = Phase.WRAP_UP, reason
     calls.end_call(work)
+    cobrowse.turn_off(work)
     colleagues.dismiss(work)
     work.set_timer("wrap_up", at_ms + state.policy.wrap_up_ms)
 
@@ -317,6 +325,7 @@ def _end(work: Work, at_ms: int, reason: EndReason) -> None:
     """Coupling rule: whatever was going on (call, queue place, capacity, timers) ends with it."""
     state = work.state
     calls.end_call(work)
+    cobrowse.turn_off(work)
     colleagues.dismiss(work)
     if state.phase in (Phase.QUEUED, Phase.OFFERED):
         post = work.next_post()
@@ -389,8 +398,11 @@ def _gone(work: Work, participant: ParticipantId, at_ms: int) -> None:
             _end(work, at_ms, "abandoned")
         elif state.phase is Phase.ACTIVE:
             calls.end_call(work)
+            cobrowse.turn_off(work)
     elif participant == state.agent and state.phase is Phase.ACTIVE:
         calls.leave_call(work, participant)
+        cobrowse.agent_left(work)
+        state.viewers.pop(participant, None)
         _release(work, participant, at_ms)
         del state.participants[participant]
         state.agent = None
@@ -418,6 +430,17 @@ def _timer_fired(work: Work, event: TimerFired) -> None:
         calls.leg_timer_fired(work, LegId(subject))
     elif kind == "wrap_up":
         _end(work, event.at_ms, work.state.end_reason)
+    elif kind == "grant":
+        cobrowse.expired(work, cast(Capability, subject))
+    elif kind == "code":
+        _code_is_old(work, event.at_ms)
+
+
+def _code_is_old(work: Work, at_ms: int) -> None:
+    """Nobody used it. An engagement that was opened for it alone is over."""
+    cobrowse.no_code(work)
+    if work.state.phase is Phase.OPEN:
+        _end(work, at_ms, "abandoned")
 
 
 def _page_visited(work: Work, event: PageVisited) -> None:
@@ -466,4 +489,5 @@ _HANDLERS: dict[type[Event], Callable[[Work, Any], None]] = {
     Recovered: _recovered,
     TimerFired: _timer_fired,
     PostConfirmed: _post_confirmed,
+    **cobrowse.HANDLERS,
 }

@@ -9,10 +9,13 @@ Source: docs/architecture.md, sections "log" and "content".
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, NewType
+from typing import Literal
 
-from msgspec import Struct
-
+from signaling.event import CommandEvent as CommandEvent
+from signaling.event import Ephemeral as Ephemeral
+from signaling.event import Event as Event
+from signaling.event import Sealed as Sealed
+from signaling.event import Wants as Wants
 from signaling.policy import Policy as Policy
 from signaling.protocol import (
     ActorId,
@@ -30,29 +33,9 @@ from signaling.protocol import (
     RoleName,
     SiteId,
 )
-
-Sealed = NewType("Sealed", bytes)
-Wants = Literal["chat", "voice", "video"]
-
-
-class Event(Struct, frozen=True, tag_field="t", kw_only=True, omit_defaults=True):
-    """Base. at_ms: server epoch time when the shell took it in. durable: appended before effects."""
-
-    durable: ClassVar[bool] = True
-    at_ms: int
-
-
-class CommandEvent(Event, frozen=True):
-    """An event that answers a counted command: remembered per device, retried safely.
-
-    body_hash: keyed hash of the command's body, so that same counter + other body is a conflict.
-    """
-
-    by: ParticipantId
-    device: DeviceId
-    counter: int
-    body_hash: bytes
-
+from signaling.sharing import CodeIssued as CodeIssued
+from signaling.sharing import CodeUsed as CodeUsed
+from signaling.sharing import SharingEvent as SharingEvent
 
 # --- engagement: durable ------------------------------------------------------------------
 
@@ -247,10 +230,6 @@ class AgentAssigned(PostedEvent, tag="agent_assigned", frozen=True):
 # --- engagement: ephemeral (never appended; state must come out unchanged) ------------------
 
 
-class Ephemeral(Event, frozen=True):
-    durable: ClassVar[bool] = False
-
-
 class TypingChanged(Ephemeral, tag="~typing", frozen=True):
     by: ParticipantId
     typing: bool
@@ -316,6 +295,7 @@ EngagementEvent = (
     | DirectSignalled
     | PathRequested
     | AnswerReceived
+    | SharingEvent
 )
 
 

@@ -9,6 +9,7 @@ class Policy(Struct, frozen=True):
     """All in milliseconds. offer: ring time; *_grace: how long somebody may be away before it counts.
 
     agent_missed: offers an agent may miss in a row before it is set to `busy` (a count).
+    control: how long a grant of control lasts at most; code: how long a code for the phone is good.
     direct_calls: two-party calls may go from browser to browser.
     """
 
@@ -19,3 +20,5 @@ class Policy(Struct, frozen=True):
     wrap_up_ms: int = 120_000
     agent_missed: int = 3
     direct_calls: bool = False
+    control_ms: int = 600_000
+    code_ms: int = 600_000

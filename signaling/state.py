@@ -29,6 +29,8 @@ from signaling.policy import Policy
 from signaling.protocol import (
     ActorId,
     AwayReason,
+    Capability,
+    ControlKind,
     DeviceId,
     EndReason,
     EngagementId,
@@ -60,6 +62,13 @@ class Call(StrEnum):
     NEGOTIATING = "negotiating"
     CONNECTED = "connected"
     ON_HOLD = "on_hold"
+
+
+class Cobrowse(StrEnum):
+    OFF = "off"
+    REQUESTED = "requested"
+    LIVE = "live"
+    PAUSED = "paused"
 
 
 class Presence(StrEnum):
@@ -106,6 +115,23 @@ class Leg(Struct, frozen=True):
     seat: int = 0
 
 
+class Ask(Struct, frozen=True):
+    """A capability that was asked for."""
+
+    by: ParticipantId
+    kinds: tuple[ControlKind, ...] = ()
+
+
+class Grant(Struct, frozen=True):
+    """What the visitor allowed beside looking. expires_ms 0: as long as the page is shared."""
+
+    id: str
+    at_ms: int
+    kinds: tuple[ControlKind, ...] = ()
+    origin: str = ""
+    expires_ms: int = 0
+
+
 class Engagement(Struct):
     """The fold of an engagement's log. Treated as a value: `step` works on a copy of it."""
 
@@ -139,6 +165,15 @@ class Engagement(Struct):
     connected_ms: int = 0
     legs: dict[LegId, Leg] = field(default_factory=dict)
     invited: dict[ParticipantId, LegMode] = field(default_factory=dict)
+    cobrowse: Cobrowse = Cobrowse.OFF
+    cobrowse_epoch: int = 1
+    cobrowse_ms: int = 0
+    cobrowse_by: ParticipantId | None = None
+    asks: dict[Capability, Ask] = field(default_factory=dict)
+    grants: dict[Capability, Grant] = field(default_factory=dict)
+    viewers: dict[ParticipantId, int] = field(default_factory=dict)
+    masked: int = 0
+    code: str = ""
     remembered: dict[str, tuple[Remembered, ...]] = field(default_factory=dict)
     timers: dict[str, int] = field(default_factory=dict)
     posts: dict[int, Post] = field(default_factory=dict)
@@ -183,6 +218,9 @@ class Engagement(Struct):
             participants=dict(self.participants),
             legs=dict(self.legs),
             invited=dict(self.invited),
+            asks=dict(self.asks),
+            grants=dict(self.grants),
+            viewers=dict(self.viewers),
             remembered=dict(self.remembered),
             timers=dict(self.timers),
             posts=dict(self.posts),

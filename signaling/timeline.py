@@ -7,7 +7,7 @@ Source: docs/architecture.md, "log".
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 
@@ -27,9 +27,13 @@ from signaling.events import (
     Opened,
     PageVisited,
     Sealed,
+    TimerFired,
     WrappedUp,
 )
 from signaling.protocol import (
+    Capability,
+    CobrowseStep,
+    ControlKind,
     DeviceId,
     EndReason,
     MediaKind,
@@ -38,7 +42,22 @@ from signaling.protocol import (
     RoleName,
 )
 from signaling.roles import SILENT
-from signaling.state import Call, Engagement, Phase
+from signaling.sharing import (
+    CapabilityAsked,
+    CapabilityGranted,
+    CapabilityRevoked,
+    CobrowseDeclined,
+    CobrowsePaused,
+    CobrowseRequested,
+    CobrowseResumed,
+    CobrowseStarted,
+    CodeIssued,
+    CodeUsed,
+    SecretsMasked,
+    ViewerJoined,
+    ViewerLeft,
+)
+from signaling.state import Call, Cobrowse, Engagement, Phase
 
 CallStep = Literal[
     "suggested", "declined", "requested", "joined", "connected", "held", "resumed", "moved", "ended"
@@ -82,7 +101,20 @@ class VideoDraft(Draft, frozen=True):
 
 
 class ConsentDraft(Draft, frozen=True):
-    capability: MediaKind
+    capability: Capability
+
+
+class CobrowseDraft(Draft, frozen=True):
+    """Fields as in protocol.CobrowseItem."""
+
+    what: CobrowseStep
+    capability: Capability = "view"
+    kinds: tuple[ControlKind, ...] = ()
+    origin: str = ""
+    expires_ms: int = 0
+    wording_sha256: str = ""
+    language: str = ""
+    count: int = 0
 
 
 class PageDraft(Draft, frozen=True):
@@ -109,6 +141,7 @@ def drafts(before: Engagement | None, event: Event, after: Engagement) -> tuple[
     if before is not None:
         made += _said(event, seq, at_ms)
         made += _call_items(before, event, after, by)
+        made += _cobrowse_items(before, event, after, by)
     if before is not None:
         made += _came_and_went(before, event, after)
     if before is None or before.phase != after.phase:
@@ -181,6 +214,63 @@ def _call_items(before: Engagement, event: Event, after: Engagement, by: Partici
         duration_ms = at_ms - before.connected_ms if before.connected_ms else 0
         made.append(CallDraft(seq=seq, at_ms=at_ms, by=by, what="ended", duration_ms=duration_ms))
     return made
+
+
+_COBROWSE_STEPS: dict[type[Event], CobrowseStep] = {
+    CobrowseRequested: "requested",
+    CobrowseStarted: "started",
+    CobrowseDeclined: "declined",
+    CobrowsePaused: "paused",
+    CobrowseResumed: "resumed",
+    CapabilityAsked: "asked",
+    CapabilityGranted: "granted",
+    CapabilityRevoked: "revoked",
+    ViewerJoined: "viewer_joined",
+    ViewerLeft: "viewer_left",
+    SecretsMasked: "masked",
+    CodeIssued: "code_issued",
+    CodeUsed: "code_used",
+}
+
+
+def _cobrowse_items(before: Engagement, event: Event, after: Engagement, by: ParticipantId) -> list[Draft]:
+    """Receipts of what the visitor allowed, and what became of it."""
+    common: dict[str, Any] = {"seq": after.seq, "at_ms": event.at_ms, "by": by}
+    made: list[Draft] = []
+    if (what := _COBROWSE_STEPS.get(type(event))) is not None:
+        made.append(CobrowseDraft(**{**common, **_receipt(event, after)}, what=what))
+    if before.cobrowse is not Cobrowse.OFF and after.cobrowse is Cobrowse.OFF and what != "declined":
+        made.append(CobrowseDraft(**common, what="stopped"))
+    if isinstance(event, TimerFired):
+        gone = before.grants.keys() - after.grants.keys() if after.cobrowse is not Cobrowse.OFF else ()
+        made += [CobrowseDraft(**common, what="expired", capability=capability) for capability in gone]
+    return made
+
+
+def _receipt(event: Event, after: Engagement) -> dict[str, Any]:
+    match event:
+        case CobrowseStarted(consent=consent) | CodeIssued(consent=consent):
+            return {"wording_sha256": consent.wording_sha256, "language": consent.language}
+        case CapabilityGranted(consent=consent, kinds=kinds, origin=origin):
+            grant = after.grants[consent.capability]
+            return {
+                "capability": consent.capability,
+                "kinds": kinds,
+                "origin": origin,
+                "expires_ms": grant.expires_ms,
+                "wording_sha256": consent.wording_sha256,
+                "language": consent.language,
+            }
+        case CapabilityAsked(capability=capability, kinds=kinds):
+            return {"capability": capability, "kinds": kinds}
+        case CobrowseDeclined(capability=capability) | CapabilityRevoked(capability=capability):
+            return {"capability": capability}
+        case ViewerJoined(participant=participant) | ViewerLeft(participant=participant):
+            return {"by": participant}
+        case SecretsMasked(count=count):
+            return {"count": count, "agents_only": True}
+        case _:
+            return {}
 
 
 def _phase_items(event: Event, after: Engagement, by: ParticipantId) -> list[Draft]:

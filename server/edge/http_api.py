@@ -88,6 +88,7 @@ class HttpApi:
                 language=config.language,
                 voice=config.voice,
                 video=config.video,
+                cobrowse=config.cobrowse.enabled,
                 max_file_bytes=p.MAX_FILE_BYTES,
                 file_types=list(FILE_TYPES),
             )

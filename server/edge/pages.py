@@ -15,23 +15,36 @@ WEB = Path(__file__).parents[1] / "web"
 _HASHED = "public, max-age=31536000, immutable"
 
 DESK_HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' ws: wss:; "
-        "img-src 'self' blob: data:; media-src 'self' blob:; font-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
-    ),
     "Permissions-Policy": "microphone=(self), camera=(self), geolocation=()",
     "Cache-Control": "no-cache",
 }
 
 
-def routes() -> list[web.RouteDef]:
+def desk_policy(viewer_origin: str) -> str:
+    """What the softphone may do: run what is ours, talk to us, show the shared page from its own origin."""
+    return (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' ws: wss:; "
+        "img-src 'self' blob: data:; media-src 'self' blob:; font-src 'self'; "
+        f"frame-src {viewer_origin}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'"
+    )
+
+
+def routes(viewer_origin: str) -> list[web.RouteDef]:
+    """viewer_origin: the origin on which shared pages are shown."""
+    policy = desk_policy(viewer_origin)
+
+    async def softphone(request: web.Request) -> web.Response:
+        response = await desk(request)
+        response.headers["Content-Security-Policy"] = policy
+        return response
+
     return [
         web.get("/", to_desk),
         web.get("/talknow.js", loader),
         web.get("/assets/{name}", asset),
         web.get("/desk", to_desk),
-        web.get("/desk/{name:.*}", desk),
+        web.get("/desk/{name:.*}", softphone),
     ]
 
 

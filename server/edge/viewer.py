@@ -1,22 +1,69 @@
-"""The shared-page viewer's origin: closed to everything until there is something to view.
+"""The origin on which shared pages are shown.
 
-Replaying a customer's page means running nothing of it; hence an origin without cookies or scripts
-of ours, with a policy that allows nothing (docs/architecture.md, "origins").
+No cookies, no API, our decoder in the outer page, nothing in the inner.
+
+`/viewer.html` runs our decoder only and may be framed by the softphone only; `/inner.html` is the empty
+document into which the decoder builds the visitor's page: its policy allows no script, no frame, no form and
+no address but pictures from here. Source: docs/architecture.md, "origins"; W3C CSP level 3.
 """
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from aiohttp import web
 
-POLICY = "default-src 'none'; sandbox; base-uri 'none'; form-action 'none'"
-PAGE = (
-    "<!doctype html><html lang=en><meta charset=utf-8><title>Shared page</title><p>No page is being shared."
+from signaling.errors import NotFound
+
+FILES = Path(__file__).parents[1] / "web" / "viewer"
+INNER_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'; sandbox allow-same-origin"
 )
+INNER = "<!doctype html><html><head></head><body></body></html>"
+QUIRKS = "<html><head></head><body></body></html>"
+TYPES = {".js": "text/javascript", ".css": "text/css"}
 
 
-def routes() -> list[web.RouteDef]:
-    return [web.get("/", page)]
+def routes(desk_origins: str) -> list[web.RouteDef]:
+    """desk_origins: who may show the viewer in a frame, separated by spaces."""
+    policy = (
+        "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data: blob:; font-src 'self' data:; frame-src 'self'; base-uri 'none'; "
+        f"form-action 'none'; frame-ancestors {desk_origins}"
+    )
+
+    async def outer(_: web.Request) -> web.Response:
+        text = (FILES / "viewer.html").read_text()
+        return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": policy})
+
+    return [
+        web.get("/", nothing),
+        web.get("/viewer.html", outer),
+        web.get("/inner.html", inner),
+        web.get("/quirks.html", inner),
+        web.get("/viewer/{name:[A-Za-z0-9_.-]+}", script),
+    ]
 
 
-async def page(_: web.Request) -> web.Response:
-    return web.Response(text=PAGE, content_type="text/html", headers={"Content-Security-Policy": POLICY})
+async def nothing(_: web.Request) -> web.Response:
+    policy = "default-src 'none'; sandbox; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    text = (
+        "<!doctype html><html lang=en><meta charset=utf-8><title>Shared page</title><p>Nothing to see here."
+    )
+    return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": policy})
+
+
+async def inner(request: web.Request) -> web.Response:
+    text = QUIRKS if request.path == "/quirks.html" else INNER
+    return web.Response(
+        text=text, content_type="text/html", headers={"Content-Security-Policy": INNER_POLICY}
+    )
+
+
+async def script(request: web.Request) -> web.Response:
+    file = FILES / request.match_info["name"]
+    if file.suffix not in TYPES or not file.is_file():
+        raise NotFound(file.name)
+    headers = {"Cache-Control": "no-cache"}
+    return web.Response(body=file.read_bytes(), content_type=TYPES[file.suffix], headers=headers)

@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from signaling.protocol.ids import (
     MAX_TEXT_CHARS,
+    ControlKind,
     Counter,
     Id,
     LegMode,
@@ -178,6 +179,108 @@ class CallAnswer(Command, tag="call.answer", frozen=True):
     sdp: str
 
 
+class CobrowseRequest(Command, tag="cobrowse.request", frozen=True):
+    """Ask the visitor to show the page."""
+
+    roles: ClassVar[frozenset[str]] = _AGENT
+    counter: Counter
+    engagement: Id
+
+
+class CobrowseStart(Command, tag="cobrowse.start", frozen=True):
+    """The visitor shows its pages to the agents of the engagement. consent: capability `view`."""
+
+    roles: ClassVar[frozenset[str]] = _VISITOR
+    counter: Counter
+    engagement: Id
+    consent: Consent
+
+
+class CobrowseDecline(Command, tag="cobrowse.decline", frozen=True):
+    """No to what was asked; an agent takes its own question back by it."""
+
+    roles: ClassVar[frozenset[str]] = _BOTH
+    counter: Counter
+    engagement: Id
+    capability: Literal["view", "point", "control", "record"] = "view"
+
+
+class CobrowsePause(Command, tag="cobrowse.pause", frozen=True):
+    roles: ClassVar[frozenset[str]] = _VISITOR
+    counter: Counter
+    engagement: Id
+
+
+class CobrowseResume(Command, tag="cobrowse.resume", frozen=True):
+    roles: ClassVar[frozenset[str]] = _VISITOR
+    counter: Counter
+    engagement: Id
+
+
+class CobrowseStop(Command, tag="cobrowse.stop", frozen=True):
+    roles: ClassVar[frozenset[str]] = _BOTH
+    counter: Counter
+    engagement: Id
+
+
+class CobrowseAsk(Command, tag="cobrowse.ask", frozen=True):
+    """Ask for more than to look: to point, to control (kinds), to keep the frames."""
+
+    roles: ClassVar[frozenset[str]] = _AGENT
+    counter: Counter
+    engagement: Id
+    capability: Literal["point", "control", "record"]
+    kinds: Annotated[list[ControlKind], Meta(max_length=4)] = []
+
+
+class CobrowseGrant(Command, tag="cobrowse.grant", frozen=True):
+    """The visitor's yes to a capability. kinds, origin (the page's own) and ttl_s count for control."""
+
+    roles: ClassVar[frozenset[str]] = _VISITOR
+    counter: Counter
+    engagement: Id
+    consent: Consent
+    kinds: Annotated[list[ControlKind], Meta(max_length=4)] = []
+    origin: Annotated[str, Meta(max_length=300)] = ""
+    ttl_s: Annotated[int, Meta(ge=0, le=86_400)] = 0
+
+
+class CobrowseRevoke(Command, tag="cobrowse.revoke", frozen=True):
+    """Take a grant back (visitor), or give it back (agent)."""
+
+    roles: ClassVar[frozenset[str]] = _BOTH
+    counter: Counter
+    engagement: Id
+    capability: Literal["point", "control", "record"]
+
+
+class CobrowseOpen(Command, tag="cobrowse.open", frozen=True):
+    """What opens my cobrowse socket while the page is shared; the ack carries `cobrowse`."""
+
+    roles: ClassVar[frozenset[str]] = _BOTH
+    engagement: Id
+
+
+class CobrowseCode(Command, tag="cobrowse.code", frozen=True):
+    """Show my page to somebody I talk to elsewhere: the view then has a code of six digits to tell them.
+
+    Without an engagement it opens one that waits for the code, not in the queue.
+    """
+
+    roles: ClassVar[frozenset[str]] = _VISITOR
+    counter: Counter
+    consent: Consent
+    engagement: Id | None = None
+
+
+class CobrowseJoinCode(Command, tag="cobrowse.join_code", frozen=True):
+    """The agent has the visitor who tells this code; the ack carries its `engagement`."""
+
+    roles: ClassVar[frozenset[str]] = _AGENT
+    counter: Counter
+    code: Annotated[str, Meta(pattern=r"^[0-9]{6}$")]
+
+
 class PageVisit(Command, tag="page.visit", frozen=True):
     roles: ClassVar[frozenset[str]] = _VISITOR
     engagement: Id
@@ -278,6 +381,18 @@ AnyCommand = (
     | CallSignalDirect
     | CallOpenPath
     | CallAnswer
+    | CobrowseRequest
+    | CobrowseStart
+    | CobrowseDecline
+    | CobrowsePause
+    | CobrowseResume
+    | CobrowseStop
+    | CobrowseAsk
+    | CobrowseGrant
+    | CobrowseRevoke
+    | CobrowseOpen
+    | CobrowseCode
+    | CobrowseJoinCode
     | PageVisit
     | PageLeave
     | EngagementInvite

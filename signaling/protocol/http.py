@@ -62,6 +62,7 @@ class WidgetConfig(Struct, frozen=True):
     language: str
     voice: bool
     video: bool
+    cobrowse: bool
     max_file_bytes: int
     file_types: list[str]
 

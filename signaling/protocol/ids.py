@@ -40,6 +40,26 @@ PresenceName = Literal["online", "away", "gone"]
 AwayReason = Literal["", "changing_page", "lost"]
 LegStateName = Literal["awaiting_path", "connected"]
 MediaKind = Literal["audio", "video", "screen"]
+Capability = Literal["audio", "video", "screen", "view", "point", "control", "record"]
+ControlKind = Literal["scroll", "click", "type", "navigate"]
+CobrowseStep = Literal[
+    "requested",
+    "declined",
+    "started",
+    "paused",
+    "resumed",
+    "stopped",
+    "asked",
+    "granted",
+    "revoked",
+    "expired",
+    "viewer_joined",
+    "viewer_left",
+    "masked",
+    "code_issued",
+    "code_used",
+]
+CobrowseStateName = Literal["off", "requested", "live", "paused"]
 LegMode = Literal["talk", "hold", "consult", "monitor", "whisper", "barge"]
 AvailabilityName = Literal["offline", "ready", "busy", "break"]
 EndReason = Literal["", "visitor_left", "agent_ended", "abandoned", "agent_lost"]

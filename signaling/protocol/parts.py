@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 from signaling.protocol.ids import (
+    Capability,
     EngagementId,
     FileId,
     LegId,
-    MediaKind,
     PathId,
     Url,
 )
@@ -23,10 +23,25 @@ class Page(Struct, frozen=True, forbid_unknown_fields=True):
     title: Annotated[str, Meta(max_length=300)] = ""
 
 
+class CobrowseAccess(Struct, frozen=True):
+    """What opens the cobrowse socket.
+
+    `token` for HELLO at the WebSocket `url` (of this server) (docs/cobrowse_wire.md).
+
+    role: recorder (the visitor's tab) or viewer. viewer_url: the page that shows what is shared, on its own
+    origin.
+    """
+
+    token: str
+    url: str
+    role: Literal["recorder", "viewer"]
+    viewer_url: str = ""
+
+
 class Consent(Struct, frozen=True, forbid_unknown_fields=True):
     """The visitor's recorded yes: capability, SHA-256 (hex) of the wording shown, BCP 47 language."""
 
-    capability: MediaKind
+    capability: Capability
     wording_sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$")]
     language: Annotated[str, Meta(max_length=35)] = "en"
 

@@ -9,6 +9,10 @@ from msgspec import Struct
 from signaling.protocol.ids import (
     AwayReason,
     CallStateName,
+    Capability,
+    CobrowseStateName,
+    CobrowseStep,
+    ControlKind,
     DeviceId,
     EndReason,
     EngagementId,
@@ -23,6 +27,7 @@ from signaling.protocol.ids import (
     SiteId,
 )
 from signaling.protocol.parts import (
+    CobrowseAccess,
     FileInfo,
     Page,
     PathOffer,
@@ -74,6 +79,50 @@ class CallView(Struct, frozen=True):
     direct: bool = False
 
 
+class GrantView(Struct, frozen=True):
+    """expires_ms: server epoch time, 0: as long as the page is shared. kinds, origin: of control."""
+
+    id: str
+    capability: Capability
+    kinds: list[ControlKind]
+    origin: str
+    at_ms: int
+    expires_ms: int
+
+
+class AskView(Struct, frozen=True):
+    """A capability that an agent asked for and the visitor has not answered."""
+
+    capability: Capability
+    kinds: list[ControlKind]
+    by: ParticipantId
+
+
+class ViewerView(Struct, frozen=True):
+    """Who looks at the page, since when."""
+
+    participant: ParticipantId
+    name: str
+    since_ms: int
+
+
+class CobrowseView(Struct, frozen=True):
+    """The shared page. code: for the visitor alone, to tell somebody who is on the phone; until code_due_ms.
+
+    masked: how many secrets the server had to hide that the page had not.
+    """
+
+    state: CobrowseStateName = "off"
+    requested_by: ParticipantId | None = None
+    since_ms: int = 0
+    asks: list[AskView] = []
+    grants: list[GrantView] = []
+    viewers: list[ViewerView] = []
+    masked: int = 0
+    code: str = ""
+    code_due_ms: int = 0
+
+
 class MarkView(Struct, frozen=True):
     participant: ParticipantId
     delivered: int
@@ -100,6 +149,7 @@ class EngagementView(Struct, frozen=True):
     agent: ParticipantId | None = None
     page: Page | None = None
     wrap_up_due_ms: int = 0
+    cobrowse: CobrowseView = CobrowseView()
 
 
 class MessageItem(Struct, frozen=True, tag_field="kind", tag="message"):
@@ -156,7 +206,28 @@ class ConsentItem(Struct, frozen=True, tag_field="kind", tag="consent"):
     seq: int
     at_ms: int
     by: ParticipantId
-    capability: MediaKind
+    capability: Capability
+
+
+class CobrowseItem(Struct, frozen=True, tag_field="kind", tag="cobrowse"):
+    """A step of the shared page. On `started` and `granted` it is the receipt of the visitor's consent.
+
+    count: how many secrets were hidden (`masked`). wording_sha256, language: of the words the visitor agreed
+    to.
+    """
+
+    seq: int
+    at_ms: int
+    by: ParticipantId
+    what: CobrowseStep
+    name: str = ""
+    capability: Capability = "view"
+    kinds: list[ControlKind] = []
+    origin: str = ""
+    expires_ms: int = 0
+    wording_sha256: str = ""
+    language: str = ""
+    count: int = 0
 
 
 class PageItem(Struct, frozen=True, tag_field="kind", tag="page"):
@@ -184,7 +255,16 @@ class PhaseItem(Struct, frozen=True, tag_field="kind", tag="phase"):
 
 
 TimelineItem = (
-    MessageItem | JoinedItem | LeftItem | CallItem | VideoItem | ConsentItem | PageItem | NoteItem | PhaseItem
+    MessageItem
+    | JoinedItem
+    | LeftItem
+    | CallItem
+    | VideoItem
+    | ConsentItem
+    | CobrowseItem
+    | PageItem
+    | NoteItem
+    | PhaseItem
 )
 
 
@@ -218,5 +298,6 @@ class Ack(Struct, frozen=True):
     at_ms: int = 0
     offer: PathOffer | None = None
     ticket: PathOffer | None = None
+    cobrowse: CobrowseAccess | None = None
     snapshot: EngagementSnapshot | None = None
     error: WireError | None = None

@@ -93,14 +93,14 @@ async def test_the_demo_company_signs_its_customers_for_two_minutes(
 
 
 async def test_the_viewers_origin_allows_nothing(aiohttp_client: AiohttpClient) -> None:
-    client = await aiohttp_client(app(*viewer.routes()))
+    client = await aiohttp_client(app(*viewer.routes("http://desk.example")))
     answer = await client.get("/")
     assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; sandbox")
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
 async def test_the_softphone_runs_only_what_is_ours(aiohttp_client: AiohttpClient) -> None:
-    client = await aiohttp_client(app(*pages.routes()))
+    client = await aiohttp_client(app(*pages.routes("http://viewer.example")))
     answer = await client.get("/desk/")
     assert answer.status == 200
     policy = answer.headers["Content-Security-Policy"]

@@ -12,6 +12,7 @@ import pytest
 
 from server.backend import Projection
 from server.backend.open import open_backend
+from server.cobrowse.node import Cobrowse
 from server.config import Config, SiteConfig
 from server.effects import Effects
 from server.hub import Hub
@@ -21,6 +22,7 @@ from server.render import Names
 from server.sealing import Sealer
 from server.service import Records, Service
 from server.sessions import Session
+from server.sharing import Sharing
 from signaling import protocol as p
 from signaling.actors import engagement_actor, routing_actor
 from signaling.errors import BackendUnavailable, Overloaded
@@ -143,7 +145,8 @@ async def core(directory: Path, clock: FakeClock) -> AsyncIterator[Core]:
         outlets = Outlets()
         effects = Effects(hub, tasks, outlets, Names({}), media)
         sealer = Sealer(directory / "keys", backend.log)
-        service = Service(hub, log, sealer, effects, outlets, Records(NoFiles(), nobody))
+        sharing = Sharing(hub, Cobrowse(Config(), SITES, sealer.secret, directory))
+        service = Service(hub, log, sealer, effects, outlets, Records(NoFiles(), sharing, nobody))
         media.listener = service
         await service.start(SITES)
         yield Core(hub, log, service, clock)

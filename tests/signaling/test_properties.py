@@ -273,5 +273,9 @@ def _any(kind: Any, by: str) -> Any:
         "site": "demo",
         "engagement": "e_9",
         "visitor": by,
+        "capability": "point",
+        "grant": "g",
+        "count": 1,
+        "expires_ms": 60_000,
     }
     return kind(**{name: values[name] for name in kind.__struct_fields__ if name in values})

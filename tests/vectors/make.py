@@ -29,6 +29,8 @@ def example(kind: Any, name: str = "") -> Any:
         return get_args(kind)[-1]
     if origin in (Union, types.UnionType):
         return example(next(part for part in get_args(kind) if part is not type(None)), name)
+    if origin is tuple:
+        return (example(get_args(kind)[0], name),)
     if origin is list:
         return [example(get_args(kind)[0], name)]
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):

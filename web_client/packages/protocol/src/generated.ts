@@ -23,6 +23,7 @@ export interface Ack {
   at_ms?: number;
   offer?: PathOffer | null;
   ticket?: PathOffer | null;
+  cobrowse?: CobrowseAccess | null;
   snapshot?: EngagementSnapshot | null;
   error?: WireError | null;
 }
@@ -64,6 +65,13 @@ export interface AnswerRequest {
   device: string;
   revision: number;
   sdp: string;
+}
+
+/** A capability that an agent asked for and the visitor has not answered. */
+export interface AskView {
+  capability: "audio" | "control" | "point" | "record" | "screen" | "video" | "view";
+  kinds: ("click" | "navigate" | "scroll" | "type")[];
+  by: string;
 }
 
 /** My description for a path. The ack carries the next-path `ticket`. Same as the POST. */
@@ -252,6 +260,132 @@ export interface ChatTypingChanged {
   typing: boolean;
 }
 
+/** What opens the cobrowse socket: `token` for HELLO at the WebSocket `url` (of this server) (docs/cobrowse_wire.md).
+ * 
+ * role: recorder (the visitor's tab) or viewer. viewer_url: the page that shows what is shared, on its own
+ * origin. */
+export interface CobrowseAccess {
+  token: string;
+  url: string;
+  role: "recorder" | "viewer";
+  viewer_url: string;
+}
+
+/** Ask for more than to look: to point, to control (kinds), to keep the frames. */
+export interface CobrowseAsk {
+  counter: number;
+  engagement: string;
+  capability: "control" | "point" | "record";
+  kinds?: ("click" | "navigate" | "scroll" | "type")[];
+}
+
+/** Show my page to somebody I talk to elsewhere: the view then has a code of six digits to tell them.
+ * 
+ * Without an engagement it opens one that waits for the code, not in the queue. */
+export interface CobrowseCode {
+  counter: number;
+  consent: Consent;
+  engagement?: string | null;
+}
+
+/** No to what was asked; an agent takes its own question back by it. */
+export interface CobrowseDecline {
+  counter: number;
+  engagement: string;
+  capability?: "control" | "point" | "record" | "view";
+}
+
+/** The visitor's yes to a capability. kinds, origin (the page's own) and ttl_s count for control. */
+export interface CobrowseGrant {
+  counter: number;
+  engagement: string;
+  consent: Consent;
+  kinds?: ("click" | "navigate" | "scroll" | "type")[];
+  origin?: string;
+  ttl_s?: number;
+}
+
+/** A step of the shared page. On `started` and `granted` it is the receipt of the visitor's consent.
+ * 
+ * count: how many secrets were hidden (`masked`). wording_sha256, language: of the words the visitor agreed
+ * to. */
+export interface CobrowseItem {
+  kind: "cobrowse";
+  seq: number;
+  at_ms: number;
+  by: string;
+  what: "asked" | "code_issued" | "code_used" | "declined" | "expired" | "granted" | "masked" | "paused" | "requested" | "resumed" | "revoked" | "started" | "stopped" | "viewer_joined" | "viewer_left";
+  name: string;
+  capability: "audio" | "control" | "point" | "record" | "screen" | "video" | "view";
+  kinds: ("click" | "navigate" | "scroll" | "type")[];
+  origin: string;
+  expires_ms: number;
+  wording_sha256: string;
+  language: string;
+  count: number;
+}
+
+/** The agent has the visitor who tells this code; the ack carries its `engagement`. */
+export interface CobrowseJoinCode {
+  counter: number;
+  code: string;
+}
+
+/** What opens my cobrowse socket while the page is shared; the ack carries `cobrowse`. */
+export interface CobrowseOpen {
+  engagement: string;
+}
+
+export interface CobrowsePause {
+  counter: number;
+  engagement: string;
+}
+
+/** Ask the visitor to show the page. */
+export interface CobrowseRequest {
+  counter: number;
+  engagement: string;
+}
+
+export interface CobrowseResume {
+  counter: number;
+  engagement: string;
+}
+
+/** Take a grant back (visitor), or give it back (agent). */
+export interface CobrowseRevoke {
+  counter: number;
+  engagement: string;
+  capability: "control" | "point" | "record";
+}
+
+/** The visitor shows its pages to the agents of the engagement. consent: capability `view`. */
+export interface CobrowseStart {
+  counter: number;
+  engagement: string;
+  consent: Consent;
+}
+
+export interface CobrowseStop {
+  counter: number;
+  engagement: string;
+}
+
+/** The shared page. code: for the visitor alone, to tell somebody who is on the phone; until code_due_ms.
+ * 
+ * masked: how many secrets the server had to hide that the page had not. */
+export interface CobrowseView {
+  state: "live" | "off" | "paused" | "requested";
+  requested_by: string | null;
+  since_ms: number;
+  asks: AskView[];
+  grants: GrantView[];
+  viewers: ViewerView[];
+  masked: number;
+  code: string;
+  code_due_ms: number;
+}
+
 /** The Socket.IO CONNECT payload. `token`: visitor credential or agent access token.
  * 
  * device: minted by the client, one per tab, kept over reloads (a duplicated tab mints anew).
@@ -268,7 +402,7 @@ export interface ConnectAuth {
 
 /** The visitor's recorded yes: capability, SHA-256 (hex) of the wording shown, BCP 47 language. */
 export interface Consent {
-  capability: "audio" | "screen" | "video";
+  capability: "audio" | "control" | "point" | "record" | "screen" | "video" | "view";
   wording_sha256: string;
   language?: string;
 }
@@ -278,7 +412,7 @@ export interface ConsentItem {
   seq: number;
   at_ms: number;
   by: string;
-  capability: "audio" | "screen" | "video";
+  capability: "audio" | "control" | "point" | "record" | "screen" | "video" | "view";
 }
 
 /** Something but a chat message happened: the new view whole, and the items it adds. */
@@ -364,6 +498,7 @@ export interface EngagementView {
   agent: string | null;
   page: Page | null;
   wrap_up_due_ms: number;
+  cobrowse: CobrowseView;
 }
 
 /** After-work is done: outcome code and note; the engagement is ended, capacity is free. */
@@ -385,6 +520,16 @@ export interface FileInfo {
   name: string;
   media_type: string;
   bytes: number;
+}
+
+/** expires_ms: server epoch time, 0: as long as the page is shared. kinds, origin: of control. */
+export interface GrantView {
+  id: string;
+  capability: "audio" | "control" | "point" | "record" | "screen" | "video" | "view";
+  kinds: ("click" | "navigate" | "scroll" | "type")[];
+  origin: string;
+  at_ms: number;
+  expires_ms: number;
 }
 
 /** W3C RTCIceServer. */
@@ -621,6 +766,13 @@ export interface VideoItem {
   media: "audio" | "screen" | "video";
 }
 
+/** Who looks at the page, since when. */
+export interface ViewerView {
+  participant: string;
+  name: string;
+  since_ms: number;
+}
+
 /** `GET /v1/sites/{site}/widget`: what the widget shows before anyone is connected. */
 export interface WidgetConfig {
   site: string;
@@ -629,6 +781,7 @@ export interface WidgetConfig {
   language: string;
   voice: boolean;
   video: boolean;
+  cobrowse: boolean;
   max_file_bytes: number;
   file_types: string[];
 }
@@ -641,7 +794,7 @@ export interface WireError {
   retry_after_ms: number;
 }
 
-export type TimelineItem = MessageItem | JoinedItem | LeftItem | CallItem | VideoItem | ConsentItem | PageItem | NoteItem | PhaseItem;
+export type TimelineItem = MessageItem | JoinedItem | LeftItem | CallItem | VideoItem | ConsentItem | CobrowseItem | PageItem | NoteItem | PhaseItem;
 
 /** Body of each command by its wire name. */
 export interface CommandPayloads {
@@ -661,6 +814,18 @@ export interface CommandPayloads {
   "call.signal_direct": CallSignalDirect;
   "call.open_path": CallOpenPath;
   "call.answer": CallAnswer;
+  "cobrowse.request": CobrowseRequest;
+  "cobrowse.start": CobrowseStart;
+  "cobrowse.decline": CobrowseDecline;
+  "cobrowse.pause": CobrowsePause;
+  "cobrowse.resume": CobrowseResume;
+  "cobrowse.stop": CobrowseStop;
+  "cobrowse.ask": CobrowseAsk;
+  "cobrowse.grant": CobrowseGrant;
+  "cobrowse.revoke": CobrowseRevoke;
+  "cobrowse.open": CobrowseOpen;
+  "cobrowse.code": CobrowseCode;
+  "cobrowse.join_code": CobrowseJoinCode;
   "page.visit": PageVisit;
   "page.leave": PageLeave;
   "engagement.invite": EngagementInvite;
@@ -705,7 +870,7 @@ export type AnyCommand = { [N in CommandName]: { type: N } & CommandPayloads[N] 
 export type AnyServerEvent = { [N in ServerEventName]: { type: N } & ServerEventPayloads[N] }[ServerEventName];
 
 /** Commands that are numbered, kept until acked and repeated with the same counter. */
-export const DURABLE = ["chat.send", "call.suggest", "call.decline", "call.start", "call.join", "call.request_change", "call.hold", "call.unhold", "call.hang_up", "call.bring_here", "call.set_mode", "engagement.invite", "engagement.join", "engagement.leave", "engagement.end", "engagement.wrap_up"] as const;
+export const DURABLE = ["chat.send", "call.suggest", "call.decline", "call.start", "call.join", "call.request_change", "call.hold", "call.unhold", "call.hang_up", "call.bring_here", "call.set_mode", "cobrowse.request", "cobrowse.start", "cobrowse.decline", "cobrowse.pause", "cobrowse.resume", "cobrowse.stop", "cobrowse.ask", "cobrowse.grant", "cobrowse.revoke", "cobrowse.code", "cobrowse.join_code", "engagement.invite", "engagement.join", "engagement.leave", "engagement.end", "engagement.wrap_up"] as const;
 
 export type DurableName = (typeof DURABLE)[number];
 

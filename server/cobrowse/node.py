@@ -1,0 +1,200 @@
+"""All shared pages of this node: what the service orders, what the sockets and picture requests ask.
+
+It keeps one room per engagement whose gate is not closed, and carries out what the engagement's machine
+decided. Closing a gate is synchronous: the service does it before the end is even written down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal, Protocol
+
+from cobrowse.gate import GateState, GrantState
+from server.cobrowse.assets import Assets
+from server.cobrowse.recordings import Recording, Recordings
+from server.cobrowse.room import Counts, Room
+from server.cobrowse.tokens import Pass, Role, Tokens
+from server.config import Config, SiteConfig
+from server.sealing import Box
+from server.sessions import Session
+from signaling.effects import SetGate
+from signaling.errors import InvalidTransition, LimitExceeded, NotFound
+from signaling.protocol import CobrowseAccess, EngagementId, ParticipantId, SiteId
+
+SOCKET_PATH = "/v1/cobrowse"
+MASKED_NEWS_S = 10.0
+CODE_TRIES, CODE_WINDOW_S = 5, 60.0
+
+
+class Listener(Protocol):
+    """The service, as the carrier of pages tells it (server/service.py)."""
+
+    def viewer_joined(self, engagement: EngagementId, participant: ParticipantId) -> None: ...
+    def viewer_left(self, engagement: EngagementId, participant: ParticipantId) -> None: ...
+    def secrets_masked(self, engagement: EngagementId, count: int) -> None: ...
+
+
+class Cobrowse:
+    """One per node. `rooms` by engagement; `tokens`, `assets` and `counts` for the edge."""
+
+    def __init__(self, config: Config, sites: Mapping[str, SiteConfig], secret: bytes, data: Path) -> None:
+        self.tokens = Tokens(secret)
+        self.assets = Assets(data / "pictures")
+        self.counts = Counts()
+        self.rooms: dict[EngagementId, Room] = {}
+        self.checks = True
+        self.listener: Listener | None = None
+        self._config = config
+        self._sites = sites
+        self._recordings = Recordings(data / "recordings")
+        self._executor = ThreadPoolExecutor(2, "cobrowse")
+        self._codes: dict[tuple[SiteId, str], EngagementId] = {}
+        self._tries: dict[ParticipantId, deque[float]] = {}
+        self._masked: dict[EngagementId, int] = {}
+
+    async def close(self) -> None:
+        for room in list(self.rooms.values()):
+            self._end_recording(room)
+            for line in room.lines():
+                line.close(1001, "server stops")
+        await self._recordings.close()
+        self._executor.shutdown(cancel_futures=True)
+
+    # --- what the service asks and orders -----------------------------------------------------------
+
+    def access(self, session: Session, engagement: EngagementId) -> CobrowseAccess:
+        """Raises: InvalidTransition while nothing is shared."""
+        room = self.rooms.get(engagement)
+        if room is None or not room.gate.open:
+            raise InvalidTransition("nothing is shared", engagement)
+        role: Literal["recorder", "viewer"] = "recorder" if session.role == "visitor" else "viewer"
+        token = self.tokens.issue(self.pass_of(session, engagement, role))
+        return CobrowseAccess(token, SOCKET_PATH, role, self.viewer_url)
+
+    @staticmethod
+    def pass_of(session: Session, engagement: EngagementId, role: Role) -> Pass:
+        return Pass(
+            role=role,
+            site=session.site,
+            engagement=engagement,
+            participant=session.participant,
+            device=session.device,
+            person=session.role,
+            name=session.name,
+            until_s=0,
+        )
+
+    @property
+    def viewer_url(self) -> str:
+        return self._config.viewer_origin + "/viewer.html"
+
+    def set_gate(self, engagement: EngagementId, site: SiteId, order: SetGate, box: Box) -> None:
+        """Do what the engagement decided; idempotent, also after a recovery."""
+        room = self.rooms.get(engagement)
+        if order.state == "closed":
+            if room is not None and room.gate.state.epoch < order.epoch:
+                self.close_now(engagement)
+            return
+        if room is None:
+            policy = self._sites[site].cobrowse
+            room = Room(engagement, site, policy, self._executor, self.counts)
+            room.checks = self.checks
+            room.on_masked = lambda count: self._masked_more(engagement, count)
+            self.rooms[engagement] = room
+        grants = tuple(
+            GrantState(grant.id, grant.capability, tuple(grant.kinds), grant.origin, grant.expires_ms)
+            for grant in order.grants
+            if grant.capability in ("view", "point", "control", "record")
+        )
+        room.gate.set(GateState(order.epoch, order.state, grants))
+        if order.state == "paused":
+            room.hold()
+        self._set_recording(room, box)
+        room.tell_streams()
+
+    def close_now(self, engagement: EngagementId) -> None:
+        """From this moment no frame passes, whatever becomes of the command that said so."""
+        room = self.rooms.pop(engagement, None)
+        if room is not None:
+            self._end_recording(room)
+            room.close()
+
+    def narrow(self, engagement: EngagementId, capability: str) -> None:
+        """The same for one grant."""
+        if (room := self.rooms.get(engagement)) is not None:
+            state = room.gate.state
+            kept = tuple(grant for grant in state.grants if grant.capability != capability)
+            room.gate.set(GateState(state.epoch, state.state, kept))
+            if capability == "record":
+                self._end_recording(room)
+
+    def hold(self, engagement: EngagementId) -> None:
+        """The same for a pause."""
+        if (room := self.rooms.get(engagement)) is not None:
+            state = room.gate.state
+            room.gate.set(GateState(state.epoch, "paused", state.grants))
+            room.hold()
+
+    # --- codes for somebody on the phone ------------------------------------------------------------
+
+    def set_code(self, engagement: EngagementId, site: SiteId, code: str) -> None:
+        for key in [key for key, found in self._codes.items() if found == engagement]:
+            del self._codes[key]
+        if code:
+            self._codes[site, code] = engagement
+
+    def is_taken(self, site: SiteId, code: str) -> bool:
+        return (site, code) in self._codes
+
+    def by_code(self, session: Session, code: str) -> EngagementId:
+        """Raises: NotFound for an unknown code, LimitExceeded after CODE_TRIES wrong ones in a minute."""
+        now = time.monotonic()
+        tries = self._tries.setdefault(session.participant, deque())
+        while tries and now - tries[0] > CODE_WINDOW_S:
+            tries.popleft()
+        if len(tries) >= CODE_TRIES:
+            raise LimitExceeded("codes", retry_after_ms=int((CODE_WINDOW_S - now + tries[0]) * 1_000))
+        found = self._codes.get((session.site, code))
+        if found is None:
+            tries.append(now)
+            raise NotFound("no such code", code="no_such_code")
+        return found
+
+    # --- recordings and counting ----------------------------------------------------------------------
+
+    def _set_recording(self, room: Room, box: Box) -> None:
+        wanted = room.policy.record and room.gate.grant("record", int(time.time() * 1_000)) is not None
+        if not wanted:
+            self._end_recording(room)
+        elif room.sink is None:
+            room.sink = self._recordings.begin(room.engagement, box, _keyframes(room))
+
+    def _end_recording(self, room: Room) -> None:
+        if isinstance(room.sink, Recording):
+            room.sink.close()
+        room.sink = None
+
+    def _masked_more(self, engagement: EngagementId, count: int) -> None:
+        """At most one record per MASKED_NEWS_S in the engagement's log."""
+        waiting = engagement in self._masked
+        self._masked[engagement] = self._masked.get(engagement, 0) + count
+        if not waiting:
+            asyncio.get_running_loop().call_later(MASKED_NEWS_S, self._tell_masked, engagement)
+
+    def _tell_masked(self, engagement: EngagementId) -> None:
+        count = self._masked.pop(engagement, 0)
+        if count and self.listener is not None and engagement in self.rooms:
+            self.listener.secrets_masked(engagement, count)
+
+
+def _keyframes(room: Room) -> Callable[[str], bytes | None]:
+    def keyframe(stream: str) -> bytes | None:
+        tab = room.tabs.get(stream)
+        return None if tab is None or not tab.stream.live else tab.stream.keyframe()
+
+    return keyframe

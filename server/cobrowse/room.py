@@ -1,0 +1,345 @@
+"""A frame's way: from the tab that recorded it, through gate, check and mirror, to everybody who looks.
+
+One room per engagement whose page is shared; one stream per tab; viewers follow the visible tab or choose
+one. Same bytes for every viewer. The gate is read when a frame is taken and again when each one is written.
+Source: docs/cobrowse_wire.md; docs/architecture.md, "the shared page".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from cobrowse.errors import InvalidDiff, ResyncRequired
+from cobrowse.frames import Items
+from cobrowse.gate import Gate
+from cobrowse.ops import SIDE
+from cobrowse.policy import CobrowsePolicy
+from cobrowse.stream import Pushed, Stream
+from cobrowse.viewers import Credit, Verdict
+from server.cobrowse.line import Line
+from signaling.protocol import EngagementId, ParticipantId, RoleName, SiteId
+
+STALE_S = 60.0
+MAX_TABS = 8
+MAX_VIEWERS = 64
+BIG_MIRROR = 4_000
+
+
+class Sink(Protocol):
+    """Where frames are kept (recordings.py), or nowhere."""
+
+    def take(self, stream: str, epoch: int, frame: bytes, at_ms: int) -> None: ...
+
+
+class Counts(Struct):
+    """Since the node started: for metrics."""
+
+    frames: int = 0
+    bytes: int = 0
+    masked: int = 0
+    keyframes: int = 0
+    resyncs: int = 0
+    refused: int = 0
+
+
+class Tab:
+    """One tab of the visitor: its stream and the socket that records it, if any."""
+
+    def __init__(self, stream_id: str, stream: Stream) -> None:
+        self.id = stream_id
+        self.stream = stream
+        self.line: Line | None = None
+        self.device = ""
+        self.lost_at = 0.0
+        self.lock = asyncio.Lock()
+        self.acked_at = 0.0
+        self.unacked = 0
+        self.news: tuple[object, ...] = ()
+
+    @property
+    def state(self) -> str:
+        if self.stream.mirror.scenery.held:
+            return "held"
+        return "live" if self.line is not None and self.stream.live else "stale"
+
+
+class Viewer:
+    """One window that shows the page. selected: a stream, or "" for the visible one."""
+
+    def __init__(self, number: int, participant: ParticipantId, name: str, role: RoleName) -> None:
+        self.number = number
+        self.participant = participant
+        self.name = name
+        self.role = role
+        self.since_ms = int(time.time() * 1_000)
+        self.line = Line()
+        self.credit = Credit()
+        self.selected = ""
+        self.tab: Tab | None = None
+        self.catching_up = False
+
+
+class Room:
+    """listener methods may be called while frames are on their way; they must not wait."""
+
+    def __init__(
+        self,
+        engagement: EngagementId,
+        site: SiteId,
+        policy: CobrowsePolicy,
+        executor: Executor,
+        counts: Counts,
+    ) -> None:
+        self.engagement = engagement
+        self.site = site
+        self.policy = policy
+        self.gate = Gate()
+        self.tabs: dict[str, Tab] = {}
+        self.viewers: dict[int, Viewer] = {}
+        self.sink: Sink | None = None
+        self.checks = True
+        self.on_masked: Callable[[int], None] = lambda count: None
+        self._executor = executor
+        self._counts = counts
+        self._next_viewer = 1
+
+    # --- the tab that records ---------------------------------------------------------------------
+
+    def attach(self, stream_id: str, doc: str, line: Line, device: str) -> tuple[Tab, int]:
+        """A recorder said HELLO. Returns its tab and the last seq of this document that is here."""
+        tab = self.tabs.get(stream_id)
+        if tab is None:
+            self._forget_stale(room_for=1)
+            tab = self.tabs[stream_id] = Tab(stream_id, Stream(self.policy, checks=self.checks))
+        elif tab.line is not None:
+            tab.line.close(4409, "another socket of this tab")
+        tab.line = line
+        tab.device = device
+        last = tab.stream.begin(doc)
+        self.tell_streams()
+        return tab, last
+
+    def detach(self, tab: Tab, line: Line) -> None:
+        if tab.line is line:
+            tab.line = None
+            tab.lost_at = time.monotonic()
+            self.tell_streams()
+
+    async def push(self, tab: Tab, frame: bytes) -> None:
+        """Take one frame of the tab. A frame that cannot be used is answered by NEED."""
+        if not self.gate.shows:
+            return
+        try:
+            if tab.lock.locked() or Stream.large(frame):
+                async with tab.lock:
+                    pushed = await self._beside(lambda: tab.stream.push(frame, now_ms()))
+            else:
+                pushed = tab.stream.push(frame, now_ms())
+        except (InvalidDiff, ResyncRequired) as fault:
+            self._refuse(tab, fault)
+            return
+        self._pushed(tab, pushed)
+
+    def take(self, tab: Tab, items: Items, frame: bytes) -> bool:
+        """The short way for small frames: True when it was taken, False when `push` has to."""
+        if tab.lock.locked() or Stream.large(frame) or not self.gate.shows:
+            return False
+        try:
+            pushed = tab.stream.take(items, frame, now_ms())
+        except (InvalidDiff, ResyncRequired) as fault:
+            self._refuse(tab, fault)
+            return True
+        self._pushed(tab, pushed)
+        return True
+
+    def _refuse(self, tab: Tab, fault: InvalidDiff | ResyncRequired) -> None:
+        self._counts.refused += 1
+        self._counts.resyncs += 1
+        if tab.line is not None:
+            tab.line.say(SIDE["NEED"], fault.wire_code)
+
+    def _pushed(self, tab: Tab, pushed: Pushed) -> None:
+        if not pushed.frame:
+            return
+        counts = self._counts
+        counts.frames += 1
+        counts.bytes += len(pushed.frame)
+        if pushed.masked:
+            self._masked(tab, pushed)
+        if pushed.mismatch and tab.line is not None:
+            counts.resyncs += 1
+            tab.line.say(SIDE["NEED"], "hash")
+        self._acknowledge(tab, pushed.seq)
+        if self.sink is not None:
+            self.sink.take(tab.id, tab.stream.epoch, pushed.frame, now_ms())
+        scenery = tab.stream.mirror.scenery
+        news = (scenery.url, scenery.title, scenery.visible, tab.state)
+        if news != tab.news:
+            tab.news = news
+            self.tell_streams()
+        for viewer in self.viewers.values():
+            if viewer.tab is tab:
+                self._offer(viewer, pushed)
+
+    def _masked(self, tab: Tab, pushed: Pushed) -> None:
+        self._counts.masked += len(pushed.masked)
+        if tab.line is not None:
+            tab.line.say(SIDE["MASKED"], list(pushed.masked))
+        total = sum(tab.stream.hidden.total() for tab in self.tabs.values())
+        kind = next(iter(tab.stream.hidden))
+        for viewer in self.viewers.values():
+            viewer.line.say(SIDE["MASKED"], total, kind)
+        self.on_masked(len(pushed.masked))
+
+    def _acknowledge(self, tab: Tab, seq: int) -> None:
+        """Every 16 frames or 250 ms."""
+        tab.unacked += 1
+        now = time.monotonic()
+        if tab.line is not None and (tab.unacked >= 16 or now - tab.acked_at > 0.25):
+            tab.unacked, tab.acked_at = 0, now
+            tab.line.say(SIDE["ACK"], seq)
+
+    # --- those who look -------------------------------------------------------------------------------
+
+    def join(self, participant: ParticipantId, name: str, role: RoleName) -> Viewer:
+        viewer = Viewer(self._next_viewer, participant, name, role)
+        self._next_viewer += 1
+        self.viewers[viewer.number] = viewer
+        return viewer
+
+    def leave(self, viewer: Viewer) -> None:
+        self.viewers.pop(viewer.number, None)
+        self.tell_watchers()
+
+    def looks(self, participant: ParticipantId) -> bool:
+        return any(viewer.participant == participant for viewer in self.viewers.values())
+
+    def acked(self, viewer: Viewer, seq: int) -> None:
+        if viewer.credit.acked(seq):
+            viewer.catching_up = True
+
+    def _offer(self, viewer: Viewer, pushed: Pushed) -> None:
+        if pushed.snapshot and not viewer.catching_up:
+            viewer.credit.restart()
+            viewer.credit.sent(pushed.seq, len(pushed.frame))
+            self._switch(viewer)
+            viewer.line.frame(pushed.frame)
+            return
+        match viewer.credit.offer(pushed.seq, len(pushed.frame)):
+            case Verdict.SEND:
+                viewer.line.frame(pushed.frame)
+            case Verdict.KEYFRAME:
+                viewer.catching_up = True
+                self.needs(viewer)
+            case Verdict.SKIP:
+                pass
+
+    needs: Callable[[Viewer], None] = staticmethod(lambda viewer: None)
+    """Set by the socket: start `catch_up` for the viewer."""
+
+    async def catch_up(self, viewer: Viewer) -> None:
+        """Give the viewer a keyframe of its tab; nothing is lost between it and the next frame."""
+        tab = viewer.tab = self._wanted(viewer)
+        viewer.catching_up = False
+        if tab is None or not self.gate.shows or not tab.stream.live:
+            return
+        async with tab.lock:
+            if len(tab.stream.mirror.nodes) > BIG_MIRROR:
+                frame = await self._beside(tab.stream.keyframe)
+            else:
+                frame = tab.stream.keyframe()
+            viewer.credit.restart()
+            viewer.credit.sent(tab.stream.seq, len(frame))
+            self._switch(viewer)
+            viewer.line.frame(frame)
+            self._counts.keyframes += 1
+
+    def _switch(self, viewer: Viewer) -> None:
+        if viewer.tab is not None:
+            viewer.line.say(SIDE["SWITCH"], viewer.tab.id, viewer.tab.stream.epoch)
+
+    def select(self, viewer: Viewer, stream_id: str) -> None:
+        viewer.selected = stream_id
+        self.needs(viewer)
+
+    def _wanted(self, viewer: Viewer) -> Tab | None:
+        if viewer.selected in self.tabs:
+            return self.tabs[viewer.selected]
+        tabs = sorted(self.tabs.values(), key=_preference)
+        return tabs[-1] if tabs else None
+
+    # --- what everybody is told ---------------------------------------------------------------------
+
+    def tell_streams(self) -> None:
+        """STREAMS to the viewers; whoever follows the visible tab goes with it."""
+        self._forget_stale()
+        told = [
+            [
+                *(tab.id, tab.stream.mirror.scenery.url, tab.stream.mirror.scenery.title),
+                *(tab.stream.mirror.scenery.visible, tab.state, tab.stream.hidden.total(), tab.device),
+            ]
+            for tab in self.tabs.values()
+        ]
+        for viewer in self.viewers.values():
+            viewer.line.say(SIDE["STREAMS"], told)
+            if self._wanted(viewer) is not viewer.tab:
+                self.needs(viewer)
+
+    def tell_watchers(self) -> None:
+        """WATCH: who looks, to those who are looked at and to those who look."""
+        told = [[v.number, v.name, v.since_ms, v.role] for v in self.viewers.values()]
+        for line in self.lines():
+            line.say(SIDE["WATCH"], told)
+
+    def relay(self, sender: Viewer, code: int, values: list[Any]) -> None:
+        """POINT, MARK, DRAW of a viewer: to the tab it looks at and to the other viewers."""
+        said = (code, sender.number, *values)
+        if sender.tab is not None and sender.tab.line is not None:
+            sender.tab.line.say(*said)
+        for viewer in self.viewers.values():
+            if viewer is not sender and viewer.tab is sender.tab:
+                viewer.line.say(*said)
+
+    def lines(self) -> list[Line]:
+        recorders = [tab.line for tab in self.tabs.values() if tab.line is not None]
+        return [*recorders, *(viewer.line for viewer in self.viewers.values())]
+
+    def close(self) -> None:
+        """Consent is over: from this moment nothing passes, and nothing is kept for later."""
+        self.gate.close()
+        for line in self.lines():
+            line.purge()
+            line.close(4403, "consent ended")
+        self.tabs.clear()
+
+    def hold(self) -> None:
+        """Paused: what is on its way does not arrive."""
+        for viewer in self.viewers.values():
+            viewer.line.purge()
+            viewer.credit.restart()
+
+    def _forget_stale(self, room_for: int = 0) -> None:
+        now = time.monotonic()
+        stale = [tab for tab in self.tabs.values() if tab.line is None]
+        stale.sort(key=lambda tab: tab.lost_at)
+        for tab in stale:
+            if now - tab.lost_at > STALE_S or len(self.tabs) + room_for > MAX_TABS:
+                del self.tabs[tab.id]
+
+    async def _beside(self, work: Callable[[], Any]) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+
+def _preference(tab: Tab) -> tuple[bool, bool, float]:
+    """Connected and visible first, then the one that was lost last."""
+    return tab.line is not None, bool(tab.stream.mirror.scenery.visible), tab.lost_at
+
+
+def now_ms() -> int:
+    return int(time.time() * 1_000)

@@ -1,0 +1,67 @@
+"""Pictures and fonts of shared pages over HTTP.
+
+Put by the visitor's browser, read on the viewer's origin only.
+
+Source: docs/cobrowse_wire.md, section 1. Nothing is fetched from anywhere; types follow from the bytes.
+"""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from cobrowse.ops import MAX_ASSET_BYTES
+from server.cobrowse.node import Cobrowse
+from server.edge.origin import OriginGate
+from server.edge.problems import cors
+from signaling.errors import LimitExceeded, NotFound
+
+HEADERS = {
+    "Cache-Control": "private, max-age=86400, immutable",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
+    "Content-Disposition": "inline",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class CobrowseAssets:
+    """`routes()` for the main application, `viewer_routes()` for the viewer's origin."""
+
+    def __init__(self, cobrowse: Cobrowse, gate: OriginGate) -> None:
+        self._cobrowse = cobrowse
+        self._gate = gate
+
+    def routes(self) -> list[web.RouteDef]:
+        path = "/v1/cobrowse/assets/{digest}"
+        return [web.put(path, self.put), web.options(path, self.preflight)]
+
+    def viewer_routes(self) -> list[web.RouteDef]:
+        return [web.get("/a/{token}/{digest}", self.get)]
+
+    async def put(self, request: web.Request) -> web.StreamResponse:
+        origin = self._gate.check(request)
+        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        granted = self._cobrowse.tokens.read(token, "recorder")
+        room = self._cobrowse.rooms.get(granted.engagement)
+        if room is None or not room.gate.shows:
+            raise NotFound("nothing is shared")
+        if (request.content_length or 0) > MAX_ASSET_BYTES:
+            raise LimitExceeded(code="file_too_large")
+        data = bytearray()
+        async for chunk in request.content.iter_chunked(64 * 1024):
+            data += chunk
+            if len(data) > MAX_ASSET_BYTES:
+                raise LimitExceeded(code="file_too_large")
+        await self._cobrowse.assets.put(granted.site, request.match_info["digest"], bytes(data))
+        return cors(web.Response(status=204), origin)
+
+    async def preflight(self, request: web.Request) -> web.StreamResponse:
+        response = cors(web.Response(status=204), self._gate.check(request))
+        response.headers["Access-Control-Allow-Methods"] = "PUT"
+        response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
+        response.headers["Access-Control-Max-Age"] = "600"
+        return response
+
+    async def get(self, request: web.Request) -> web.StreamResponse:
+        granted = self._cobrowse.tokens.read(request.match_info["token"], "pictures")
+        data, kind = await self._cobrowse.assets.get(granted.site, request.match_info["digest"])
+        return web.Response(body=data, content_type=kind, headers=HEADERS)

@@ -1,0 +1,88 @@
+"""What the service does for shared pages.
+
+Access to the socket, codes for the phone, and closing before writing.
+
+A command that takes consent back is carried out at the gate first and written down second: if writing fails,
+the page stays closed. Who may do what is decided by the engagement's machine. Source: docs/protocol.md, "the
+shared page".
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from cobrowse.gate import Capability
+from server.cobrowse.node import Cobrowse
+from server.hub import Hub, Live
+from server.sessions import Session
+from signaling import protocol as p
+from signaling import sharing as sh
+from signaling.actors import engagement_actor
+from signaling.errors import Overloaded
+from signaling.state import Engagement
+
+CODE_DIGITS = 6
+CODE_CHOICES = 50
+
+
+class Sharing:
+    """One per node, beside the service. Also the listener of the carrier (server/cobrowse/node.py)."""
+
+    def __init__(self, hub: Hub, cobrowse: Cobrowse) -> None:
+        self._hub = hub
+        self._cobrowse = cobrowse
+        cobrowse.listener = self
+
+    async def open(self, session: Session, engagement: p.EngagementId) -> p.Ack:
+        """Raises: NotFound unless the session takes part; InvalidTransition while nothing is shared."""
+
+        def look(live: Live) -> p.CobrowseAccess:
+            live.state.participant(session.participant)
+            return self._cobrowse.access(session, engagement)
+
+        access = await self._hub.inspect(engagement_actor(engagement), look)
+        return p.Ack(engagement=engagement, cobrowse=access)
+
+    def code(self, site: p.SiteId) -> str:
+        """One that leads nowhere yet. Raises: Overloaded when they are nearly used up."""
+        for _ in range(CODE_CHOICES):
+            code = f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}}"
+            if not self._cobrowse.is_taken(site, code):
+                return code
+        raise Overloaded("codes", retry_after_ms=60_000)
+
+    def by_code(self, session: Session, code: str) -> p.EngagementId:
+        """Raises: NotFound, LimitExceeded."""
+        return self._cobrowse.by_code(session, code)
+
+    def narrow(self, session: Session, engagement: p.EngagementId, command: p.AnyCommand) -> None:
+        """Before a command of a participant is written down: what it takes back holds from now on."""
+        live = self._hub.live.get(engagement_actor(engagement))
+        state = None if live is None else live.state
+        if not isinstance(state, Engagement) or session.participant not in state.participants:
+            return
+        ends = isinstance(command, p.CobrowseStop | p.EngagementEnd)
+        if ends or (isinstance(command, p.EngagementLeave) and session.role == "visitor"):
+            self._cobrowse.close_now(engagement)
+        elif isinstance(command, p.CobrowsePause) and session.role == "visitor":
+            self._cobrowse.hold(engagement)
+        elif isinstance(command, p.CobrowseRevoke):
+            capability: Capability = command.capability
+            self._cobrowse.narrow(engagement, capability)
+
+    # --- the carrier tells (server/cobrowse/node.py) ------------------------------------------------
+
+    def viewer_joined(self, engagement: p.EngagementId, participant: p.ParticipantId) -> None:
+        self._tell(engagement, sh.ViewerJoined(at_ms=self._now(), participant=participant))
+
+    def viewer_left(self, engagement: p.EngagementId, participant: p.ParticipantId) -> None:
+        self._tell(engagement, sh.ViewerLeft(at_ms=self._now(), participant=participant))
+
+    def secrets_masked(self, engagement: p.EngagementId, count: int) -> None:
+        self._tell(engagement, sh.SecretsMasked(at_ms=self._now(), count=count))
+
+    def _tell(self, engagement: p.EngagementId, event: sh.SharingEvent) -> None:
+        self._hub.tell(engagement_actor(engagement), event)
+
+    def _now(self) -> int:
+        return self._hub.clock.now_ms()
