@@ -150,7 +150,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     @property
     def own_origins(self) -> tuple[str, ...]:
-        """Where the softphone may run: as configured, or by any name of this machine when it serves itself."""
+        """Where the softphone may run: as configured, or by any loopback name when it serves itself."""
         if self.public_url or self.host not in LOOPBACK_NAMES:
             return (self.origin,)
         return tuple(f"{self.scheme}://{name}:{self.port}" for name in ("127.0.0.1", "localhost"))

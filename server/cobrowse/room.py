@@ -282,7 +282,8 @@ class Room:
         told = [
             [
                 *(tab.id, tab.stream.mirror.scenery.url, tab.stream.mirror.scenery.title),
-                *(tab.stream.mirror.scenery.visible, tab.state, tab.stream.hidden.total(), tab.device),
+                *(tab.stream.mirror.scenery.visible, tab.state if self.gate.shows else "held"),
+                *(tab.stream.hidden.total(), tab.device),
             ]
             for tab in self.tabs.values()
         ]
@@ -323,6 +324,7 @@ class Room:
         for viewer in self.viewers.values():
             viewer.line.purge()
             viewer.credit.restart()
+        self.tell_streams()
 
     def _forget_stale(self, room_for: int = 0) -> None:
         now = time.monotonic()

@@ -18,7 +18,7 @@ from signaling.errors import NotFound
 FILES = Path(__file__).parents[1] / "web" / "viewer"
 INNER_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'; sandbox allow-same-origin"
+    "base-uri 'none'; form-action 'none'; sandbox allow-same-origin; frame-ancestors 'self'"
 )
 INNER = "<!doctype html><html><head></head><body></body></html>"
 QUIRKS = "<html><head></head><body></body></html>"
@@ -37,6 +37,11 @@ def routes(desk_origins: str) -> list[web.RouteDef]:
         text = (FILES / "viewer.html").read_text()
         return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": policy})
 
+    async def inner(request: web.Request) -> web.Response:
+        text = QUIRKS if request.path == "/quirks.html" else INNER
+        headers = {"Content-Security-Policy": f"{INNER_POLICY} {desk_origins}"}
+        return web.Response(text=text, content_type="text/html", headers=headers)
+
     return [
         web.get("/", nothing),
         web.get("/viewer.html", outer),
@@ -52,13 +57,6 @@ async def nothing(_: web.Request) -> web.Response:
         "<!doctype html><html lang=en><meta charset=utf-8><title>Shared page</title><p>Nothing to see here."
     )
     return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": policy})
-
-
-async def inner(request: web.Request) -> web.Response:
-    text = QUIRKS if request.path == "/quirks.html" else INNER
-    return web.Response(
-        text=text, content_type="text/html", headers={"Content-Security-Policy": INNER_POLICY}
-    )
 
 
 async def script(request: web.Request) -> web.Response:

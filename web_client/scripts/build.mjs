@@ -1,7 +1,7 @@
 // Builds into server/web/: assets/* (widget and call code, hashed names), desk/ (the agents' page),
 // then talknow.js, the loader, which has the hashed names compiled in. It must write nothing else.
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "vite";
 
@@ -26,7 +26,12 @@ async function buildWidget() {
       target: "es2022",
       modulePreload: false,
       rollupOptions: {
-        input: { widget: at("../packages/widget/src/main.tsx"), call: at("../packages/widget/src/call.ts") },
+        input: {
+          widget: at("../packages/widget/src/main.tsx"),
+          call: at("../packages/widget/src/call.ts"),
+          recorder: at("../packages/cobrowse/src/recorder/index.ts"),
+          together: at("../packages/cobrowse/src/together/index.ts"),
+        },
         preserveEntrySignatures: "strict",
         output: {
           entryFileNames: "assets/[name]-[hash].js",
@@ -64,6 +69,28 @@ async function buildDesk() {
   });
 }
 
+/** The page on the viewer's own origin: our decoder, a style sheet and nothing else. */
+async function buildViewer() {
+  const home = at("../packages/cobrowse/viewer/");
+  await build({
+    ...common,
+    root: home,
+    build: {
+      outDir: `${target}viewer`,
+      emptyOutDir: true,
+      target: "es2022",
+      modulePreload: false,
+      lib: {
+        entry: at("../packages/cobrowse/src/viewer/outer.ts"),
+        formats: ["iife"],
+        name: "TalkNowViewer",
+        fileName: () => "viewer.js",
+      },
+    },
+  });
+  for (const name of ["viewer.html", "viewer.css"]) copyFileSync(`${home}${name}`, `${target}viewer/${name}`);
+}
+
 async function buildLoader(manifest) {
   const result = await build({
     ...common,
@@ -94,3 +121,4 @@ if (only === "all" || only === "widget") {
   writeFileSync(`${target}manifest.json`, `${JSON.stringify({ ...manifest, loader }, null, 1)}\n`);
 }
 if ((only === "all" || only === "desk") && existsSync(at("../packages/desk/src/main.tsx"))) await buildDesk();
+if (only === "all" || only === "viewer") await buildViewer();

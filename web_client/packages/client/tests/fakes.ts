@@ -177,6 +177,17 @@ export function viewOf(change: Partial<EngagementView> = {}): EngagementView {
     agent: null,
     page: null,
     wrap_up_due_ms: 0,
+    cobrowse: {
+      state: "off",
+      requested_by: null,
+      since_ms: 0,
+      asks: [],
+      grants: [],
+      viewers: [],
+      masked: 0,
+      code: "",
+      code_due_ms: 0,
+    },
     ...change,
   };
 }

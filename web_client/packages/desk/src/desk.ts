@@ -23,6 +23,7 @@ import { Kept, type WrapUp } from "./kept.ts";
 import { type Ringing, withOffer, withoutOffer } from "./offers.ts";
 import { AgentSession } from "./session.ts";
 import type { Shortcut } from "./shortcuts.ts";
+import { Watching } from "./watching.ts";
 import { refusalText } from "./words.ts";
 
 export type Screen = "starting" | "login" | "desk";
@@ -60,6 +61,9 @@ export class Desk {
   connection: Connection | null = null;
   engagements: EngagementStore | null = null;
   keeper: CallKeeper | null = null;
+  /** The shared page that is on the screen. */
+  watching: Watching | null = null;
+  private watched = "";
   readonly api: Api;
   readonly alerts: Alerts;
   readonly kept: Kept;
@@ -255,6 +259,38 @@ export class Desk {
 
   typing(engagement: string, typing: boolean): void {
     this.connection?.tell("chat.typing", { engagement, typing }).catch(() => undefined);
+  }
+
+  /** The shared page of this engagement, connected when first asked for. */
+  watch(engagement: string): Watching {
+    if (this.watching !== null && this.watched === engagement) return this.watching;
+    this.watching?.stop();
+    this.watched = engagement;
+    const access = async () => {
+      const ack = await this.connection?.tell("cobrowse.open", { engagement });
+      if (!ack?.cobrowse) throw new TalkError("offline");
+      return ack.cobrowse;
+    };
+    this.watching = new Watching(this.options.server, access, () => this.notify());
+    this.watching.start();
+    return this.watching;
+  }
+
+  unwatch(): void {
+    this.watching?.stop();
+    this.watching = null;
+    this.watched = "";
+  }
+
+  /** The customer on the phone told this code. */
+  joinByCode(code: string): void {
+    this.connection?.send("cobrowse.join_code", { code }).then(
+      ({ engagement }) => {
+        this.wanted = engagement ?? null;
+        this.changed();
+      },
+      (error: unknown) => this.fail(error),
+    );
   }
 
   setWrapUp(engagement: string, wrapUp: WrapUp): void {

@@ -8,6 +8,7 @@ import "./styles/list.css";
 import "./styles/engagement.css";
 import "./styles/panels.css";
 import "./styles/people.css";
+import "./styles/sharedpage.css";
 import "./styles/narrow.css";
 import { App } from "./ui/app.tsx";
 

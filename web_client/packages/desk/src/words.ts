@@ -69,7 +69,33 @@ const CALL_WORDS = {
   moved: "moved the call to another tab",
 } as const;
 
-const CONSENTS = { audio: "the microphone", video: "video", screen: "sharing the screen" } as const;
+const CONSENTS = {
+  audio: "the microphone",
+  video: "video",
+  screen: "sharing the screen",
+  view: "showing the page",
+  point: "being pointed at things",
+  control: "letting you act on the page",
+  record: "keeping what is shown",
+} as const;
+
+const COBROWSE_WORDS = {
+  requested: "asked to see the page",
+  declined: "said no",
+  started: "began to show the page",
+  paused: "paused the shared page",
+  resumed: "went on showing the page",
+  stopped: "ended the shared page",
+  asked: "asked for more",
+  granted: "agreed",
+  revoked: "took it back",
+  expired: "Time is over",
+  viewer_joined: "opened the shared page",
+  viewer_left: "closed the shared page",
+  masked: "Hidden by the server",
+  code_issued: "has a code for the shared page",
+  code_used: "came in by the code",
+} as const;
 const SUGGESTED = { audio: "a call", video: "video", screen: "sharing the screen" } as const;
 
 const END_REASONS = {
@@ -96,6 +122,8 @@ export function lineOf(item: LineItem, who: string): string {
       return `${who} turned the camera ${item.on ? "on" : "off"}`;
     case "consent":
       return `${who} agreed to ${CONSENTS[item.capability]}`;
+    case "cobrowse":
+      return cobrowseLine(item, who);
     case "page":
       return `${who} opened ${item.page.title || pathOf(item.page.url)}`;
     case "note":
@@ -114,6 +142,23 @@ function callLine(item: Extract<LineItem, { kind: "call" }>, who: string): strin
   return `${who} ${CALL_WORDS[item.what]}`;
 }
 
+/** A step of the shared page; a receipt names what was allowed and where. */
+function cobrowseLine(item: Extract<LineItem, { kind: "cobrowse" }>, who: string): string {
+  const allowed = [CONSENTS[item.capability], ...item.kinds].join(", ");
+  switch (item.what) {
+    case "granted":
+    case "asked":
+      return `${who} ${item.what === "asked" ? "asked for" : "agreed to"} ${allowed}${item.origin && ` on ${item.origin}`}`;
+    case "revoked":
+    case "expired":
+      return `No longer: ${CONSENTS[item.capability]}`;
+    case "masked":
+      return `The server hid ${item.count} ${item.count === 1 ? "thing" : "things"} on the shared page`;
+    default:
+      return `${who} ${COBROWSE_WORDS[item.what]}`;
+  }
+}
+
 function phaseLine(item: Extract<LineItem, { kind: "phase" }>): string {
   if (item.phase === "wrap_up" || item.phase === "ended") return END_REASONS[item.reason];
   return item.phase === "queued" && item.reason !== "" ? END_REASONS[item.reason] : "";
@@ -129,6 +174,7 @@ const REFUSALS: Record<string, string> = {
   engagement_closed: "This engagement is over.",
   offline: "There is no connection. Try again in a moment.",
   unreachable: "The server cannot be reached. Check the network.",
+  no_such_code: "There is no such code. Ask for it again.",
   no_such_agent: "Nobody here has that login.",
   call_full: "There is no more room in this call.",
   file_too_large: "The file is larger than 10 MB.",

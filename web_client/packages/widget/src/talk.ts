@@ -14,6 +14,7 @@ import {
 import type { Consent, Page, WidgetConfig } from "@talknow/protocol";
 import { apiOf, deviceOfPage, local, session, visitorOf } from "./page.ts";
 import type { Settings } from "./settings.ts";
+import { SHARED_KEY, Sharing } from "./sharing.ts";
 import type { SoftNavigation } from "./softnav.ts";
 import { LANGUAGE, sha256, TEXT } from "./text.ts";
 
@@ -34,6 +35,7 @@ export class Talk {
   connection: Connection | null = null;
   engagements: EngagementStore | null = null;
   keeper: CallKeeper | null = null;
+  readonly sharing: Sharing;
   microphone: "on" | "denied" | "missing" = "on";
   /** A line for the person about what did not work. */
   notice = "";
@@ -47,7 +49,12 @@ export class Talk {
   private era = 0;
   private readonly watchers = new Set<() => void>();
 
-  constructor(private settings: Settings) {}
+  constructor(private settings: Settings) {
+    this.sharing = new Sharing(settings.server, () => {
+      this.sharing.follow(this.current(), this.connection);
+      this.notify();
+    });
+  }
 
   get api() {
     return apiOf(this.settings);
@@ -60,10 +67,12 @@ export class Talk {
     this.isOpen = session.getItem(OPEN_KEY) !== null || this.settings.open;
     const inCall = session.getItem(CALL_KEY) !== null;
     if (inCall) void this.loadCallCode();
+    const shares = session.getItem(SHARED_KEY) !== null;
+    if (shares) void this.sharing.resume();
     this.loadConfig();
     this.watchPage();
     const goesOn = local.getItem(this.liveKey) !== null && visitor.known !== null;
-    if (this.settings.token !== null || goesOn || inCall || this.isOpen)
+    if (this.settings.token !== null || goesOn || inCall || shares || this.isOpen)
       await this.online().catch(() => undefined);
     this.notify();
   }
@@ -212,6 +221,45 @@ export class Talk {
     });
   }
 
+  /** Show this site's pages to the agents of the engagement. */
+  async share(): Promise<void> {
+    const { engagement } = this.target();
+    if (!engagement) return;
+    const consent = await this.consent("view");
+    await this.tell((connection) => connection.send("cobrowse.start", { engagement, consent }));
+  }
+
+  async declineShare(capability: "view" | "point"): Promise<void> {
+    const { engagement } = this.target();
+    if (engagement) await this.tell((c) => c.send("cobrowse.decline", { engagement, capability }));
+  }
+
+  async grant(capability: "point"): Promise<void> {
+    const { engagement } = this.target();
+    if (!engagement) return;
+    const consent = await this.consent(capability);
+    await this.tell((c) => c.send("cobrowse.grant", { engagement, consent }));
+  }
+
+  async revoke(capability: "point"): Promise<void> {
+    const { engagement } = this.target();
+    if (engagement) await this.tell((c) => c.send("cobrowse.revoke", { engagement, capability }));
+  }
+
+  async pauseShare(paused: boolean): Promise<void> {
+    const { engagement } = this.target();
+    if (paused) this.sharing.recorder?.pause();
+    const name = paused ? "cobrowse.pause" : "cobrowse.resume";
+    if (engagement) await this.tell((c) => c.send(name, { engagement }));
+  }
+
+  /** Nothing more leaves from here on; then it is said. */
+  async stopShare(): Promise<void> {
+    const { engagement } = this.target();
+    this.sharing.end();
+    if (engagement) await this.tell((c) => c.send("cobrowse.stop", { engagement }));
+  }
+
   async bringHere(): Promise<void> {
     const { engagement } = this.target();
     if (engagement) await this.tell(async () => (await this.calls()).bringHere(engagement));
@@ -238,8 +286,14 @@ export class Talk {
   }
 
   private async consent(capability: Consent["capability"]): Promise<Consent> {
-    const wordings = { audio: TEXT.voiceWording, video: TEXT.videoWording, screen: TEXT.screenWording };
-    const wording = wordings[capability];
+    const wordings: Partial<Record<Consent["capability"], string>> = {
+      audio: TEXT.voiceWording,
+      video: TEXT.videoWording,
+      screen: TEXT.screenWording,
+      view: TEXT.viewWording,
+      point: TEXT.pointWording,
+    };
+    const wording = wordings[capability] ?? "";
     return { capability, wording_sha256: await sha256(wording), language: LANGUAGE };
   }
 
@@ -328,6 +382,7 @@ export class Talk {
     }
     if (call !== "none" && this.keeper === null) this.calls().catch(() => undefined);
     if (call !== "none") void this.followLinks();
+    this.sharing.follow(state, this.connection);
     if (isLive(state)) local.setItem(this.liveKey, "1");
     else if (state !== undefined) local.removeItem(this.liveKey);
     this.mark();
@@ -388,6 +443,7 @@ export class Talk {
 
   private reset(): void {
     this.era += 1;
+    this.sharing.end();
     this.keeper?.close();
     this.connection?.stop();
     this.engagements?.clear();

@@ -9,6 +9,7 @@ import { Composer } from "./composer.tsx";
 import { Context } from "./context.tsx";
 import { Icon } from "./icons.tsx";
 import { Invite } from "./invite.tsx";
+import { ShareButton, SharedPage } from "./sharedpage.tsx";
 import { Timeline } from "./timeline.tsx";
 import { WrapUpForm } from "./wrapup.tsx";
 
@@ -26,6 +27,7 @@ export function Engagement({ desk, state }: Shown) {
       <main class="engagement" aria-label={`Engagement with ${name}`}>
         <Head desk={desk} state={state} details={details} onDetails={() => setDetails(!details)} />
         {active && <CallBar desk={desk} state={state} />}
+        {active && <SharedPage key={state.view.id} desk={desk} state={state} />}
         <Timeline desk={desk} state={state} />
         {active ? <Composer desk={desk} state={state} /> : <WrapUpForm desk={desk} state={state} />}
       </main>
@@ -57,6 +59,7 @@ function Head(props: Shown & { details: boolean; onDetails: () => void }) {
       </div>
       <div class="head-actions">
         <Suggest desk={desk} state={state} />
+        <ShareButton desk={desk} state={state} />
         <button
           type="button"
           class="icon-button details-button"

@@ -7,6 +7,7 @@ import { Composer } from "./composer.tsx";
 import { useChanges } from "./hooks.ts";
 import { Icon } from "./icons.tsx";
 import { Messages } from "./messages.tsx";
+import { Ledger, ShareQuestion } from "./shared.tsx";
 import { Suggestion } from "./suggestion.tsx";
 
 export function App({ talk }: { talk: Talk }) {
@@ -21,6 +22,7 @@ export function App({ talk }: { talk: Talk }) {
     <div class={talk.isOpen ? "talk open" : "talk"}>
       <Launcher talk={talk} button={launcher} onClose={closeAndReturn} />
       {talk.isOpen && <Panel talk={talk} onClose={closeAndReturn} />}
+      <Ledger talk={talk} />
       <span class="hidden" role="status" data-announcement>
         {talk.announcement}
       </span>
@@ -80,6 +82,7 @@ function Panel({ talk, onClose }: { talk: Talk; onClose: () => void }) {
       <Messages talk={talk} />
       <QueuePlace talk={talk} />
       <Suggestion talk={talk} />
+      <ShareQuestion talk={talk} />
       {talk.notice !== "" && (
         <div class="notice" role="alert">
           <span>{talk.notice}</span>

@@ -1,0 +1,93 @@
+"""The shared page from both sides, in two real browsers through the real server: seen, hidden, paused, ended."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import FrameLocator, expect
+
+from tests.browser.conftest import Agent, Browsers, Customer, eventually
+from tests.server_process import Server
+
+SECRET = "my-maiden-name-4711"
+
+
+def shared(customer: Customer, agent: Agent) -> FrameLocator:
+    """The agent asks, the customer shows: what the agent sees."""
+    agent.button("See the page").click()
+    customer.button("Show my page").click()
+    frames = agent.page.frame_locator("iframe.shared-frame").frame_locator("iframe")
+    expect(frames.locator("body")).to_be_attached()
+    return frames
+
+
+def test_the_agent_sees_the_page_and_what_changes_on_it(server: Server, browsers: Browsers) -> None:
+    customer, agent = browsers.chat(server)
+    seen = shared(customer, agent)
+    heading = customer.page.locator("h1").first.inner_text()
+    expect(seen.get_by_text(heading).first).to_be_visible()
+    customer.page.evaluate("document.querySelector('h1').textContent = 'Changed just now'")
+    expect(seen.get_by_text("Changed just now")).to_be_visible()
+    expect(customer.page.locator("[data-sharing]")).to_contain_text("Tess Lund")
+    assert seen.locator("talk-now").count() == 0
+
+
+def test_what_is_typed_stays_in_the_customers_browser(server: Server, browsers: Browsers) -> None:
+    customer, agent = browsers.chat(server)
+    seen = shared(customer, agent)
+    customer.page.evaluate(
+        """() => {
+          const field = Object.assign(document.createElement('input'), { id: 'probe' });
+          document.body.prepend(field, Object.assign(document.createElement('p'), { id: 'echo' }));
+        }"""
+    )
+    customer.page.locator("#probe").fill(SECRET)
+    customer.page.evaluate(
+        "document.getElementById('echo').textContent = 'Hello ' + document.getElementById('probe').value"
+    )
+    expect(seen.locator("#probe")).to_have_value(re.compile("^•+$"))
+    expect(seen.locator("#echo")).to_have_text(re.compile("^Hello •+$"))
+    assert SECRET not in seen.locator("html").inner_html()
+    assert SECRET not in server.log
+
+
+def test_paused_resumed_and_ended_by_the_customer(server: Server, browsers: Browsers) -> None:
+    customer, agent = browsers.chat(server)
+    seen = shared(customer, agent)
+    ledger = customer.page.locator("[data-sharing]")
+    ledger.get_by_role("button", name="Pause").click()
+    expect(ledger).to_contain_text("paused")
+    cover = agent.page.frame_locator("iframe.shared-frame").locator("#cover")
+    expect(cover).to_have_text("The customer has paused sharing.")
+    customer.page.evaluate("document.querySelector('h1').textContent = 'Only for me'")
+    ledger.get_by_role("button", name="Resume").click()
+    expect(seen.get_by_text("Only for me")).to_be_visible()
+    ledger.get_by_role("button", name="Stop sharing").click()
+    expect(ledger).to_have_count(0)
+    expect(agent.page.locator("iframe.shared-frame")).to_have_count(0)
+
+
+def test_sharing_goes_on_after_a_page_change(server: Server, browsers: Browsers) -> None:
+    customer, agent = browsers.chat(server)
+    seen = shared(customer, agent)
+    customer.page.goto(server.demo + "/accounts.html")
+    heading = customer.page.locator("h1").first.inner_text()
+    expect(seen.get_by_text(heading).first).to_be_visible()
+    expect(customer.page.locator("[data-sharing=live]")).to_be_visible()
+    eventually(lambda: "/accounts.html" in agent.page.locator("[data-address]").inner_text(), what="address")
+
+
+def test_the_agent_points_once_the_customer_allows_it(server: Server, browsers: Browsers) -> None:
+    customer, agent = browsers.chat(server)
+    shared(customer, agent)
+    agent.button("Ask to point").click()
+    customer.button("Allow").click()
+    agent.button("Highlight").click()
+    layer = agent.page.frame_locator("iframe.shared-frame").locator("#layer")
+    layer.click(position={"x": 120, "y": 90})
+    expect(customer.page.locator("talk-now-over .mark")).to_be_visible()
+    agent.button("Point").click()
+    layer.hover(position={"x": 200, "y": 150})
+    expect(customer.page.locator("talk-now-over .pointer")).to_contain_text("Tess Lund")
+    customer.page.locator("[data-sharing]").get_by_role("button", name="Stop pointing").click()
+    expect(agent.button("Ask to point")).to_be_visible()

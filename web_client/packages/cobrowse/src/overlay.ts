@@ -1,0 +1,196 @@
+/**
+ * Pointers, ripples, marks and ink above a page: the same on both sides. Places are a node and fractions of its box,
+ * so they hold whatever the width, the zoom or the fonts; a mark follows its node while it is shown.
+ */
+
+export interface OverlayOptions {
+  /** Takes the drawings; as large as what it lies above. */
+  layer: HTMLElement;
+  /** Where the node is now, in the layer's own pixels; null when it is gone. */
+  boxOf: (node: number) => DOMRect | null;
+}
+
+const FADE_MS = 5_000;
+const SVG = "http://www.w3.org/2000/svg";
+const COLOURS = ["#7c3aed", "#0e7490", "#b45309", "#be185d", "#15803d"];
+
+interface Mark {
+  box: HTMLElement;
+  node: number;
+}
+
+interface Stroke {
+  line: SVGPolylineElement;
+  node: number;
+  points: number[];
+}
+
+export class Overlay {
+  private readonly pointers = new Map<number, HTMLElement>();
+  private readonly marks = new Map<number, Mark>();
+  private readonly strokes = new Map<string, Stroke>();
+  private readonly timers = new Set<ReturnType<typeof setTimeout>>();
+  private ink: SVGSVGElement | null = null;
+  private frame = 0;
+
+  constructor(private readonly options: OverlayOptions) {}
+
+  stop(): void {
+    cancelAnimationFrame(this.frame);
+    for (const timer of this.timers) clearTimeout(timer);
+    for (const pointer of this.pointers.values()) pointer.remove();
+    for (const { box } of this.marks.values()) box.remove();
+    this.ink?.remove();
+    this.pointers.clear();
+    this.marks.clear();
+    this.strokes.clear();
+  }
+
+  /** x, y: fractions of the node's box. */
+  point(who: number, name: string, node: number, x: number, y: number): void {
+    const box = this.options.boxOf(node);
+    if (box === null) return;
+    this.pointAt(who, name, box.x + x * box.width, box.y + y * box.height);
+  }
+
+  pointAt(who: number, name: string, x: number, y: number): void {
+    let pointer = this.pointers.get(who);
+    if (pointer === undefined) {
+      pointer = this.newPointer(who, name);
+      this.pointers.set(who, pointer);
+    }
+    pointer.style.transform = `translate(${x}px, ${y}px)`;
+  }
+
+  leave(who: number): void {
+    this.pointers.get(who)?.remove();
+    this.pointers.delete(who);
+  }
+
+  ripple(who: number, node: number, x: number, y: number): void {
+    const box = this.options.boxOf(node);
+    if (box !== null) this.rippleAt(who, box.x + x * box.width, box.y + y * box.height);
+  }
+
+  rippleAt(who: number, x: number, y: number): void {
+    const ring = this.make("div", "ripple");
+    ring.style.left = `${x}px`;
+    ring.style.top = `${y}px`;
+    ring.style.borderColor = colourOf(who);
+    this.later(700, () => ring.remove());
+  }
+
+  /** Mark an element, 0: no longer. */
+  mark(who: number, node: number): void {
+    this.marks.get(who)?.box.remove();
+    this.marks.delete(who);
+    if (node === 0 || this.options.boxOf(node) === null) return;
+    const box = this.make("div", "mark");
+    box.style.borderColor = colourOf(who);
+    this.marks.set(who, { box, node });
+    this.follow();
+  }
+
+  /** A part of a stroke; it fades some seconds after its last. */
+  draw(who: number, stroke: number, node: number, points: readonly number[], last: boolean): void {
+    const key = `${who}/${stroke}`;
+    let known = this.strokes.get(key);
+    if (known === undefined) {
+      const line = document.createElementNS(SVG, "polyline");
+      line.setAttribute("fill", "none");
+      line.setAttribute("stroke", colourOf(who));
+      line.setAttribute("stroke-width", "4");
+      line.setAttribute("stroke-linecap", "round");
+      line.setAttribute("stroke-linejoin", "round");
+      this.paper().append(line);
+      known = { line, node, points: [] };
+      this.strokes.set(key, known);
+    }
+    known.points.push(...points.slice(0, 2_000));
+    this.place(known);
+    this.follow();
+    if (!last) return;
+    this.later(FADE_MS, () => {
+      this.strokes.get(key)?.line.remove();
+      this.strokes.delete(key);
+    });
+  }
+
+  private newPointer(who: number, name: string): HTMLElement {
+    const pointer = this.make("div", "pointer");
+    const arrow = document.createElementNS(SVG, "svg");
+    arrow.setAttribute("viewBox", "0 0 22 22");
+    const shape = document.createElementNS(SVG, "path");
+    shape.setAttribute("d", "M2 2l7 17 2.5-7 7-2.5z");
+    shape.setAttribute("fill", colourOf(who));
+    shape.setAttribute("stroke", "#fff");
+    arrow.append(shape);
+    pointer.append(arrow);
+    if (name !== "") {
+      const label = document.createElement("b");
+      label.textContent = name;
+      label.style.background = colourOf(who);
+      pointer.append(label);
+    }
+    return pointer;
+  }
+
+  private make(tag: string, className: string): HTMLElement {
+    const element = document.createElement(tag);
+    element.className = className;
+    this.options.layer.append(element);
+    return element;
+  }
+
+  private paper(): SVGSVGElement {
+    if (this.ink === null) {
+      this.ink = document.createElementNS(SVG, "svg");
+      this.ink.id = "ink";
+      this.options.layer.append(this.ink);
+    }
+    return this.ink;
+  }
+
+  /** Keep marks and ink at their nodes, only while there are any. */
+  private follow(): void {
+    cancelAnimationFrame(this.frame);
+    for (const [who, mark] of this.marks) {
+      const box = this.options.boxOf(mark.node);
+      if (box === null) {
+        mark.box.remove();
+        this.marks.delete(who);
+        continue;
+      }
+      const { style } = mark.box;
+      style.left = `${box.x - 4}px`;
+      style.top = `${box.y - 4}px`;
+      style.width = `${box.width + 2}px`;
+      style.height = `${box.height + 2}px`;
+    }
+    for (const stroke of this.strokes.values()) this.place(stroke);
+    if (this.marks.size + this.strokes.size > 0) this.frame = requestAnimationFrame(() => this.follow());
+  }
+
+  private place({ line, node, points }: Stroke): void {
+    const box = this.options.boxOf(node);
+    if (box === null) return;
+    const places: string[] = [];
+    for (let at = 0; at + 1 < points.length; at += 2)
+      places.push(
+        `${box.x + (points[at] as number) * box.width},${box.y + (points[at + 1] as number) * box.height}`,
+      );
+    line.setAttribute("points", places.join(" "));
+  }
+
+  private later(ms: number, fn: () => void): void {
+    const timer = setTimeout(() => {
+      this.timers.delete(timer);
+      fn();
+    }, ms);
+    this.timers.add(timer);
+  }
+}
+
+export function colourOf(who: number): string {
+  return who === 0 ? "#dc2626" : (COLOURS[(who - 1) % COLOURS.length] as string);
+}

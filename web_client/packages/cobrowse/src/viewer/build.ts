@@ -1,0 +1,205 @@
+/** Builds and changes the shown nodes: createElement only, attributes by the allow-list, never markup. */
+import {
+  ELEMENT,
+  END,
+  FLAG_BLOCKED,
+  FLAG_FRAME,
+  FLAG_MASKED,
+  FLAG_MATHML,
+  FLAG_SHADOW,
+  FLAG_SVG,
+  MAX_NODES,
+  TEXT_NODE,
+} from "@talknow/protocol";
+import { BadFrame, type Reader } from "../reader.ts";
+import { assetIn, mayHave, tagFor } from "./allow.ts";
+import type { Pictures } from "./pictures.ts";
+import type { Styles } from "./styles.ts";
+import type { Shown, ShownTree } from "./tree.ts";
+
+const SVG = "http://www.w3.org/2000/svg";
+const MATHML = "http://www.w3.org/1998/Math/MathML";
+const FIELDS = new Set(["input", "textarea", "select"]);
+
+/** A list that is being read: nodes go into `home` before `before`. */
+interface Level {
+  home: Node;
+  before: Node | null;
+}
+
+export class Builder {
+  constructor(
+    private readonly document: Document,
+    private readonly tree: ShownTree,
+    private readonly reader: Reader,
+    private readonly styles: Styles,
+    private readonly pictures: Pictures,
+  ) {}
+
+  /** Read a list of nodes into `home`, before `before`. keyed: ids are in the list (keyframes). */
+  list(home: Node, before: Node | null, keyed: boolean): void {
+    const { reader } = this;
+    const levels: Level[] = [{ home, before }];
+    let last = 1;
+    const id = () => {
+      if (!keyed) return this.tree.next;
+      last += reader.int();
+      return last;
+    };
+    for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
+      const head = reader.int();
+      if (head === END) levels.pop();
+      else if ((head & 3) === ELEMENT) this.element(head >> 2, level, levels, id);
+      else if (head === TEXT_NODE) this.text(id(), level);
+      else if (head === 0) level.home.insertBefore(this.known(reader.ref()).node, level.before);
+      else throw new BadFrame("head");
+      if (this.tree.nodes.size > MAX_NODES) throw new BadFrame("nodes");
+    }
+  }
+
+  known(id: number): Shown {
+    const shown = this.tree.get(id);
+    if (shown === undefined) throw new BadFrame("node");
+    return shown;
+  }
+
+  private text(id: number, level: Level): void {
+    const text = this.reader.slot();
+    const node = this.document.createTextNode(text);
+    this.tree.add(id, { node, text, attributes: null, tag: "", flags: 0 });
+    level.home.insertBefore(node, level.before);
+  }
+
+  private element(flags: number, level: Level, levels: Level[], nextId: () => number): void {
+    const { reader, tree } = this;
+    const id = nextId();
+    const tag = reader.slot();
+    const node = this.create(tag, flags);
+    const shown: Shown = { node, text: "", attributes: new Map(), tag, flags };
+    tree.add(id, shown);
+    for (let name = reader.slotOrEnd(); name !== null; name = reader.slotOrEnd())
+      this.set(shown, name, reader.slot());
+    if (flags & FLAG_MASKED) node.setAttribute("data-tn-masked", "");
+    if (flags & FLAG_BLOCKED) {
+      node.setAttribute("data-tn-blocked", "");
+      const [width, height] = [reader.int(), reader.int()];
+      if (width > 0) (node as HTMLElement).style.cssText = `width:${width}px;height:${height}px`;
+    } else {
+      levels.push({ home: node, before: null });
+      if (flags & (FLAG_SHADOW | FLAG_FRAME)) {
+        const root = rootIn(node);
+        const rootId = nextId();
+        tree.add(rootId, { node: root, text: "", attributes: null, tag: "", flags: 0 });
+        levels.push({ home: root, before: null });
+      }
+    }
+    level.home.insertBefore(node, level.before);
+  }
+
+  private create(tag: string, flags: number): Element {
+    const namespace = flags & FLAG_SVG ? "svg" : flags & FLAG_MATHML ? "math" : "html";
+    const name = flags & FLAG_BLOCKED ? "div" : tagFor(tag, namespace);
+    if (flags & FLAG_BLOCKED || namespace === "html") return this.document.createElement(name);
+    return this.document.createElementNS(namespace === "svg" ? SVG : MATHML, name);
+  }
+
+  /** Set an attribute as recorded; what may not be here is remembered, for splices, but not set. */
+  set(shown: Shown, name: string, value: string): void {
+    shown.attributes?.set(name, value);
+    this.draw(shown, name, value);
+  }
+
+  remove(shown: Shown, name: string): void {
+    shown.attributes?.delete(name);
+    if (mayHave(name)) (shown.node as Element).removeAttribute(name);
+    else if (isAddress(name)) (shown.node as Element).removeAttribute(name === "xlink:href" ? "href" : name);
+  }
+
+  private draw(shown: Shown, name: string, value: string): void {
+    const element = shown.node as Element;
+    if (isAddress(name)) {
+      this.address(shown, element, name, value);
+      return;
+    }
+    if (!mayHave(name)) return;
+    const inert = name === "type" && shown.tag === "input" && /^(?:file|hidden|image)$/i.test(value);
+    const styled = name === "style" || (value.includes("(") && shown.flags & FLAG_SVG);
+    const draw = () => {
+      try {
+        element.setAttribute(name, styled ? this.styles.safe(value) : inert ? "text" : value);
+      } catch {
+        // A name that only a parser can make.
+      }
+    };
+    draw();
+    if (styled && value.includes("asset:"))
+      this.styles.again(value, () => {
+        if (shown.attributes?.get(name) === value) draw();
+      });
+  }
+
+  private address(shown: Shown, element: Element, name: string, value: string): void {
+    const svg = (shown.flags & FLAG_SVG) !== 0;
+    if (svg && value.startsWith("#")) {
+      element.setAttribute("href", value);
+      return;
+    }
+    const asset = assetIn(value);
+    if (asset === 0) {
+      if (shown.tag === "a" && name === "href") element.setAttribute("href", "#");
+      return;
+    }
+    const draw = () => {
+      const address = this.pictures.address(asset);
+      if (address === "" || shown.attributes?.get(name) !== value) return;
+      if (shown.tag === "img" || shown.tag === "image") element.setAttribute(svg ? "href" : "src", address);
+      else if (name === "poster" || name === "background") background(element, address);
+      else if (shown.tag === "input") background(element, address);
+    };
+    draw();
+    this.pictures.whenThere(asset, draw);
+  }
+
+  /** A field's value, or a button's label. */
+  value(shown: Shown, value: string): void {
+    shown.text = value;
+    if (!FIELDS.has(shown.tag)) return;
+    const field = shown.node as HTMLInputElement;
+    field.value = value;
+    if (/^\u2022+$/.test(value)) field.setAttribute("data-tn-masked", "");
+    else if (!(shown.flags & FLAG_MASKED)) field.removeAttribute("data-tn-masked");
+  }
+
+  check(shown: Shown, check: number): void {
+    const node = shown.node as HTMLInputElement & HTMLOptionElement;
+    if (shown.tag === "option") node.selected = (check & 1) !== 0;
+    else {
+      node.checked = (check & 1) !== 0;
+      node.indeterminate = (check & 2) !== 0;
+    }
+  }
+}
+
+/** A shadow root; also for a frame's document. */
+function rootIn(element: Element): Node {
+  if (element.shadowRoot !== null) return element.shadowRoot;
+  try {
+    return element.attachShadow({ mode: "open" });
+  } catch {
+    const inner = element.ownerDocument.createElement("div");
+    element.append(inner);
+    return inner;
+  }
+}
+
+function isAddress(name: string): boolean {
+  return (
+    name === "src" || name === "href" || name === "xlink:href" || name === "poster" || name === "background"
+  );
+}
+
+function background(element: Element, address: string): void {
+  const { style } = element as HTMLElement;
+  style.backgroundImage = `url("${address}")`;
+  style.backgroundSize = "100% 100%";
+}

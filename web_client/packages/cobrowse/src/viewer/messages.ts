@@ -1,0 +1,32 @@
+/** What the softphone and the viewer's own page say to each other, by postMessage between their two origins. */
+export type Tool = "look" | "point" | "highlight" | "draw" | "control";
+
+export type ToViewer =
+  | { kind: "welcome"; base: string }
+  | { kind: "frame"; bytes: ArrayBuffer }
+  | { kind: "state"; state: "live" | "stale" | "held" }
+  | { kind: "tool"; tool: Tool }
+  | { kind: "fit"; fit: boolean }
+  | { kind: "follow"; follow: boolean }
+  | { kind: "point"; who: number; name: string; node: number; x: number; y: number; what: number }
+  | { kind: "mark"; who: number; node: number }
+  | { kind: "draw"; who: number; stroke: number; node: number; points: number[]; last: boolean };
+
+export type FromViewer =
+  | { kind: "ready" }
+  | { kind: "applied"; seq: number }
+  | { kind: "need" }
+  | { kind: "page"; url: string; title: string }
+  | { kind: "view"; width: number; height: number; scale: number }
+  | { kind: "note"; what: string }
+  | { kind: "held"; reason: number }
+  | { kind: "point"; node: number; x: number; y: number; what: number }
+  | { kind: "mark"; node: number }
+  | { kind: "draw"; stroke: number; node: number; points: number[]; last: boolean }
+  | {
+      kind: "control";
+      seq: number;
+      node: number;
+      action: "scroll" | "click" | "type";
+      values: (number | string)[];
+    };

@@ -1,0 +1,185 @@
+/** The customer's page on the agent's screen: the picture, its tabs, and what may be done on it. */
+import type { Tool } from "@talknow/cobrowse/viewer/messages";
+import { useEffect, useRef } from "preact/hooks";
+import type { Watching } from "../watching.ts";
+import type { Shown } from "./engagement.tsx";
+import { Icon } from "./icons.tsx";
+
+/** Ask, or end: beside the other suggestions. */
+export function ShareButton({ desk, state }: Shown) {
+  const { id, cobrowse, phase } = state.view;
+  if (phase !== "active") return null;
+  const send = (name: "cobrowse.request" | "cobrowse.decline" | "cobrowse.stop") =>
+    desk.attempt(desk.connection?.send(name, { engagement: id }));
+  const [label, name] = (
+    {
+      off: ["See the page", "cobrowse.request"],
+      requested: ["Take the question back", "cobrowse.decline"],
+      live: ["Stop seeing the page", "cobrowse.stop"],
+      paused: ["Stop seeing the page", "cobrowse.stop"],
+    } as const
+  )[cobrowse.state];
+  return (
+    <button
+      type="button"
+      class="button small quiet"
+      aria-label={label}
+      title={label}
+      onClick={() => send(name)}
+    >
+      <Icon name="page" />
+    </button>
+  );
+}
+
+export function SharedPage({ desk, state }: Shown) {
+  const { cobrowse } = state.view;
+  const shared = cobrowse.state === "live" || cobrowse.state === "paused";
+  const watching = shared ? desk.watch(state.view.id) : null;
+  useEffect(() => (shared ? () => desk.unwatch() : undefined), [shared, desk]);
+  if (cobrowse.state === "requested") {
+    return (
+      <p class="shared-note" role="status">
+        The customer was asked to show the page.
+      </p>
+    );
+  }
+  if (watching === null || watching.viewerUrl === "") return null;
+  return (
+    <section class="shared-page" aria-label="Shared page" data-cobrowse={cobrowse.state}>
+      <Address watching={watching} />
+      <Tools desk={desk} state={state} watching={watching} />
+      <Frame watching={watching} />
+      <Troubles desk={desk} state={state} watching={watching} />
+    </section>
+  );
+}
+
+function Address({ watching }: { watching: Watching }) {
+  const { tabs, shown, title, url, size } = watching;
+  const tab = tabs.find(({ id }) => id === shown);
+  const device = /Mobi|Android|iPhone/.test(tab?.device ?? "") ? "Phone" : "Computer";
+  return (
+    <div class="shared-address">
+      <strong data-title>{title || "Page without a title"}</strong>
+      <span data-address>{url}</span>
+      <span>{`${device}, ${size.width} × ${size.height}`}</span>
+      {tabs.length > 1 && (
+        <select
+          aria-label="Tab"
+          value={shown}
+          onChange={(event) => watching.choose(event.currentTarget.value)}
+        >
+          {tabs.map(({ id, title: name, url: address }) => (
+            <option key={id} value={id}>
+              {name || address || "Tab"}
+            </option>
+          ))}
+        </select>
+      )}
+    </div>
+  );
+}
+
+const TOOLS: readonly [Tool, string][] = [
+  ["look", "Look"],
+  ["point", "Point"],
+  ["highlight", "Highlight"],
+  ["draw", "Draw"],
+];
+
+function Tools({ desk, state, watching }: Shown & { watching: Watching }) {
+  const { id, cobrowse } = state.view;
+  const may = cobrowse.grants.some(({ capability }) => capability === "point");
+  const asked = cobrowse.asks.some(({ capability }) => capability === "point");
+  const ask = () => desk.connection?.send("cobrowse.ask", { engagement: id, capability: "point" });
+  return (
+    <div class="shared-tools" role="toolbar" aria-label="Shared page">
+      {may &&
+        TOOLS.map(([tool, label]) => (
+          <button
+            key={tool}
+            type="button"
+            class="button small quiet"
+            aria-pressed={watching.tool === tool}
+            onClick={() => watching.setTool(tool)}
+          >
+            {label}
+          </button>
+        ))}
+      {!may && (
+        <button type="button" class="button small quiet" disabled={asked} onClick={() => desk.attempt(ask())}>
+          {asked ? "Asked to point…" : "Ask to point"}
+        </button>
+      )}
+      <button
+        type="button"
+        class="button small quiet"
+        aria-pressed={watching.fit}
+        onClick={() => watching.setFit(!watching.fit)}
+      >
+        Fit
+      </button>
+      <button
+        type="button"
+        class="button small quiet"
+        aria-pressed={watching.follow}
+        onClick={() => watching.setFollow(!watching.follow)}
+      >
+        Follow
+      </button>
+    </div>
+  );
+}
+
+function Frame({ watching }: { watching: Watching }) {
+  const frame = useRef<HTMLIFrameElement>(null);
+  useEffect(() => {
+    watching.attach(frame.current);
+    return () => watching.attach(null);
+  }, [watching]);
+  return (
+    <iframe
+      ref={frame}
+      class="shared-frame"
+      title="The customer's page"
+      src={watching.viewerUrl}
+      sandbox="allow-scripts allow-same-origin"
+    />
+  );
+}
+
+const NOTES: Readonly<Record<string, string>> = {
+  foreign_frame: "a part from another site",
+  canvas: "a protected picture or video",
+  stylesheet: "a style sheet from another site",
+  plugin: "a plug-in",
+  font: "a font",
+  image: "some pictures",
+  too_big: "a part that is too large",
+};
+
+function Troubles({ desk, state, watching }: Shown & { watching: Watching }) {
+  const missing = [...watching.notes].map((what) => NOTES[what] ?? what);
+  const screen = () => desk.connection?.send("call.suggest", { engagement: state.view.id, media: "screen" });
+  return (
+    <>
+      {watching.problem && <p class="shared-note">{watching.problem}</p>}
+      {watching.masked > 0 && (
+        <p class="shared-note" role="status">
+          {`${watching.masked} ${watching.masked === 1 ? "thing was" : "things were"} hidden by the server.`}
+        </p>
+      )}
+      {missing.length > 0 && (
+        <p class="shared-note" role="status">
+          {`Cannot be shown here: ${missing.join(", ")}.`}
+          {state.view.call.state !== "none" && (
+            <button type="button" class="button small quiet" onClick={() => desk.attempt(screen())}>
+              Ask for the screen
+            </button>
+          )}
+        </p>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,284 @@
+/**
+ * One shared page on the agent's screen: the socket that brings it, and the viewer's own page that shows it.
+ *
+ * Frames are passed on unread, to another origin; this side never builds any of it. It acks what the viewer has
+ * applied and comes back by itself. Source: docs/cobrowse_wire.md.
+ */
+import { pack, unpack, type Value } from "@talknow/cobrowse/msgpack";
+import type { FromViewer, Tool, ToViewer } from "@talknow/cobrowse/viewer/messages";
+import {
+  SIDE_ACK,
+  SIDE_DRAW,
+  SIDE_HELLO,
+  SIDE_MARK,
+  SIDE_MASKED,
+  SIDE_NEED,
+  SIDE_POINT,
+  SIDE_SELECT,
+  SIDE_STREAMS,
+  SIDE_SWITCH,
+  SIDE_WATCH,
+  SIDE_WELCOME,
+} from "@talknow/protocol";
+
+export interface SharedTab {
+  id: string;
+  url: string;
+  title: string;
+  visible: boolean;
+  state: "live" | "stale" | "held";
+  device: string;
+}
+
+export interface Access {
+  token: string;
+  url: string;
+  viewer_url: string;
+}
+
+const FINAL = new Set([4400, 4401, 4403]);
+const AGAIN_MS = 1_000;
+const OUR_POINTER = 0;
+
+export class Watching {
+  viewerUrl = "";
+  tabs: readonly SharedTab[] = [];
+  shown = "";
+  title = "";
+  url = "";
+  size = { width: 0, height: 0 };
+  notes = new Set<string>();
+  masked = 0;
+  tool: Tool = "look";
+  fit = true;
+  follow = true;
+  problem = "";
+  private names = new Map<number, string>();
+  private socket: WebSocket | null = null;
+  private window: Window | null = null;
+  private base = "";
+  private early: ToViewer[] = [];
+  private ended = false;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    private readonly server: string,
+    private readonly access: () => Promise<Access>,
+    private readonly changed: () => void,
+  ) {
+    addEventListener("message", this.heard);
+  }
+
+  start(): void {
+    void this.connect();
+  }
+
+  stop(): void {
+    this.ended = true;
+    clearTimeout(this.timer);
+    removeEventListener("message", this.heard);
+    this.socket?.close();
+  }
+
+  /** The frame that shows the viewer's page was drawn; null when it is gone. */
+  attach(frame: HTMLIFrameElement | null): void {
+    this.window = frame?.contentWindow ?? null;
+  }
+
+  choose(tab: string): void {
+    this.say(SIDE_SELECT, tab);
+  }
+
+  setTool(tool: Tool): void {
+    this.tool = tool;
+    this.show({ kind: "tool", tool });
+    this.changed();
+  }
+
+  setFit(fit: boolean): void {
+    this.fit = fit;
+    this.show({ kind: "fit", fit });
+    this.changed();
+  }
+
+  setFollow(follow: boolean): void {
+    this.follow = follow;
+    this.show({ kind: "follow", follow });
+    this.changed();
+  }
+
+  private async connect(): Promise<void> {
+    try {
+      const { token, url, viewer_url } = await this.access();
+      if (this.ended) return;
+      this.viewerUrl = viewer_url;
+      this.problem = "";
+      this.changed();
+      this.open(new URL(url, this.server).href.replace(/^http/, "ws"), token);
+    } catch {
+      this.again();
+    }
+  }
+
+  private open(url: string, token: string): void {
+    const socket = new WebSocket(url);
+    this.socket = socket;
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => socket.send(pack([0, SIDE_HELLO, token]));
+    socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => this.receive(data);
+    socket.onclose = ({ code }) => {
+      if (socket !== this.socket) return;
+      this.socket = null;
+      if (!FINAL.has(code)) this.again();
+    };
+  }
+
+  private again(): void {
+    if (this.ended) return;
+    this.problem = "The shared page is being reconnected…";
+    this.changed();
+    this.timer = setTimeout(() => void this.connect(), AGAIN_MS);
+  }
+
+  private say(code: number, ...values: Value[]): void {
+    if (this.socket?.readyState === WebSocket.OPEN) this.socket.send(pack([0, code, ...values]));
+  }
+
+  private receive(data: ArrayBuffer): void {
+    const first = new Uint8Array(data, 0, Math.min(6, data.byteLength));
+    if (!isAside(first)) {
+      this.show({ kind: "frame", bytes: data });
+      return;
+    }
+    const message = unpack(new Uint8Array(data));
+    if (!Array.isArray(message)) return;
+    const [, code, ...values] = message;
+    this.aside(code as number, values);
+  }
+
+  private aside(code: number, values: Value[]): void {
+    switch (code) {
+      case SIDE_WELCOME:
+        this.base = String(values[2]);
+        this.show({ kind: "welcome", base: this.base });
+        break;
+      case SIDE_STREAMS:
+        this.streams(values[0] as Value[][]);
+        break;
+      case SIDE_SWITCH:
+        this.shown = String(values[0]);
+        this.tellState();
+        break;
+      case SIDE_WATCH:
+        this.names = new Map((values[0] as Value[][]).map(([who, name]) => [Number(who), String(name)]));
+        break;
+      case SIDE_MASKED:
+        this.masked = Number(values[0]);
+        break;
+      default:
+        this.others(code, values);
+        return;
+    }
+    this.changed();
+  }
+
+  /** What other agents and the visitor do on the page. */
+  private others(code: number, values: Value[]): void {
+    const [who, a, b, c, d] = values.map(Number) as [number, number, number, number, number];
+    const name = this.names.get(who) ?? "";
+    if (code === SIDE_POINT) this.show({ kind: "point", who, name, node: a, x: b, y: c, what: d });
+    else if (code === SIDE_MARK) this.show({ kind: "mark", who, node: a });
+    else if (code === SIDE_DRAW) {
+      const points = (values[3] as Value[]).map(Number);
+      this.show({ kind: "draw", who, stroke: a, node: b, points, last: d === 1 });
+    }
+  }
+
+  private streams(list: Value[][]): void {
+    this.tabs = list.map(([id, url, title, visible, state, , device]) => ({
+      id: String(id),
+      url: String(url),
+      title: String(title),
+      visible: visible === 1,
+      state: state as SharedTab["state"],
+      device: String(device),
+    }));
+    this.tellState();
+  }
+
+  private tellState(): void {
+    const tab = this.tabs.find(({ id }) => id === this.shown);
+    this.show({ kind: "state", state: tab?.state ?? "stale" });
+  }
+
+  /** To the viewer's page; kept until it is there. */
+  private show(message: ToViewer): void {
+    if (this.window === null || this.early.length > 0) {
+      this.early.push(message);
+      return;
+    }
+    const transfer = message.kind === "frame" ? [message.bytes] : [];
+    this.window.postMessage(message, new URL(this.viewerUrl).origin, transfer);
+  }
+
+  private readonly heard = (event: MessageEvent<FromViewer>): void => {
+    if (this.window === null || event.source !== this.window) return;
+    if (event.origin !== new URL(this.viewerUrl).origin) return;
+    this.obey(event.data);
+  };
+
+  private obey(said: FromViewer): void {
+    switch (said.kind) {
+      case "ready":
+        this.ready();
+        return;
+      case "applied":
+        this.say(SIDE_ACK, said.seq);
+        return;
+      case "need":
+        this.say(SIDE_NEED, "viewer");
+        return;
+      case "point":
+        this.say(SIDE_POINT, OUR_POINTER, said.node, said.x, said.y, said.what);
+        return;
+      case "mark":
+        this.say(SIDE_MARK, OUR_POINTER, said.node);
+        return;
+      case "draw":
+        this.say(SIDE_DRAW, OUR_POINTER, said.stroke, said.node, said.points, said.last ? 1 : 0);
+        return;
+      case "page":
+        this.url = said.url;
+        this.title = said.title;
+        break;
+      case "view":
+        this.size = { width: said.width, height: said.height };
+        break;
+      case "note":
+        this.notes.add(said.what);
+        break;
+      default:
+        return;
+    }
+    this.changed();
+  }
+
+  /** A viewer's page that begins (again) knows nothing: it gets a whole picture. */
+  private ready(): void {
+    const waiting = this.early;
+    this.early = [];
+    this.show({ kind: "welcome", base: this.base });
+    this.show({ kind: "tool", tool: this.tool });
+    this.show({ kind: "fit", fit: this.fit });
+    this.tellState();
+    if (waiting.some(({ kind }) => kind === "frame")) for (const message of waiting) this.show(message);
+    else this.say(SIDE_NEED, "viewer");
+  }
+}
+
+/** A message beside the stream is an array whose first item is 0. */
+function isAside(bytes: Uint8Array): boolean {
+  const head = bytes[0] as number;
+  if (head >= 0x90 && head < 0xa0) return bytes[1] === 0;
+  return head === 0xdc ? bytes[3] === 0 : bytes[5] === 0;
+}

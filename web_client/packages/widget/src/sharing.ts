@@ -1,0 +1,131 @@
+/**
+ * The visitor's shared page: asks the engagement for access, starts and ends the recorder of this tab, follows what
+ * the engagement says. The recorder's code is loaded when it is first needed. What leaves the page is its business.
+ */
+import type { Connection, EngagementState } from "@talknow/client";
+import { session } from "./page.ts";
+
+type Recorder = InstanceType<typeof import("@talknow/cobrowse/recorder/index")["Recorder"]>;
+
+/** That this tab is shared, and with which pass the page after this one goes on. */
+export const SHARED_KEY = "talknow:cobrowse";
+const AGAIN_MS = 2_000;
+
+interface Kept {
+  engagement: string;
+  token: string;
+}
+
+export class Sharing {
+  recorder: Recorder | null = null;
+  private starting = false;
+  private paused = false;
+  /** Ended here; the engagement has yet to say so. */
+  private isOver = false;
+  private endTogether: (() => void) | null = null;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    private readonly server: string,
+    private readonly changed: () => void,
+  ) {
+    addEventListener("pagehide", () => this.recorder?.stop("navigating"));
+    addEventListener("pageshow", (event) => {
+      if (event.persisted) this.drop();
+    });
+  }
+
+  /** First thing on a page: go on with what the page before was sharing, without waiting for anybody. */
+  async resume(): Promise<void> {
+    const kept = readKept();
+    if (kept !== null) await this.record(kept);
+  }
+
+  /** The engagement's word. */
+  follow(state: EngagementState | undefined, connection: Connection | null): void {
+    const shared = state?.view.cobrowse.state;
+    if (state === undefined || (shared !== "live" && shared !== "paused")) {
+      if (this.recorder !== null && state !== undefined) this.end();
+      this.isOver = false;
+      return;
+    }
+    if (this.isOver) return;
+    this.paused = shared === "paused";
+    if (this.recorder !== null) this.pauseOrGoOn();
+    else if (connection?.state === "online" && this.timer === undefined)
+      void this.open(state.view.id, connection);
+  }
+
+  /** Let go at once: nothing more of this page leaves. */
+  end(): void {
+    session.removeItem(SHARED_KEY);
+    const { recorder } = this;
+    this.isOver = true;
+    this.drop();
+    recorder?.stop("stopped");
+    this.changed();
+  }
+
+  private drop(): void {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    this.endTogether?.();
+    this.endTogether = null;
+    this.recorder = null;
+  }
+
+  private async open(engagement: string, connection: Connection): Promise<void> {
+    if (this.starting) return;
+    this.starting = true;
+    try {
+      const { cobrowse } = await connection.tell("cobrowse.open", { engagement });
+      if (cobrowse) await this.record({ engagement, token: cobrowse.token });
+    } catch {
+      this.timer = setTimeout(() => {
+        this.timer = undefined;
+        this.changed();
+      }, AGAIN_MS);
+    } finally {
+      this.starting = false;
+    }
+  }
+
+  private async record(kept: Kept): Promise<void> {
+    const [{ Recorder }, { startTogether }] = await Promise.all([
+      import("@talknow/cobrowse/recorder/index"),
+      import("@talknow/cobrowse/together/index"),
+    ]);
+    if (this.recorder !== null) return;
+    const recorder = new Recorder({
+      url: `${this.server.replace(/^http/, "ws")}/v1/cobrowse`,
+      token: kept.token,
+      keepToken: (token) => session.setItem(SHARED_KEY, JSON.stringify({ ...kept, token })),
+      onEnd: () => {
+        session.removeItem(SHARED_KEY);
+        this.drop();
+        this.changed();
+      },
+    });
+    this.recorder = recorder;
+    recorder.subscribe(() => this.changed());
+    this.endTogether = startTogether(recorder);
+    recorder.start();
+    this.pauseOrGoOn();
+  }
+
+  private pauseOrGoOn(): void {
+    const { recorder } = this;
+    if (recorder === null) return;
+    if (this.paused && recorder.state !== "paused") recorder.pause();
+    else if (!this.paused && recorder.state === "paused") recorder.resume();
+  }
+}
+
+function readKept(): Kept | null {
+  try {
+    const kept = JSON.parse(session.getItem(SHARED_KEY) ?? "null") as Kept | null;
+    return kept !== null && typeof kept.token === "string" ? kept : null;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,106 @@
+/** The shared page as the visitor sees it: the question, and while it is shared who looks, what is hidden, how to end it. */
+import type { CobrowseView } from "@talknow/protocol";
+import { isLive, type Talk } from "../talk.ts";
+import { TEXT } from "../text.ts";
+
+/** An agent asks to see the page, or to point at things on it. */
+export function ShareQuestion({ talk }: { talk: Talk }) {
+  const state = talk.current();
+  const view = state?.view.cobrowse;
+  if (!isLive(state) || view === undefined) return null;
+  const name = (id: string | null) =>
+    state.view.participants.find((one) => one.id === id)?.name ?? "The agent";
+  if (view.state === "requested") {
+    return (
+      <Question
+        text={`${name(view.requested_by)} ${TEXT.asksToSee}`}
+        wording={TEXT.viewWording}
+        yes={TEXT.showPage}
+        onYes={() => void talk.share()}
+        onNo={() => void talk.declineShare("view")}
+      />
+    );
+  }
+  const ask = view.asks.find(({ capability }) => capability === "point");
+  if (ask === undefined) return null;
+  return (
+    <Question
+      text={`${name(ask.by)} ${TEXT.asksToPoint}`}
+      wording={TEXT.pointWording}
+      yes={TEXT.allow}
+      onYes={() => void talk.grant("point")}
+      onNo={() => void talk.declineShare("point")}
+    />
+  );
+}
+
+interface QuestionProps {
+  text: string;
+  wording: string;
+  yes: string;
+  onYes: () => void;
+  onNo: () => void;
+}
+
+function Question({ text, wording, yes, onYes, onNo }: QuestionProps) {
+  return (
+    <section class="share-question" role="alertdialog" aria-label={text} aria-describedby="share-wording">
+      <p>
+        <strong>{text}</strong>
+      </p>
+      <p id="share-wording" class="small">
+        {wording}
+      </p>
+      <div class="share-buttons">
+        <button type="button" class="primary" onClick={onYes}>
+          {yes}
+        </button>
+        <button type="button" class="secondary" onClick={onNo}>
+          {TEXT.notNow}
+        </button>
+      </div>
+    </section>
+  );
+}
+
+/** What the ledger says in one line. */
+export function ledgerText(view: CobrowseView, nowMs: number): string {
+  if (view.state === "paused") return TEXT.sharePaused;
+  const [first] = view.viewers;
+  if (first === undefined) return TEXT.nobodyLooks;
+  const minutes = Math.max(0, Math.floor((nowMs - first.since_ms) / 60_000));
+  const who = view.viewers.map(({ name }) => name).join(", ");
+  return `${who} ${view.viewers.length === 1 ? "sees" : "see"} this page, ${minutes === 0 ? "since just now" : `for ${minutes} min`}`;
+}
+
+/** The privacy ledger: above everything on the page while it is shared. */
+export function Ledger({ talk }: { talk: Talk }) {
+  const view = talk.current()?.view.cobrowse;
+  if (view === undefined || (view.state !== "live" && view.state !== "paused")) return null;
+  const { recorder } = talk.sharing;
+  const hidden = recorder?.hidden() ?? { fields: 0, texts: 0, blocked: 0 };
+  const shut = recorder?.state === "private";
+  return (
+    <section class="ledger" aria-label={TEXT.shared} data-sharing={recorder?.state ?? "connecting"}>
+      <p role="status">
+        {shut ? TEXT.sharePrivate : ledgerText(view, Date.now() + (talk.engagements?.skewMs ?? 0))}
+      </p>
+      <p class="small" data-hidden>
+        {`Hidden from them: ${hidden.fields} form fields, ${hidden.texts} texts, ${hidden.blocked} areas`}
+      </p>
+      <div class="share-buttons">
+        {view.grants.some(({ capability }) => capability === "point") && (
+          <button type="button" class="secondary" onClick={() => void talk.revoke("point")}>
+            {TEXT.endPointing}
+          </button>
+        )}
+        <button type="button" class="secondary" onClick={() => void talk.pauseShare(view.state === "live")}>
+          {view.state === "live" ? TEXT.pauseShare : TEXT.resumeShare}
+        </button>
+        <button type="button" class="primary stop" onClick={() => void talk.stopShare()}>
+          {TEXT.stopShare}
+        </button>
+      </div>
+    </section>
+  );
+}
