@@ -1,4 +1,4 @@
-"""The shared page from both sides, in two real browsers through the real server: seen, hidden, paused, ended."""
+"""The shared page from both sides, in real browsers through the real server: seen, hidden, paused, over."""
 
 from __future__ import annotations
 

@@ -260,7 +260,9 @@ export interface ChatTypingChanged {
   typing: boolean;
 }
 
-/** What opens the cobrowse socket: `token` for HELLO at the WebSocket `url` (of this server) (docs/cobrowse_wire.md).
+/** What opens the cobrowse socket.
+ * 
+ * `token` for HELLO at the WebSocket `url` (of this server) (docs/cobrowse_wire.md).
  * 
  * role: recorder (the visitor's tab) or viewer. viewer_url: the page that shows what is shared, on its own
  * origin. */

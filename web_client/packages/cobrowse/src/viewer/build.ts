@@ -21,10 +21,10 @@ const SVG = "http://www.w3.org/2000/svg";
 const MATHML = "http://www.w3.org/1998/Math/MathML";
 const FIELDS = new Set(["input", "textarea", "select"]);
 
-/** A list that is being read: nodes go into `home` before `before`. */
+/** A list that is being read: the next node goes into `home` right after `last`. */
 interface Level {
   home: Node;
-  before: Node | null;
+  last: Node | null;
 }
 
 export class Builder {
@@ -36,22 +36,22 @@ export class Builder {
     private readonly pictures: Pictures,
   ) {}
 
-  /** Read a list of nodes into `home`, before `before`. keyed: ids are in the list (keyframes). */
-  list(home: Node, before: Node | null, keyed: boolean): void {
+  /** Read a list of nodes into `home`, after `last` (null: first). keyed: ids are in the list (keyframes). */
+  list(home: Node, last: Node | null, keyed: boolean): void {
     const { reader } = this;
-    const levels: Level[] = [{ home, before }];
-    let last = 1;
+    const levels: Level[] = [{ home, last }];
+    let lastId = 1;
     const id = () => {
       if (!keyed) return this.tree.next;
-      last += reader.int();
-      return last;
+      lastId += reader.int();
+      return lastId;
     };
     for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
       const head = reader.int();
       if (head === END) levels.pop();
       else if ((head & 3) === ELEMENT) this.element(head >> 2, level, levels, id);
       else if (head === TEXT_NODE) this.text(id(), level);
-      else if (head === 0) level.home.insertBefore(this.known(reader.ref()).node, level.before);
+      else if (head === 0) place(level, this.known(reader.ref()).node);
       else throw new BadFrame("head");
       if (this.tree.nodes.size > MAX_NODES) throw new BadFrame("nodes");
     }
@@ -67,7 +67,7 @@ export class Builder {
     const text = this.reader.slot();
     const node = this.document.createTextNode(text);
     this.tree.add(id, { node, text, attributes: null, tag: "", flags: 0 });
-    level.home.insertBefore(node, level.before);
+    place(level, node);
   }
 
   private element(flags: number, level: Level, levels: Level[], nextId: () => number): void {
@@ -85,15 +85,15 @@ export class Builder {
       const [width, height] = [reader.int(), reader.int()];
       if (width > 0) (node as HTMLElement).style.cssText = `width:${width}px;height:${height}px`;
     } else {
-      levels.push({ home: node, before: null });
+      levels.push({ home: node, last: null });
       if (flags & (FLAG_SHADOW | FLAG_FRAME)) {
         const root = rootIn(node);
         const rootId = nextId();
         tree.add(rootId, { node: root, text: "", attributes: null, tag: "", flags: 0 });
-        levels.push({ home: root, before: null });
+        levels.push({ home: root, last: null });
       }
     }
-    level.home.insertBefore(node, level.before);
+    place(level, node);
   }
 
   private create(tag: string, flags: number): Element {
@@ -178,6 +178,13 @@ export class Builder {
       node.indeterminate = (check & 2) !== 0;
     }
   }
+}
+
+/** What is moved may have been the next sibling itself. */
+function place(level: Level, node: Node): void {
+  const next = level.last === null ? level.home.firstChild : level.last.nextSibling;
+  if (next !== node) level.home.insertBefore(node, next);
+  level.last = node;
 }
 
 /** A shadow root; also for a frame's document. */

@@ -116,7 +116,7 @@ export class Replay {
         const anchor = reader.refOrNone();
         const after = anchor === 0 ? null : builder.known(anchor).node;
         if (after !== null && after.parentNode !== home) throw new BadFrame("anchor");
-        builder.list(home, after === null ? home.firstChild : after.nextSibling, false);
+        builder.list(home, after, false);
         return;
       }
       case OP_REM: {
@@ -149,7 +149,7 @@ export class Replay {
     for (const child of [...document.childNodes]) if (child.nodeType !== 10) child.remove();
     tree.add(1, { node: document, text: "", attributes: null, tag: "", flags: 0 });
     reader.joins = !keyed;
-    this.builder.list(document, null, keyed);
+    this.builder.list(document, document.lastChild, keyed);
     tree.next = Math.max(next, tree.next);
     this.audience.held(0);
     this.audience.page(url, title);
