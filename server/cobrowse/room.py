@@ -83,6 +83,7 @@ class Viewer:
         self.selected = ""
         self.tab: Tab | None = None
         self.catching_up = False
+        self.late = asyncio.Event()
 
 
 class Room:
@@ -240,8 +241,9 @@ class Room:
             case Verdict.SKIP:
                 pass
 
-    needs: Callable[[Viewer], None] = staticmethod(lambda viewer: None)
-    """Set by the socket: start `catch_up` for the viewer."""
+    def needs(self, viewer: Viewer) -> None:
+        """The viewer's own task then calls `catch_up`."""
+        viewer.late.set()
 
     async def catch_up(self, viewer: Viewer) -> None:
         """Give the viewer a keyframe of its tab; nothing is lost between it and the next frame."""

@@ -164,7 +164,7 @@ class CobrowseSocket:
             listener.viewer_joined(granted.engagement, granted.participant)
         try:
             async with asyncio.TaskGroup() as tasks:
-                room.needs = lambda late: _catch_up(tasks, room, late)
+                catching_up = tasks.create_task(_catch_up(room, viewer), name="keyframes")
                 room.tell_watchers()
                 room.tell_streams()
 
@@ -172,6 +172,7 @@ class CobrowseSocket:
                     self._from_viewer(room, viewer, items)
 
                 await _both_ways(socket, viewer.line, lambda: room.gate.shows, each)
+                catching_up.cancel()
         finally:
             room.leave(viewer)
             if listener is not None and not room.looks(granted.participant):
@@ -207,8 +208,11 @@ class CobrowseSocket:
             viewer.line.say(SIDE["DID"], request, verdict)
 
 
-def _catch_up(tasks: asyncio.TaskGroup, room: Room, viewer: Viewer) -> None:
-    tasks.create_task(room.catch_up(viewer), name="keyframe")
+async def _catch_up(room: Room, viewer: Viewer) -> None:
+    while True:
+        await viewer.late.wait()
+        viewer.late.clear()
+        await room.catch_up(viewer)
 
 
 def _items(message: WSMessage) -> Items:
