@@ -61,7 +61,10 @@ class Sharing:
         state = None if live is None else live.state
         if not isinstance(state, Engagement) or session.participant not in state.participants:
             return
-        ends = isinstance(command, p.CobrowseStop | p.EngagementEnd)
+        if self._is_repeated(state, session, command):
+            return
+        ends = isinstance(command, p.CobrowseStop)
+        ends |= isinstance(command, p.EngagementEnd) and state.agent == session.participant
         if ends or (isinstance(command, p.EngagementLeave) and session.role == "visitor"):
             self._cobrowse.close_now(engagement)
         elif isinstance(command, p.CobrowsePause) and session.role == "visitor":
@@ -69,6 +72,12 @@ class Sharing:
         elif isinstance(command, p.CobrowseRevoke):
             capability: Capability = command.capability
             self._cobrowse.narrow(engagement, capability)
+
+    @staticmethod
+    def _is_repeated(state: Engagement, session: Session, command: p.AnyCommand) -> bool:
+        """It was carried out before: its retry gets the old ack and takes nothing back again."""
+        memory = state.remembered.get(f"{session.participant}/{session.device}", ())
+        return any(known.counter == getattr(command, "counter", 0) for known in memory)
 
     # --- the carrier tells (server/cobrowse/node.py) ------------------------------------------------
 

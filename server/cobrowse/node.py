@@ -56,6 +56,7 @@ class Cobrowse:
         self._codes: dict[tuple[SiteId, str], EngagementId] = {}
         self._tries: dict[ParticipantId, deque[float]] = {}
         self._masked: dict[EngagementId, int] = {}
+        self._closed: dict[EngagementId, int] = {}
 
     async def close(self) -> None:
         for room in list(self.rooms.values()):
@@ -99,6 +100,9 @@ class Cobrowse:
         if order.state == "closed":
             if room is not None and room.gate.state.epoch < order.epoch:
                 self.close_now(engagement)
+            self._closed.pop(engagement, None)
+            return
+        if order.epoch <= self._closed.get(engagement, -1):
             return
         if room is None:
             policy = self._sites[site].cobrowse
@@ -121,6 +125,8 @@ class Cobrowse:
         """From this moment no frame passes, whatever becomes of the command that said so."""
         room = self.rooms.pop(engagement, None)
         if room is not None:
+            # An opening of this epoch that is still on its way opens nothing.
+            self._closed[engagement] = room.gate.state.epoch
             self._end_recording(room)
             room.close()
 

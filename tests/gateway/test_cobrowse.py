@@ -137,6 +137,17 @@ async def test_after_the_end_nothing_passes_and_no_pass_opens_anything(world: Wo
     assert await late.closed() == 4403
 
 
+async def test_a_repeated_stop_does_not_end_what_began_after_it(world: World) -> None:
+    visitor, _, engagement, _, _ = await both(world)
+    await visitor.durable("cobrowse.stop", engagement=engagement)
+    stop = {"counter": visitor.counter, "engagement": engagement}
+    await visitor.durable("cobrowse.start", engagement=engagement, consent=VIEW)
+    recorder = await line(world, visitor, engagement, "doc2", 1, 1)
+    assert "error" not in {key for key, value in (await visitor.call("cobrowse.stop", stop)).items() if value}
+    await recorder.send(0, SIDE["HAVE"], ["0" * 64])
+    assert (await recorder.said("WANT"))[2] == ["0" * 64]
+
+
 async def test_a_pause_lets_nothing_through_and_a_resume_begins_anew(world: World) -> None:
     visitor, _, engagement, recorder, viewer = await both(world)
     await visitor.durable("cobrowse.pause", engagement=engagement)
