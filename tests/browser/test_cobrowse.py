@@ -30,6 +30,9 @@ def test_the_agent_sees_the_page_and_what_changes_on_it(server: Server, browsers
     expect(seen.get_by_text("Changed just now")).to_be_visible()
     expect(customer.page.locator("[data-sharing]")).to_contain_text("Tess Lund")
     assert seen.locator("talk-now").count() == 0
+    drawn = "() => [...document.images].every((image) => image.naturalWidth > 0)"
+    page = next(frame for frame in agent.page.frames if frame.url.endswith("/inner.html"))
+    eventually(lambda: bool(page.evaluate(drawn)), what="every picture of the page is drawn")
 
 
 def test_what_is_typed_stays_in_the_customers_browser(server: Server, browsers: Browsers) -> None:

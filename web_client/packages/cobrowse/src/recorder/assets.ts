@@ -37,6 +37,8 @@ export class Assets {
   private readonly numbers = new Map<string, number>();
   private readonly waiting: Asset[] = [];
   private readonly asked = new Map<string, { asset: Asset; bytes: ArrayBuffer }[]>();
+  /** What each HAVE named that has no answer yet, oldest first: answers come in order. */
+  private questions: string[][] = [];
   private active = 0;
   private stopped = false;
 
@@ -48,6 +50,7 @@ export class Assets {
     this.stopped = true;
     this.waiting.length = 0;
     this.asked.clear();
+    this.questions = [];
   }
 
   name(raw: string, base: string): string {
@@ -119,7 +122,7 @@ export class Assets {
         return;
       }
       this.asked.set(asset.hash, [{ asset, bytes }]);
-      this.options.send(SIDE_HAVE, [asset.hash]);
+      this.ask([asset.hash]);
     } catch {
       this.options.missing();
     }
@@ -127,13 +130,21 @@ export class Assets {
 
   /** The socket was lost: ask again for what was not answered. */
   askAgain(): void {
-    if (this.asked.size > 0) this.options.send(SIDE_HAVE, [...this.asked.keys()]);
+    this.questions = [];
+    if (this.asked.size > 0) this.ask([...this.asked.keys()]);
   }
 
-  /** WANT answers one HAVE: what is not wanted is there already. */
+  private ask(hashes: string[]): void {
+    this.questions.push(hashes);
+    this.options.send(SIDE_HAVE, hashes);
+  }
+
+  /** WANT answers the oldest HAVE: what is not wanted is there already. */
   private answered(wanted: ReadonlySet<string>): void {
-    for (const [hash, list] of [...this.asked]) {
+    for (const hash of this.questions.shift() ?? []) {
+      const list = this.asked.get(hash);
       this.asked.delete(hash);
+      if (list === undefined) continue;
       if (wanted.has(hash)) void this.upload(hash, list);
       else this.settled(list);
     }
