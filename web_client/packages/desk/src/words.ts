@@ -74,8 +74,8 @@ const CONSENTS = {
   video: "video",
   screen: "sharing the screen",
   view: "showing the page",
-  point: "being pointed at things",
-  control: "letting you act on the page",
+  point: "pointing at the page",
+  control: "acting on the page",
   record: "keeping what is shown",
 } as const;
 
@@ -146,9 +146,10 @@ function callLine(item: Extract<LineItem, { kind: "call" }>, who: string): strin
 function cobrowseLine(item: Extract<LineItem, { kind: "cobrowse" }>, who: string): string {
   const allowed = [CONSENTS[item.capability], ...item.kinds].join(", ");
   switch (item.what) {
-    case "granted":
     case "asked":
-      return `${who} ${item.what === "asked" ? "asked for" : "agreed to"} ${allowed}${item.origin && ` on ${item.origin}`}`;
+      return `${who} asked: ${allowed}`;
+    case "granted":
+      return `${who} agreed: ${allowed}${item.origin && ` on ${item.origin}`}`;
     case "revoked":
     case "expired":
       return `No longer: ${CONSENTS[item.capability]}`;

@@ -42,6 +42,10 @@ p { margin: 0; }
 }
 .ledger::before { content: ""; position: fixed; inset: 0; border: 4px solid var(--stop); pointer-events: none; }
 .share-question { margin: 0 14px 12px; padding: 12px 14px; border: 1px solid var(--line); border-radius: 12px; background: var(--ground); }
+.talk > .share-question {
+  position: absolute; right: 0; bottom: 76px; width: min(360px, calc(100vw - 40px)); margin: 0; background: var(--paper);
+  box-shadow: 0 12px 48px rgb(8 40 70 / .28);
+}
 .share-question .small { margin: 6px 0 10px; }
 .share-buttons { display: flex; flex-wrap: wrap; gap: 8px; }
 .primary.stop { background: var(--stop); }
@@ -145,6 +149,9 @@ fieldset { margin: 0; min-width: 0; }
   :host { right: 14px; bottom: 14px; }
   .open .launcher { visibility: hidden; }
   .sheet-close { display: grid; }
+  .ledger { padding: 5px 10px 7px; }
+  .ledger button { min-height: 34px; padding: 0 13px; font-size: 14px; }
+  .panel .ledger { position: static; width: auto; margin: 0; border-radius: 0; border: 0; border-bottom: 2px solid var(--stop); box-shadow: none; }
   .panel { position: fixed; inset: 0; width: auto; height: 100vh; height: 100dvh; border-radius: 0; animation: none; padding-bottom: env(safe-area-inset-bottom); }
 }
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }

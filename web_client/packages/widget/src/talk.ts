@@ -27,6 +27,11 @@ export function isLive(state: EngagementState | undefined): state is EngagementS
   return state !== undefined && state.view.phase !== "ended" && state.view.phase !== "wrap_up";
 }
 
+/** On a phone the open panel covers the page. */
+export function fillsScreen(): boolean {
+  return matchMedia("(max-width: 480px)").matches;
+}
+
 export class Talk {
   config: WidgetConfig | null = null;
   isOpen = false;
@@ -227,6 +232,8 @@ export class Talk {
     if (!engagement) return;
     const consent = await this.consent("view");
     await this.tell((connection) => connection.send("cobrowse.start", { engagement, consent }));
+    // What is shown now is the page, so it is what the person should see.
+    if (fillsScreen()) this.close();
   }
 
   async declineShare(capability: "view" | "point"): Promise<void> {

@@ -1,6 +1,6 @@
 /** Launcher and panel: what is open, where the focus is, and the order of the parts. */
 import { useEffect, useRef } from "preact/hooks";
-import { isLive, type Talk } from "../talk.ts";
+import { fillsScreen, isLive, type Talk } from "../talk.ts";
 import { position, TEXT } from "../text.ts";
 import { CallBar } from "./callbar.tsx";
 import { Composer } from "./composer.tsx";
@@ -22,7 +22,8 @@ export function App({ talk }: { talk: Talk }) {
     <div class={talk.isOpen ? "talk open" : "talk"}>
       <Launcher talk={talk} button={launcher} onClose={closeAndReturn} />
       {talk.isOpen && <Panel talk={talk} onClose={closeAndReturn} />}
-      <Ledger talk={talk} />
+      {!talk.isOpen && <ShareQuestion talk={talk} />}
+      {!(talk.isOpen && fillsScreen()) && <Ledger talk={talk} />}
       <span class="hidden" role="status" data-announcement>
         {talk.announcement}
       </span>
@@ -77,6 +78,7 @@ function Panel({ talk, onClose }: { talk: Talk; onClose: () => void }) {
   return (
     <div class="panel" role="dialog" aria-label="Chat" ref={panel}>
       <Header talk={talk} onClose={onClose} />
+      {fillsScreen() && <Ledger talk={talk} />}
       <CallBar talk={talk} />
       <LinkState talk={talk} />
       <Messages talk={talk} />

@@ -2,6 +2,7 @@
 import type { CobrowseView } from "@talknow/protocol";
 import { isLive, type Talk } from "../talk.ts";
 import { TEXT } from "../text.ts";
+import { useNow } from "./hooks.ts";
 
 /** An agent asks to see the page, or to point at things on it. */
 export function ShareQuestion({ talk }: { talk: Talk }) {
@@ -76,15 +77,15 @@ export function ledgerText(view: CobrowseView, nowMs: number): string {
 /** The privacy ledger: above everything on the page while it is shared. */
 export function Ledger({ talk }: { talk: Talk }) {
   const view = talk.current()?.view.cobrowse;
-  if (view === undefined || (view.state !== "live" && view.state !== "paused")) return null;
+  const shared = view?.state === "live" || view?.state === "paused";
+  const now = useNow(shared) + (talk.engagements?.skewMs ?? 0);
+  if (view === undefined || !shared) return null;
   const { recorder } = talk.sharing;
   const hidden = recorder?.hidden() ?? { fields: 0, texts: 0, blocked: 0 };
   const shut = recorder?.state === "private";
   return (
     <section class="ledger" aria-label={TEXT.shared} data-sharing={recorder?.state ?? "connecting"}>
-      <p role="status">
-        {shut ? TEXT.sharePrivate : ledgerText(view, Date.now() + (talk.engagements?.skewMs ?? 0))}
-      </p>
+      <p role="status">{shut ? TEXT.sharePrivate : ledgerText(view, now)}</p>
       <p class="small" data-hidden>
         {`Hidden from them: ${hidden.fields} form fields, ${hidden.texts} texts, ${hidden.blocked} areas`}
       </p>
