@@ -16,9 +16,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("signaling", "cobrowse", "media", "server", "benchmarks")
 MAX_LINES = 500
 MAX_FUNCTION_LINES = 60
-AVOIDED = re.compile(
-    r"(?<!\.)\b(conversations?|operators?|masters?|slaves?|redact(ed|s|ion)?)\b", re.IGNORECASE
-)
+AVOIDED = re.compile(r"\b(conversations?|operators?|masters?|slaves?|redact(ed|s|ion)?)\b", re.IGNORECASE)
 REGISTRY = re.compile(r"https?://|registry\.|files\.pythonhosted|--index-url|--extra-index|--find-links")
 
 FLOORS = {

@@ -21,7 +21,6 @@ INNER_POLICY = (
     "base-uri 'none'; form-action 'none'; sandbox allow-same-origin; frame-ancestors 'self'"
 )
 INNER = "<!doctype html><html><head></head><body></body></html>"
-QUIRKS = "<html><head></head><body></body></html>"
 TYPES = {".js": "text/javascript", ".css": "text/css"}
 
 
@@ -37,16 +36,14 @@ def routes(desk_origins: str) -> list[web.RouteDef]:
         text = (FILES / "viewer.html").read_text()
         return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": policy})
 
-    async def inner(request: web.Request) -> web.Response:
-        text = QUIRKS if request.path == "/quirks.html" else INNER
+    async def inner(_: web.Request) -> web.Response:
         headers = {"Content-Security-Policy": f"{INNER_POLICY} {desk_origins}"}
-        return web.Response(text=text, content_type="text/html", headers=headers)
+        return web.Response(text=INNER, content_type="text/html", headers=headers)
 
     return [
         web.get("/", nothing),
         web.get("/viewer.html", outer),
         web.get("/inner.html", inner),
-        web.get("/quirks.html", inner),
         web.get("/viewer/{name:[A-Za-z0-9_.-]+}", script),
     ]
 

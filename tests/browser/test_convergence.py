@@ -18,7 +18,7 @@ from tests.server_process import Server
 PROGRAMS = int(os.environ.get("TALKNOW_PROGRAMS", "100"))
 PER_ROUND = 5
 STEPS = 12
-WITHIN_S = 3.0
+WITHIN_S = 1.0
 HERE = Path(__file__).parent / "programs"
 MUTATE, OUTLINE = (HERE / "mutate.js").read_text(), (HERE / "outline.js").read_text()
 

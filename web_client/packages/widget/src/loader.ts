@@ -10,6 +10,7 @@ import { successorDevice } from "@talknow/client/device";
 import { openStore } from "@talknow/client/storage";
 import { readCalls } from "@talknow/client/ticket";
 import { VOICE } from "@talknow/client/voice";
+import { remember } from "./early.ts";
 import type { Settings, Widget } from "./settings.ts";
 
 declare const __WIDGET__: readonly string[];
@@ -100,7 +101,8 @@ function run(source: string, data: DOMStringMap): void {
   TalkNow.loaded = true;
   page.TalkNow = TalkNow;
 
-  if (inCall()) {
+  remember();
+  if (left("talknow:call")) {
     performance.mark("talknow:script");
     const early: Early = { microphone: microphone(), path: path() };
     voice = load<{ resume(settings: Settings, early: Early): unknown }>(__CALL__).then(
@@ -108,15 +110,17 @@ function run(source: string, data: DOMStringMap): void {
       () => early.path?.peer.close(),
     );
     ask(() => undefined);
+  } else if (left("talknow:cobrowse")) {
+    ask(() => undefined);
   }
   for (const args of queued) TalkNow(...Array.from(args));
   whenIdle(() => ask(() => undefined));
 }
 
-/** This tab was in a call when its last page went. */
-function inCall(): boolean {
+/** This tab was in a call, or shared, when its last page went. */
+function left(key: string): boolean {
   try {
-    return sessionStorage.getItem("talknow:call") !== null;
+    return sessionStorage.getItem(key) !== null;
   } catch {
     return false;
   }

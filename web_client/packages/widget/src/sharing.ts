@@ -3,6 +3,7 @@
  * the engagement says. The recorder's code is loaded when it is first needed. What leaves the page is its business.
  */
 import type { Connection, EngagementState } from "@talknow/client";
+import { remembered } from "./early.ts";
 import { session } from "./page.ts";
 
 type Recorder = InstanceType<typeof import("@talknow/cobrowse/recorder/index")["Recorder"]>;
@@ -100,6 +101,7 @@ export class Sharing {
       url: `${this.server.replace(/^http/, "ws")}/v1/cobrowse`,
       token: kept.token,
       keepToken: (token) => session.setItem(SHARED_KEY, JSON.stringify({ ...kept, token })),
+      early: remembered(),
       onEnd: () => {
         session.removeItem(SHARED_KEY);
         this.drop();

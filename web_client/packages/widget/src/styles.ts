@@ -41,14 +41,7 @@ p { margin: 0; }
   box-shadow: 0 4px 18px rgb(8 40 70 / .3); border: 2px solid var(--stop); border-top: 0;
 }
 .ledger::before { content: ""; position: fixed; inset: 0; border: 4px solid var(--stop); pointer-events: none; }
-.share-question { margin: 0 14px 12px; padding: 12px 14px; border: 1px solid var(--line); border-radius: 12px; background: var(--ground); }
-.talk > .share-question {
-  position: absolute; right: 0; bottom: 76px; width: min(360px, calc(100vw - 40px)); margin: 0; background: var(--paper);
-  box-shadow: 0 12px 48px rgb(8 40 70 / .28);
-}
-.share-question .small { margin: 6px 0 10px; }
-.share-buttons { display: flex; flex-wrap: wrap; gap: 8px; }
-.primary.stop { background: var(--stop); }
+.talk > .primary.stop { background: var(--stop); }
 @keyframes rise { from { opacity: 0; transform: translateY(10px); } }
 header { display: flex; align-items: center; gap: 10px; padding: 12px 14px; background: var(--brand); color: #fff; }
 .avatar { display: grid; place-items: center; flex: none; width: 40px; height: 40px; border-radius: 50%; background: rgb(255 255 255 / .2); font-weight: 700; }

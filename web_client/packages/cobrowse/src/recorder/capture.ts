@@ -36,8 +36,6 @@ export interface CaptureOptions {
   masks: Masks;
   assets: Assets;
   early: Early | undefined;
-  /** Whether a node is part of our own widget. */
-  ours: (node: EventTarget | null) => boolean;
   send: (seq: number, frame: Uint8Array<ArrayBuffer>, isSnapshot: boolean) => void;
   /** Bytes that the socket has not taken yet. */
   queued: () => number;
@@ -89,7 +87,7 @@ export class Capture {
     const opaque = (owner: number) => this.note("stylesheet", owner);
     this.sheets = new Sheets({ tree, writer, attributes, assets, changed: () => changed(true), opaque });
     this.forms = new Forms(tree, writer, masks, changed);
-    this.around = new Surroundings(top, tree, writer, masks, changed, options.ours);
+    this.around = new Surroundings(top, tree, writer, masks, changed);
     const refused = (source: Element) => this.note("canvas", tree.id(source) ?? 0);
     const calm = () => options.queued() === 0;
     this.stills = new Stills(tree, writer, () => changed(false), refused, calm);

@@ -51,10 +51,6 @@ export class Hooks {
     }
   }
 
-  also(undo: () => void): void {
-    this.undo.push(undo);
-  }
-
   stop(): void {
     this.on = false;
     for (const undo of this.undo.splice(0).reverse()) undo();

@@ -34,8 +34,6 @@ export interface RecorderOptions {
   token: string;
   /** The next token, for the page after this one. */
   keepToken: (token: string) => void;
-  /** Elements of ours, which nobody needs to see. */
-  exclude?: readonly Element[];
   early?: Early;
   onEnd?: (code: number) => void;
 }
@@ -172,7 +170,6 @@ export class Recorder implements SharedPage {
         masks,
         assets,
         early: this.options.early,
-        ours: (node) => this.isOurs(node),
         send: (seq, frame, isSnapshot) => this.link.frame(seq, frame, isSnapshot),
         queued: () => this.link.queued,
       });
@@ -229,10 +226,6 @@ export class Recorder implements SharedPage {
     else if (this.isPrivate) this.state = "private";
     else this.state = this.link.ready ? "live" : "connecting";
     if (this.state !== before) this.notify();
-  }
-
-  private isOurs(node: EventTarget | null): boolean {
-    return node instanceof Node && (this.options.exclude ?? []).some((mine) => mine.contains(node));
   }
 
   private notify(): void {

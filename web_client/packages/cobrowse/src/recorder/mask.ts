@@ -3,6 +3,7 @@
  * values and attributes become. Deny by default; it reads no layout and keeps no node.
  * Source: docs/cobrowse.md, "what never leaves"; the server looks again (`cobrowse/masking.py`).
  */
+import marks from "./marks.json" with { type: "json" };
 import { Patterns } from "./patterns.ts";
 import { matchesPage, type Policy } from "./policy.ts";
 
@@ -13,38 +14,6 @@ export const SHOW = 2;
 export const BLOCK = 3;
 export type Stand = 0 | 1 | 2 | 3;
 
-const MASK_MARKS = [
-  "[data-talknow-mask]",
-  "[data-private]",
-  "[data-openreplay-obscured]",
-  "[data-openreplay-masked]",
-  "[data-cobrowse-mask]",
-  "[data-sl='mask']",
-  "[data-hj-suppress]",
-  "[data-dd-privacy^='mask']",
-  "[surfly_private]",
-  "[genesys-cobrowse-mask]",
-  "[no-upscope]",
-  ".rr-mask",
-  ".no-upscope",
-  ".surfly_private",
-  ".genesys-cobrowse-mask",
-  ".cobrowse-mask",
-  ".redacted",
-  ".fs-mask",
-  ".sentry-mask",
-];
-const BLOCK_MARKS = [
-  "[data-talknow-block]",
-  "[data-openreplay-hidden]",
-  "[data-openreplay-ignore]",
-  "[data-dd-privacy='hidden']",
-  ".rr-block",
-  ".rr-ignore",
-  ".fs-exclude",
-  ".sentry-block",
-  ".ph-no-capture",
-];
 const SHOW_MARKS = ["[data-talknow-show]"];
 const EDITABLE = "[contenteditable]:not([contenteditable='false'])";
 const HARD_TYPES = new Set(["password", "hidden", "file"]);
@@ -72,8 +41,8 @@ export class Masks {
   private echo: RegExp | null = null;
 
   constructor(private readonly policy: Policy) {
-    this.maskMarks = valid([...MASK_MARKS, ...policy.mask]);
-    this.blockMarks = valid([...BLOCK_MARKS, ...policy.block]);
+    this.maskMarks = valid([...marks.mask, ...policy.mask]);
+    this.blockMarks = valid([...marks.block, ...policy.block]);
     this.showMarks = valid([...SHOW_MARKS, ...policy.allow]);
     this.marks = [this.maskMarks, this.blockMarks, this.showMarks, EDITABLE].join(",");
     this.patterns = new Patterns(policy.ids, policy.patterns);
@@ -144,7 +113,7 @@ export class Masks {
     }
     const long = [...this.echoes].filter((known) => known.length >= ECHO_CHARS);
     long.sort((a, b) => b.length - a.length);
-    const source = long.map((known) => known.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")).join("|");
+    const source = long.map(spelled).join("|");
     this.echo = new RegExp(source === "" ? "(?!)" : source, "gi");
   }
 
@@ -152,6 +121,13 @@ export class Masks {
     if (this.policy.keep_length) return text.replace(/\S/gu, "\u2022");
     return text.trim() === "" ? text : DOTS;
   }
+}
+
+/** A pattern for a value however the page writes it: a number also with separators between its digits. */
+function spelled(value: string): string {
+  const digits = /^[\d\s.,'\u2019]+$/.test(value) ? value.replace(/\D/g, "") : "";
+  if (digits.length >= ECHO_CHARS) return [...digits].join("[\\s.,'\u2019\u00a0]?");
+  return value.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 }
 
 export function isHard(field: Element): boolean {

@@ -77,10 +77,6 @@ export class Sheets {
     else this.dirty.add(node as Element);
   }
 
-  isOwner(element: Element): boolean {
-    return element.localName === "style" || element.localName === "link";
-  }
-
   /** Its text changed, or its rules were loaded. */
   reload(owner: Element): void {
     this.dirty.add(owner);

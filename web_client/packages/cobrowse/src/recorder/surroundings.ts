@@ -16,7 +16,7 @@ import {
 import type { Writer } from "../writer.ts";
 import type { Hooks } from "./hooks.ts";
 import { MASK, type Masks } from "./mask.ts";
-import type { Tree } from "./tree.ts";
+import { isOurs, type Tree } from "./tree.ts";
 
 const MOVED = 0;
 const PRESSED = 1;
@@ -48,7 +48,6 @@ export class Surroundings {
     private readonly writer: Writer,
     private readonly masks: Masks,
     private readonly changed: (soon: boolean) => void,
-    private readonly ours: (node: EventTarget | null) => boolean,
   ) {}
 
   /** Listen in a document or shadow root; what composed events tell is heard at the top alone. */
@@ -101,7 +100,7 @@ export class Surroundings {
   }
 
   private point(event: PointerEvent, kind: number): void {
-    if (!event.isTrusted || this.ours(event.target)) return;
+    if (!event.isTrusted || isOurs(event.target)) return;
     const { points } = this;
     if (kind === MOVED && points.at(-1) === MOVED) points.length -= 3;
     if (points.length < POINTS * 3) points.push(event.clientX, event.clientY, kind);
@@ -243,7 +242,7 @@ export class Surroundings {
     let active = this.top.activeElement;
     while (active?.shadowRoot?.activeElement) active = active.shadowRoot.activeElement;
     const id =
-      active === null || active === this.top.body || this.ours(active) ? 0 : (this.tree.id(active) ?? 0);
+      active === null || active === this.top.body || isOurs(active) ? 0 : (this.tree.id(active) ?? 0);
     if (id === this.focus) return;
     this.focus = id;
     this.writer.int(OP_FOC);

@@ -9,6 +9,11 @@ const CLOSED = new Set(
   "STYLE TEXTAREA IFRAME CANVAS VIDEO AUDIO OBJECT EMBED FRAME PROGRESS METER LINK IMG INPUT".split(" "),
 );
 
+/** Whether a node is of our own: inside their shadow roots events and focus stand at the host. */
+export function isOurs(target: EventTarget | null): boolean {
+  return target instanceof Element && target.tagName.startsWith(OURS);
+}
+
 export const HTML = "http://www.w3.org/1999/xhtml";
 export const SVG = "http://www.w3.org/2000/svg";
 export const MATHML = "http://www.w3.org/1998/Math/MathML";
@@ -67,10 +72,6 @@ export class Tree {
   standOf(node: Node): Stand {
     const id = this.ids.get(node);
     return id === undefined ? PLAIN : this.stand(id);
-  }
-
-  setStand(id: number, stand: Stand): void {
-    this.stands[id] = stand;
   }
 
   changed(id: number, seq: number): void {

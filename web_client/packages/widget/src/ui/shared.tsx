@@ -45,14 +45,14 @@ interface QuestionProps {
 
 function Question({ text, wording, yes, onYes, onNo }: QuestionProps) {
   return (
-    <section class="share-question" role="alertdialog" aria-label={text} aria-describedby="share-wording">
+    <section class="card suggestion" role="alertdialog" aria-label={text} aria-describedby="share-wording">
       <p>
         <strong>{text}</strong>
       </p>
       <p id="share-wording" class="small">
         {wording}
       </p>
-      <div class="share-buttons">
+      <div class="row">
         <button type="button" class="primary" onClick={onYes}>
           {yes}
         </button>
@@ -89,7 +89,7 @@ export function Ledger({ talk }: { talk: Talk }) {
       <p class="small" data-hidden>
         {`Hidden from them: ${hidden.fields} form fields, ${hidden.texts} texts, ${hidden.blocked} areas`}
       </p>
-      <div class="share-buttons">
+      <div class="row">
         {view.grants.some(({ capability }) => capability === "point") && (
           <button type="button" class="secondary" onClick={() => void talk.revoke("point")}>
             {TEXT.endPointing}
