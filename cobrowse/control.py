@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from cobrowse.dom import BLOCK, ELEMENT_NODE, MASK, Node
-from cobrowse.gate import Gate, GrantState
+from cobrowse.gate import Gate
 from cobrowse.mirror import Mirror
+from signaling.protocol import SharedGrant
 
 KINDS: Final = frozenset({"scroll", "click", "type", "navigate"})
 OK: Final = "ok"
@@ -22,7 +23,7 @@ MAX_TYPED_CHARS: Final = 4_000
 _FIELDS: Final = frozenset({"input", "textarea", "select"})
 
 
-def judge(gate: Gate, mirror: Mirror, asked: list[Any], now_ms: int) -> tuple[str, GrantState | None]:
+def judge(gate: Gate, mirror: Mirror, asked: list[Any], now_ms: int) -> tuple[str, SharedGrant | None]:
     """asked: CONTROL's fields: request, grant id, seen seq, node id, kind, values.
 
     Returns a DID code and the grant.

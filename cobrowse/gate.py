@@ -11,27 +11,15 @@ from typing import Literal
 
 from msgspec import Struct
 
-Capability = Literal["view", "point", "control", "record"]
+from signaling.protocol import Capability, SharedGrant
+
 GateName = Literal["closed", "live", "paused"]
-
-
-class GrantState(Struct, frozen=True):
-    """What the visitor allowed.
-
-    kinds, origin: of control. expires_ms: server epoch time, 0: as long as shared.
-    """
-
-    id: str
-    capability: Capability
-    kinds: tuple[str, ...] = ()
-    origin: str = ""
-    expires_ms: int = 0
 
 
 class GateState(Struct, frozen=True):
     epoch: int = 0
     state: GateName = "closed"
-    grants: tuple[GrantState, ...] = ()
+    grants: tuple[SharedGrant, ...] = ()
 
 
 class Gate:
@@ -67,7 +55,7 @@ class Gate:
 
     def grant(
         self, capability: Capability, now_ms: int, *, grant_id: str = "", kind: str = ""
-    ) -> GrantState | None:
+    ) -> SharedGrant | None:
         """The grant that allows this now. `grant_id`, `kind` for control."""
         for grant in self._state.grants:
             if grant.capability != capability or (grant_id and grant.id != grant_id):

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import secrets
 
-from cobrowse.gate import Capability
 from server.cobrowse.node import Cobrowse
 from server.hub import Hub, Live
 from server.sessions import Session
@@ -70,8 +69,7 @@ class Sharing:
         elif isinstance(command, p.CobrowsePause) and session.role == "visitor":
             self._cobrowse.hold(engagement)
         elif isinstance(command, p.CobrowseRevoke):
-            capability: Capability = command.capability
-            self._cobrowse.narrow(engagement, capability)
+            self._cobrowse.narrow(engagement, command.capability)
 
     @staticmethod
     def _is_repeated(state: Engagement, session: Session, command: p.AnyCommand) -> bool:

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from typing import Any
 
 from signaling.actors import routing_actor
-from signaling.effects import SetCode, SetGate, SharedGrant, Welcome
+from signaling.effects import SetCode, SetGate, Welcome
 from signaling.errors import InvalidTransition, NotFound, NotPermitted
 from signaling.event import CommandEvent, Event
 from signaling.events import EngagementGone
-from signaling.protocol import ActorId, Capability, ParticipantId
+from signaling.protocol import ActorId, Capability, ParticipantId, SharedGrant
 from signaling.sharing import (
     CapabilityAsked,
     CapabilityGranted,

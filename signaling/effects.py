@@ -14,8 +14,6 @@ from msgspec import Struct
 from signaling.events import Posted, Wants
 from signaling.protocol import (
     ActorId,
-    Capability,
-    ControlKind,
     DeviceId,
     EngagementId,
     LegId,
@@ -24,6 +22,7 @@ from signaling.protocol import (
     OfferId,
     ParticipantId,
     PathId,
+    SharedGrant,
 )
 
 
@@ -145,16 +144,6 @@ class SetRoutes(Effect, frozen=True):
 
 class CloseLegs(Effect, frozen=True):
     legs: tuple[LegId, ...]
-
-
-class SharedGrant(Struct, frozen=True):
-    """A capability as the carrier of the shared page needs it."""
-
-    id: str
-    capability: Capability
-    kinds: tuple[ControlKind, ...] = ()
-    origin: str = ""
-    expires_ms: int = 0
 
 
 class SetGate(Effect, frozen=True):

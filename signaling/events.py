@@ -33,8 +33,6 @@ from signaling.protocol import (
     RoleName,
     SiteId,
 )
-from signaling.sharing import CodeIssued as CodeIssued
-from signaling.sharing import CodeUsed as CodeUsed
 from signaling.sharing import SharingEvent as SharingEvent
 
 # --- engagement: durable ------------------------------------------------------------------

@@ -24,10 +24,6 @@ class Line:
         self._wake = asyncio.Event()
         self.closing: tuple[int, str] | None = None
 
-    @property
-    def waiting_bytes(self) -> int:
-        return self._bytes
-
     def frame(self, data: bytes) -> None:
         self._put(data, True)
 

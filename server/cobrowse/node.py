@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, Protocol
 
-from cobrowse.gate import GateState, GrantState
+from cobrowse.gate import GateState
 from server.cobrowse.assets import Assets
 from server.cobrowse.recordings import Recording, Recordings
 from server.cobrowse.room import Counts, Room
@@ -106,16 +106,11 @@ class Cobrowse:
             return
         if room is None:
             policy = self._sites[site].cobrowse
-            room = Room(engagement, site, policy, self._executor, self.counts)
+            room = Room(engagement, policy, self._executor, self.counts)
             room.checks = self.checks
             room.on_masked = lambda count: self._masked_more(engagement, count)
             self.rooms[engagement] = room
-        grants = tuple(
-            GrantState(grant.id, grant.capability, tuple(grant.kinds), grant.origin, grant.expires_ms)
-            for grant in order.grants
-            if grant.capability in ("view", "point", "control", "record")
-        )
-        room.gate.set(GateState(order.epoch, order.state, grants))
+        room.gate.set(GateState(order.epoch, order.state, order.grants))
         if order.state == "paused":
             room.hold()
         self._set_recording(room, box)

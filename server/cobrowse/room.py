@@ -23,7 +23,7 @@ from cobrowse.policy import CobrowsePolicy
 from cobrowse.stream import Pushed, Stream
 from cobrowse.viewers import Credit, Verdict
 from server.cobrowse.line import Line
-from signaling.protocol import EngagementId, ParticipantId, RoleName, SiteId
+from signaling.protocol import EngagementId, ParticipantId, RoleName
 
 STALE_S = 60.0
 MAX_TABS = 8
@@ -92,13 +92,11 @@ class Room:
     def __init__(
         self,
         engagement: EngagementId,
-        site: SiteId,
         policy: CobrowsePolicy,
         executor: Executor,
         counts: Counts,
     ) -> None:
         self.engagement = engagement
-        self.site = site
         self.policy = policy
         self.gate = Gate()
         self.tabs: dict[str, Tab] = {}
@@ -132,32 +130,20 @@ class Room:
             tab.lost_at = time.monotonic()
             self.tell_streams()
 
-    async def push(self, tab: Tab, frame: bytes) -> None:
-        """Take one frame of the tab. A frame that cannot be used is answered by NEED."""
+    async def push(self, tab: Tab, frame: bytes, items: Items | None) -> None:
+        """Take one frame; `items` when it is decoded already. What cannot be used is answered by NEED."""
         if not self.gate.shows:
             return
         try:
-            if tab.lock.locked() or Stream.large(frame):
+            if items is None or tab.lock.locked():
                 async with tab.lock:
                     pushed = await self._beside(lambda: tab.stream.push(frame, now_ms()))
             else:
-                pushed = tab.stream.push(frame, now_ms())
+                pushed = tab.stream.take(items, frame, now_ms())
         except (InvalidDiff, ResyncRequired) as fault:
             self._refuse(tab, fault)
             return
         self._pushed(tab, pushed)
-
-    def take(self, tab: Tab, items: Items, frame: bytes) -> bool:
-        """The short way for small frames: True when it was taken, False when `push` has to."""
-        if tab.lock.locked() or Stream.large(frame) or not self.gate.shows:
-            return False
-        try:
-            pushed = tab.stream.take(items, frame, now_ms())
-        except (InvalidDiff, ResyncRequired) as fault:
-            self._refuse(tab, fault)
-            return True
-        self._pushed(tab, pushed)
-        return True
 
     def _refuse(self, tab: Tab, fault: InvalidDiff | ResyncRequired) -> None:
         self._counts.refused += 1

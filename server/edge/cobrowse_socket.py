@@ -20,9 +20,10 @@ from cobrowse.control import judge
 from cobrowse.errors import InvalidDiff
 from cobrowse.frames import Items, decode
 from cobrowse.ops import MAX_FRAME_BYTES, SIDE
+from cobrowse.stream import Stream
 from server.cobrowse.line import Line
 from server.cobrowse.node import Cobrowse
-from server.cobrowse.room import Room, Tab, Viewer, now_ms
+from server.cobrowse.room import MAX_VIEWERS, Room, Tab, Viewer, now_ms
 from server.cobrowse.tokens import Pass, Role
 from server.edge.origin import OriginGate
 from signaling.errors import Unauthenticated
@@ -120,10 +121,10 @@ class CobrowseSocket:
         line.say(SIDE["WELCOME"], last, tab.stream.epoch, policy, self._cobrowse.tokens.issue(granted), hold)
         room.tell_watchers()
 
-        async def each(items: Items, raw: bytes) -> None:
-            if items[0] > 0:
-                if not room.take(tab, items, raw):
-                    await room.push(tab, raw)
+        async def each(raw: bytes) -> None:
+            items = None if Stream.large(raw) else decode(raw)
+            if items is None or items[0] > 0:
+                await room.push(tab, raw, items)
             else:
                 self._from_recorder(room, tab, line, granted, items)
 
@@ -151,7 +152,7 @@ class CobrowseSocket:
 
     async def _view(self, socket: web.WebSocketResponse, hello: Items) -> None:
         granted, room = self._enter(hello[2], "viewer")
-        if len(room.viewers) >= 64:
+        if len(room.viewers) >= MAX_VIEWERS:
             raise _Over(1013, "too many viewers")
         first = not room.looks(granted.participant)
         viewer = room.join(granted.participant, granted.name, granted.person)
@@ -168,8 +169,8 @@ class CobrowseSocket:
                 room.tell_watchers()
                 room.tell_streams()
 
-                async def each(items: Items, raw: bytes) -> None:
-                    self._from_viewer(room, viewer, items)
+                async def each(raw: bytes) -> None:
+                    self._from_viewer(room, viewer, decode(raw))
 
                 await _both_ways(socket, viewer.line, lambda: room.gate.shows, each)
                 catching_up.cancel()
@@ -227,7 +228,7 @@ async def _both_ways(
     socket: web.WebSocketResponse,
     line: Line,
     shows: Callable[[], bool],
-    each: Callable[[Items, bytes], Awaitable[None]],
+    each: Callable[[bytes], Awaitable[None]],
 ) -> None:
     """Write what waits in the line, read what comes, until either ends."""
     compress = _WINDOW if socket.compress else None
@@ -256,7 +257,7 @@ async def _both_ways(
             line.close(1000, "closed")
 
 
-async def _read(socket: web.WebSocketResponse, each: Callable[[Items, bytes], Awaitable[None]]) -> None:
+async def _read(socket: web.WebSocketResponse, each: Callable[[bytes], Awaitable[None]]) -> None:
     budget = Budget()
     faults = 0
     while True:
@@ -267,7 +268,7 @@ async def _read(socket: web.WebSocketResponse, each: Callable[[Items, bytes], Aw
             return
         budget.spend(len(message.data))
         try:
-            await each(decode(message.data), message.data)
+            await each(message.data)
         except InvalidDiff:
             faults += 1
             if faults >= MAX_FAULTS:

@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 
 from signaling.protocol.ids import (
     Capability,
+    ControlKind,
     EngagementId,
     FileId,
     LegId,
@@ -36,6 +37,19 @@ class CobrowseAccess(Struct, frozen=True):
     url: str
     role: Literal["recorder", "viewer"]
     viewer_url: str = ""
+
+
+class SharedGrant(Struct, frozen=True):
+    """What the visitor allowed beside looking, as gate and state machine have it.
+
+    kinds, origin: of control. expires_ms: server epoch time, 0: as long as the page is shared.
+    """
+
+    id: str
+    capability: Capability
+    kinds: tuple[ControlKind, ...] = ()
+    origin: str = ""
+    expires_ms: int = 0
 
 
 class Consent(Struct, frozen=True, forbid_unknown_fields=True):

@@ -94,3 +94,28 @@ def test_the_agent_points_once_the_customer_allows_it(server: Server, browsers: 
     expect(customer.page.locator("talk-now-over .pointer")).to_contain_text("Tess Lund")
     customer.page.locator("[data-sharing]").get_by_role("button", name="Stop pointing").click()
     expect(agent.button("Ask to point")).to_be_visible()
+
+
+def test_a_code_told_on_the_phone_shows_the_page_without_chat_or_queue(
+    server: Server, browsers: Browsers
+) -> None:
+    agent = Agent(browsers.opened.page(browsers.agent), server, "tess", "Tess Lund")
+    customer = Customer(browsers.opened.page(browsers.visitor), server)
+    customer.open()
+    customer.button("Show this page to somebody on the phone").click()
+    code = customer.page.locator("[data-code]").inner_text()
+    assert agent.page.get_by_role("button", name="Accept").count() == 0
+    agent.page.get_by_label("Code from the phone").fill(code)
+    agent.button("Join").click()
+    seen = agent.page.frame_locator("iframe.shared-frame").frame_locator("iframe")
+    heading = customer.page.locator("h1").first.inner_text()
+    expect(seen.get_by_text(heading).first).to_be_visible()
+    expect(customer.page.locator("[data-code]")).to_have_count(0)
+
+
+def test_a_closed_chat_still_shows_the_question(server: Server, browsers: Browsers) -> None:
+    customer, agent = browsers.chat(server)
+    customer.page.get_by_role("button", name="Close chat").first.click()
+    agent.button("See the page").click()
+    customer.page.get_by_role("button", name="Show my page").click()
+    expect(customer.page.locator("[data-sharing=live]")).to_be_visible()

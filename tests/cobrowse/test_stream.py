@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from cobrowse.control import judge
 from cobrowse.errors import InvalidDiff, ResyncRequired
 from cobrowse.frames import decode, encode, splice, units
-from cobrowse.gate import Gate, GateState, GrantState
+from cobrowse.gate import Gate, GateState
 from cobrowse.keyframe import tree_hash
 from cobrowse.mirror import Mirror
 from cobrowse.ops import CODES, ELEMENT, END, FLAG_MASKED, FLAG_SHOWN, MAX_DEPTH, MOVED, TEXT_NODE
@@ -21,6 +21,7 @@ from cobrowse.patterns import Patterns, is_iban, luhn
 from cobrowse.policy import CobrowsePolicy
 from cobrowse.stream import Stream
 from cobrowse.viewers import CREDIT_FRAMES, Credit, Verdict
+from signaling.protocol import SharedGrant
 
 CARD = "4111 1111 1111 1111"
 IBAN = "DE89 3704 0044 0532 0130 00"
@@ -293,7 +294,7 @@ def test_control_is_judged_by_grant_and_page(asked: list[Any], verdict: str) -> 
         [ELEMENT, "div", "data-no-control", "", 0, *element("button"), END],
     )
     gate = Gate()
-    grant = GrantState("g", "control", ("click", "type", "scroll"), "http://bank.example", 1_000)
+    grant = SharedGrant("g", "control", ("click", "type", "scroll"), "http://bank.example", 1_000)
     gate.set(GateState(1, "live", (grant,)))
     assert judge(gate, stream.mirror, asked, 500)[0] == verdict
     assert judge(gate, stream.mirror, asked, 1_000)[0] != "ok"

@@ -10,6 +10,20 @@ export interface OverlayOptions {
   boxOf: (node: number) => DOMRect | null;
 }
 
+/** How it looks, for a constructed sheet of the document or shadow root that the layer is in. */
+export const OVERLAY_STYLES = `
+.pointer { position: absolute; width: 0; height: 0; pointer-events: none; transition: transform 60ms linear; }
+.pointer svg { position: absolute; width: 22px; height: 22px; }
+.pointer b { position: absolute; top: 18px; left: 14px; padding: 1px 7px; border-radius: 9px; color: #fff;
+  font: 600 12px/1.4 system-ui, sans-serif; white-space: nowrap; }
+.ripple { position: absolute; width: 40px; height: 40px; margin: -20px; box-sizing: border-box; border: 3px solid;
+  border-radius: 50%; pointer-events: none; animation: ripple .6s ease-out forwards; }
+@keyframes ripple { from { transform: scale(.2); opacity: 1 } to { transform: scale(1.2); opacity: 0 } }
+.mark { position: absolute; box-sizing: border-box; border: 3px solid; border-radius: 6px; pointer-events: none; }
+.ink { position: absolute; inset: 0; width: 100%; height: 100%; pointer-events: none; }
+@media (prefers-reduced-motion: reduce) { .ripple { animation-duration: 1ms } }
+`;
+
 const FADE_MS = 5_000;
 const SVG = "http://www.w3.org/2000/svg";
 const COLOURS = ["#7c3aed", "#0e7490", "#b45309", "#be185d", "#15803d"];
@@ -145,7 +159,7 @@ export class Overlay {
   private paper(): SVGSVGElement {
     if (this.ink === null) {
       this.ink = document.createElementNS(SVG, "svg");
-      this.ink.id = "ink";
+      this.ink.setAttribute("class", "ink");
       this.options.layer.append(this.ink);
     }
     return this.ink;

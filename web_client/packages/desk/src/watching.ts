@@ -4,6 +4,7 @@
  * Frames are passed on unread, to another origin; this side never builds any of it. It acks what the viewer has
  * applied and comes back by itself. Source: docs/cobrowse_wire.md.
  */
+import { backoffMs } from "@talknow/client";
 import { pack, unpack, type Value } from "@talknow/cobrowse/msgpack";
 import type { FromViewer, Tool, ToViewer } from "@talknow/cobrowse/viewer/messages";
 import {
@@ -37,7 +38,6 @@ export interface Access {
 }
 
 const FINAL = new Set([4400, 4401, 4403]);
-const AGAIN_MS = 1_000;
 const OUR_POINTER = 0;
 
 export class Watching {
@@ -59,6 +59,7 @@ export class Watching {
   private base = "";
   private early: ToViewer[] = [];
   private ended = false;
+  private attempt = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -137,7 +138,8 @@ export class Watching {
     if (this.ended) return;
     this.problem = "The shared page is being reconnected…";
     this.changed();
-    this.timer = setTimeout(() => void this.connect(), AGAIN_MS);
+    this.timer = setTimeout(() => void this.connect(), backoffMs(this.attempt, Math.random));
+    this.attempt += 1;
   }
 
   private say(code: number, ...values: Value[]): void {
@@ -159,6 +161,7 @@ export class Watching {
   private aside(code: number, values: Value[]): void {
     switch (code) {
       case SIDE_WELCOME:
+        this.attempt = 0;
         this.base = String(values[2]);
         this.show({ kind: "welcome", base: this.base });
         break;

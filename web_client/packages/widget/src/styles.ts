@@ -41,7 +41,12 @@ p { margin: 0; }
   box-shadow: 0 4px 18px rgb(8 40 70 / .3); border: 2px solid var(--stop); border-top: 0;
 }
 .ledger::before { content: ""; position: fixed; inset: 0; border: 4px solid var(--stop); pointer-events: none; }
-.talk > .primary.stop { background: var(--stop); }
+.code strong { font-size: 22px; letter-spacing: .08em; white-space: nowrap; }
+.talk > .suggestion {
+  position: absolute; right: 0; bottom: 76px; width: min(360px, calc(100vw - 40px)); margin: 0; background: var(--paper);
+  box-shadow: 0 12px 48px rgb(8 40 70 / .28);
+}
+.primary.stop { background: var(--stop); }
 @keyframes rise { from { opacity: 0; transform: translateY(10px); } }
 header { display: flex; align-items: center; gap: 10px; padding: 12px 14px; background: var(--brand); color: #fff; }
 .avatar { display: grid; place-items: center; flex: none; width: 40px; height: 40px; border-radius: 50%; background: rgb(255 255 255 / .2); font-weight: 700; }

@@ -236,6 +236,13 @@ export class Talk {
     if (fillsScreen()) this.close();
   }
 
+  /** Show this site's pages to the agent on the phone, who is told a code. */
+  async shareByCode(): Promise<void> {
+    const consent = await this.consent("view");
+    await this.tell((connection) => connection.send("cobrowse.code", { ...this.target(), consent }));
+    if (fillsScreen()) this.close();
+  }
+
   async declineShare(capability: "view" | "point"): Promise<void> {
     const { engagement } = this.target();
     if (engagement) await this.tell((c) => c.send("cobrowse.decline", { engagement, capability }));

@@ -14,6 +14,8 @@ export const TEXT = {
   asksToPoint: "would like to point at things on this page.",
   showPage: "Show my page",
   allow: "Allow",
+  shareByCode: "Show this page to somebody on the phone",
+  codeFor: "Tell this number to the agent on the phone:",
   shared: "This page is shared",
   nobodyLooks: "This page is shared. Nobody is looking yet.",
   sharePaused: "Sharing is paused. Nobody sees this page.",

@@ -3,7 +3,7 @@
  * is not recorded, and goes when sharing ends. Whether they may is the server's to say.
  */
 import { SIDE_DRAW, SIDE_MARK, SIDE_POINT, SIDE_WATCH } from "@talknow/protocol";
-import { Overlay } from "../overlay.ts";
+import { OVERLAY_STYLES, Overlay } from "../overlay.ts";
 import type { SharedPage } from "../recorder/index.ts";
 
 /** Recorders leave out every element whose name begins so. */
@@ -11,16 +11,7 @@ const TAG = "talk-now-over";
 const LEFT = 2;
 const STYLES = `
 :host { all: initial; position: fixed; inset: 0; z-index: 2147482999; pointer-events: none; overflow: hidden; }
-.pointer { position: absolute; width: 0; height: 0; transition: transform 60ms linear; }
-.pointer svg { position: absolute; width: 22px; height: 22px; }
-.pointer b { position: absolute; top: 18px; left: 14px; padding: 1px 7px; border-radius: 9px; color: #fff;
-  font: 600 12px/1.4 system-ui, sans-serif; white-space: nowrap; }
-.ripple { position: absolute; width: 40px; height: 40px; margin: -20px; border: 3px solid; border-radius: 50%;
-  animation: ripple .6s ease-out forwards; box-sizing: border-box; }
-@keyframes ripple { from { transform: scale(.2); opacity: 1 } to { transform: scale(1.2); opacity: 0 } }
-.mark { position: absolute; border: 3px solid; border-radius: 6px; box-sizing: border-box; }
-#ink { position: absolute; inset: 0; width: 100%; height: 100%; }
-`;
+${OVERLAY_STYLES}`;
 
 /** Show what agents do until the returned function is called. */
 export function startTogether(page: SharedPage): () => void {

@@ -1,5 +1,5 @@
 /** What the softphone and the viewer's own page say to each other, by postMessage between their two origins. */
-export type Tool = "look" | "point" | "highlight" | "draw" | "control";
+export type Tool = "look" | "point" | "highlight" | "draw";
 
 export type ToViewer =
   | { kind: "welcome"; base: string }
@@ -22,11 +22,4 @@ export type FromViewer =
   | { kind: "held"; reason: number }
   | { kind: "point"; node: number; x: number; y: number; what: number }
   | { kind: "mark"; node: number }
-  | { kind: "draw"; stroke: number; node: number; points: number[]; last: boolean }
-  | {
-      kind: "control";
-      seq: number;
-      node: number;
-      action: "scroll" | "click" | "type";
-      values: (number | string)[];
-    };
+  | { kind: "draw"; stroke: number; node: number; points: number[]; last: boolean };

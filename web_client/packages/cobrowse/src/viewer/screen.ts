@@ -2,7 +2,7 @@
  * The window around the shown page: the inner frame in the visitor's own size, scaled to fit or not; the layer above
  * it that draws pointers and takes the agent's hand. Nothing of the agent's reaches the inner document.
  */
-import { Overlay } from "../overlay.ts";
+import { OVERLAY_STYLES, Overlay } from "../overlay.ts";
 import type { FromViewer, Tool } from "./messages.ts";
 import { type Audience, Replay, type View } from "./replay.ts";
 
@@ -39,9 +39,12 @@ export class Screen implements Audience {
     this.layer.id = "layer";
     this.layer.tabIndex = 0;
     this.layer.setAttribute("role", "application");
-    this.layer.setAttribute("aria-label", "Shared page: pointing, drawing and control");
+    this.layer.setAttribute("aria-label", "Shared page: pointing and drawing");
     sheet.append(this.layer);
     this.cover = document.getElementById("cover") as HTMLElement;
+    const styles = new CSSStyleSheet();
+    styles.replaceSync(OVERLAY_STYLES);
+    document.adoptedStyleSheets = [styles];
     this.overlay = new Overlay({ layer: this.layer, boxOf: (node) => this.boxOf(node) });
     this.listen();
     new ResizeObserver(() => this.layOut()).observe(root);
@@ -61,7 +64,6 @@ export class Screen implements Audience {
   setTool(tool: Tool): void {
     this.tool = tool;
     this.layer.dataset.tool = tool;
-    if (tool === "control") this.layer.focus();
     if (tool !== "highlight") this.say({ kind: "mark", node: 0 });
   }
 
@@ -153,7 +155,6 @@ export class Screen implements Audience {
       if (this.tool === "point") this.say({ kind: "point", node: 1, x: 0, y: 0, what: 2 });
     });
     layer.addEventListener("wheel", (event) => this.wheeled(event), { passive: false });
-    layer.addEventListener("keydown", (event) => this.typed(event));
   }
 
   /** The node under the pointer, and where in its box. */
@@ -173,7 +174,7 @@ export class Screen implements Audience {
   }
 
   private moved(event: PointerEvent): void {
-    if (this.tool === "look" || this.tool === "control") return;
+    if (this.tool === "look") return;
     if (event.timeStamp - this.pointed < POINT_MS) return;
     this.pointed = event.timeStamp;
     const { node, x, y } = this.at(event);
@@ -197,11 +198,6 @@ export class Screen implements Audience {
         this.drawing = { node, points: [] };
         this.layer.setPointerCapture(event.pointerId);
         this.ink(event);
-        break;
-      case "control":
-        this.layer.focus();
-        this.control(node, "click", [x, y]);
-        this.overlay.ripple(WHO_ME, node, x, y);
         break;
       default:
     }
@@ -232,26 +228,8 @@ export class Screen implements Audience {
   private wheeled(event: WheelEvent): void {
     event.preventDefault();
     const { node } = this.at(event);
-    if (this.tool === "control") {
-      this.control(node, "scroll", [event.deltaX, event.deltaY]);
-      return;
-    }
     this.replay.follows = false;
     scrollNear(this.replay.tree.get(node)?.node ?? null, event.deltaX, event.deltaY, this.frame);
-  }
-
-  private typed(event: KeyboardEvent): void {
-    if (this.tool !== "control" || event.ctrlKey || event.metaKey || event.altKey) return;
-    const special = new Set(["Enter", "Tab", "Backspace", "Delete", "Escape", "ArrowUp", "ArrowDown"]);
-    if (event.key.length !== 1 && !special.has(event.key)) return;
-    if (event.key === "Escape" || event.key === "Tab") return;
-    event.preventDefault();
-    const node = this.replay.tree.idOf(this.frame.contentDocument?.querySelector("[data-tn-focus]") ?? null);
-    if (node > 0) this.control(node, "type", [event.key.length === 1 ? event.key : `{${event.key}}`]);
-  }
-
-  private control(node: number, action: "scroll" | "click" | "type", values: (number | string)[]): void {
-    this.say({ kind: "control", seq: this.replay.seq, node, action, values });
   }
 }
 

@@ -2,6 +2,7 @@
 import type { EngagementState } from "@talknow/client";
 import type { Desk } from "../desk.ts";
 import { clock, phaseText, visitorIn } from "../words.ts";
+import { JoinByCode } from "./code.tsx";
 import { Icon } from "./icons.tsx";
 import { Invitations } from "./invite.tsx";
 import { OfferCard } from "./offer.tsx";
@@ -14,6 +15,7 @@ export function List({ desk }: { desk: Desk }) {
         <OfferCard key={ringing.made.offer} desk={desk} ringing={ringing} />
       ))}
       <Invitations desk={desk} />
+      <JoinByCode desk={desk} />
       <ul>
         {engagements.map((state, index) => (
           <li key={state.view.id}>

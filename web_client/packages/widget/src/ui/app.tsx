@@ -7,7 +7,7 @@ import { Composer } from "./composer.tsx";
 import { useChanges } from "./hooks.ts";
 import { Icon } from "./icons.tsx";
 import { Messages } from "./messages.tsx";
-import { Ledger, ShareQuestion } from "./shared.tsx";
+import { Ledger, ShareByCode, ShareQuestion } from "./shared.tsx";
 import { Suggestion } from "./suggestion.tsx";
 
 export function App({ talk }: { talk: Talk }) {
@@ -85,6 +85,7 @@ function Panel({ talk, onClose }: { talk: Talk; onClose: () => void }) {
       <QueuePlace talk={talk} />
       <Suggestion talk={talk} />
       <ShareQuestion talk={talk} />
+      <ShareByCode talk={talk} />
       {talk.notice !== "" && (
         <div class="notice" role="alert">
           <span>{talk.notice}</span>

@@ -64,6 +64,28 @@ function Question({ text, wording, yes, onYes, onNo }: QuestionProps) {
   );
 }
 
+/** For who talks to the company elsewhere: no chat, no call, a number to tell. */
+export function ShareByCode({ talk }: { talk: Talk }) {
+  const view = talk.current()?.view.cobrowse;
+  if (talk.config?.cobrowse !== true || (view !== undefined && view.state !== "off")) return null;
+  return (
+    <p class="wording" id="view-wording">
+      <button
+        type="button"
+        class="plain"
+        aria-describedby="view-wording"
+        onClick={() => {
+          if (talk.current() !== undefined && !isLive(talk.current())) talk.startAgain();
+          void talk.shareByCode();
+        }}
+      >
+        {TEXT.shareByCode}
+      </button>
+      <span>{` ${TEXT.viewWording}`}</span>
+    </p>
+  );
+}
+
 /** What the ledger says in one line. */
 export function ledgerText(view: CobrowseView, nowMs: number): string {
   if (view.state === "paused") return TEXT.sharePaused;
@@ -86,6 +108,11 @@ export function Ledger({ talk }: { talk: Talk }) {
   return (
     <section class="ledger" aria-label={TEXT.shared} data-sharing={recorder?.state ?? "connecting"}>
       <p role="status">{shut ? TEXT.sharePrivate : ledgerText(view, now)}</p>
+      {view.code !== "" && (
+        <p class="code" role="status">
+          {TEXT.codeFor} <strong data-code>{`${view.code.slice(0, 3)} ${view.code.slice(3)}`}</strong>
+        </p>
+      )}
       <p class="small" data-hidden>
         {`Hidden from them: ${hidden.fields} form fields, ${hidden.texts} texts, ${hidden.blocked} areas`}
       </p>
