@@ -14,7 +14,7 @@ from typing import Final
 
 from cobrowse.dom import PLAIN, SHOW, Node
 from cobrowse.pages import matches
-from cobrowse.patterns import DOT, MAYBE_BYTES, Patterns, dots
+from cobrowse.patterns import DOT, Patterns, dots
 from cobrowse.policy import CobrowsePolicy
 
 _MASKED: Final = re.compile(rf"[{DOT}\s]*")
@@ -65,28 +65,23 @@ class Checker:
         self._names: dict[str, bool] = {}
         self.page_shown = False
         self.found: list[tuple[str, int]] = []
-        self.quiet = False
 
     def visit(self, url: str) -> None:
         """The page's address as the recorder tells it: rules by address."""
         self.page_shown = matches(self._allow_pages, url)
 
-    def begin(self, frame: bytes) -> None:
-        """Look once at the bytes: without a trace of a secret its literals need no second look."""
-        self.quiet = not self._patterns.has_own and MAYBE_BYTES.search(frame) is None
-
-    def text(self, text: str, stand: int, node: int, *, whole: bool = False) -> str:
-        """Text of the page. whole: it is the result of a splice, which the frame's bytes do not show."""
+    def text(self, text: str, stand: int, node: int) -> str:
+        """Text of the page; of a splice the whole result."""
         if stand != SHOW and (self.strict or stand != PLAIN):
             return text if _MASKED.fullmatch(text) else self._replace(text, "masked_text", node)
-        return text if self.quiet and not whole else self._scrub(text, stand, node)
+        return self._scrub(text, stand, node)
 
     def value(self, field: Node, value: str, stand: int) -> str:
         """A form field's value."""
         attributes = field.attributes or {}
         kind = attributes.get("type", "").lower()
         if field.tag == "input" and kind in _BUTTONS:
-            return self.text(value, stand, field.id, whole=True)
+            return self.text(value, stand, field.id)
         if _MASKED.fullmatch(value):
             return value
         if self.hides(field, stand):
@@ -123,7 +118,7 @@ class Checker:
             self.found.append(("attribute", node))
         return good
 
-    def attribute(self, name: str, value: str, stand: int, node: int, *, whole: bool = False) -> str:
+    def attribute(self, name: str, value: str, stand: int, node: int) -> str:
         if name == "style":
             return self.css(value, node) if "(" in value or "\\" in value else value
         if name in _ADDRESSES:
@@ -134,7 +129,7 @@ class Checker:
             return self._replace(value, "address", node)
         if "url(" in value:
             return self.css(value, node)
-        return value if self.quiet and not whole else self._scrub(value, stand, node)
+        return self._scrub(value, stand, node)
 
     def cover(self, text: str) -> str:
         """The inserted part of a splice whose result may not be."""

@@ -54,7 +54,6 @@ class Mirror:
         self.seq = 0
         self.changed = False
         self.broken = True
-        self._suspect: set[int] = set()
         self._last = 0
         self._handlers: dict[int, Callable[[Items, int], int]] = {
             CODES["SNAP"]: self._snap,
@@ -119,15 +118,9 @@ class Mirror:
             return self.table[value]
         return self.literal(value)
 
-    def _join(self, items: Items, at: int, text: str, *, unread: bool = False) -> None:
-        """A literal joins the table, after it was judged; `unread`: where digits mean nothing."""
+    def _join(self, items: Items, at: int, text: str) -> None:
+        """A literal joins the table, after it was judged where it stands."""
         if type(items[at]) is str and joins_table(text) and len(self.table) < FIRST_OWN + MAX_TABLE:
-            checker = self.checker
-            if unread and checker is not None and not checker.quiet:
-                count = len(checker.found)
-                if checker.text(text, PLAIN, 0, whole=True) != text:
-                    self._suspect.add(len(self.table))
-                del checker.found[count:]
             self.table.append(text)
 
     def _put(self, items: Items, at: int, old: str, new: str) -> str:
@@ -144,7 +137,6 @@ class Mirror:
     def _snap(self, items: Items, at: int) -> int:
         flags, url, title, width, height = items[at : at + 5]
         self.nodes.clear()
-        self._suspect.clear()
         del self.table[FIRST_OWN:]
         self.next_id = _DOCUMENT + 1
         document = self.nodes[_DOCUMENT] = Node(_DOCUMENT, ROOT, 0, "", PLAIN, self.seq)
@@ -226,9 +218,7 @@ class Mirror:
         node = self._new(TEXT, 0, "", parent.stand)
         checker = self.checker
         if checker is not None:
-            whole = type(items[at]) is int and items[at] in self._suspect
-            if whole or not checker.quiet or parent.stand != PLAIN or checker.strict:
-                text = self._put(items, at, text, checker.text(text, parent.stand, node.id, whole=whole))
+            text = self._put(items, at, text, checker.text(text, parent.stand, node.id))
         node.text = text
         if type(items[at]) is str:
             self._join(items, at, text)
@@ -241,7 +231,7 @@ class Mirror:
         tag = self._slot(items, at + 1)
         if self.checker is not None and not self.checker.tag(tag, self.next_id):
             tag = self._harmless(items, at + 1, _SPAN)
-        self._join(items, at + 1, tag, unread=True)
+        self._join(items, at + 1, tag)
         stand = parent.stand
         if flags & (FLAG_MASKED | FLAG_SHOWN | FLAG_BLOCKED):
             stand = self._stand(flags, stand)
@@ -280,17 +270,16 @@ class Mirror:
         good = checker is None or checker.name(name, node.id)
         if not good:
             name = self._harmless(items, name_at, _ALT)
-        self._join(items, name_at, name, unread=True)
+        self._join(items, name_at, name)
         value = self._slot(items, value_at)
         if checker is not None:
             if good:
-                whole = type(items[value_at]) is int and items[value_at] in self._suspect
-                kept = checker.attribute(name, value, node.stand, node.id, whole=whole)
+                kept = checker.attribute(name, value, node.stand, node.id)
             else:
                 kept = "x" * len(value)
             if kept is not value:
                 value = self._put(items, value_at, value, kept)
-        self._join(items, value_at, value, unread=True)
+        self._join(items, value_at, value)
         if node.attributes is None:
             node.attributes = {}
         node.attributes[name] = value
@@ -335,7 +324,7 @@ class Mirror:
         node = self.element(items[at])
         node.seq = self.seq
         name = self._slot(items, at + 1)
-        self._join(items, at + 1, name, unread=True)
+        self._join(items, at + 1, name)
         if node.attributes is not None:
             node.attributes.pop(name, None)
         return at + 2
@@ -344,7 +333,7 @@ class Mirror:
         node = self.element(items[at])
         node.seq = self.seq
         name = self._slot(items, at + 1)
-        self._join(items, at + 1, name, unread=True)
+        self._join(items, at + 1, name)
         attributes = node.attributes
         if attributes is None:
             raise InvalidDiff("no attribute")
@@ -353,7 +342,7 @@ class Mirror:
         value = splice(old, items[at + 2], items[at + 3], middle)
         checker = self.checker
         if checker is not None:
-            kept = checker.attribute(name, value, node.stand, node.id, whole=True)
+            kept = checker.attribute(name, value, node.stand, node.id)
             if kept != value:
                 value = self._spliced(items, at + 2, old, checker)
         attributes[name] = value
@@ -387,7 +376,7 @@ class Mirror:
         middle = self.literal(items[at + 3])
         text = splice(node.text, items[at + 1], items[at + 2], middle)
         checker = self.checker
-        if checker is not None and checker.text(text, node.stand, node.id, whole=True) != text:
+        if checker is not None and checker.text(text, node.stand, node.id) != text:
             text = self._spliced(items, at + 1, node.text, checker)
         node.text = text
         return at + 4

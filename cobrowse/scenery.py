@@ -111,12 +111,12 @@ class Scenery:
         checker = mirror.checker
         if checker is not None:
             kept = url if url in ("", "about:blank") or _URL.fullmatch(url) else ""
-            kept = checker.text(kept, 0, 1, whole=True) if not checker.strict else kept
+            kept = checker.text(kept, 0, 1) if not checker.strict else kept
             if kept != url:
                 mirror.replace(items, at, kept)
             url = kept
             checker.visit(url)
-            kept = checker.text(title, 0, 1, whole=True)
+            kept = checker.text(title, 0, 1)
             if kept != title:
                 mirror.replace(items, at + 1, kept)
             title = kept

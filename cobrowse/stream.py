@@ -101,7 +101,7 @@ class Stream:
             raise ResyncRequired(seq, self.seq)
         if fresh:
             self._renew()
-        changed = self._apply(items, frame)
+        changed = self._apply(items)
         self.seq = seq
         self._keyframe = None
         masked = self._account(at_ms)
@@ -118,12 +118,10 @@ class Stream:
         checker = Checker(self._policy) if self._checks else None
         self.mirror = Mirror(checker)
 
-    def _apply(self, items: Items, frame: bytes) -> bool:
+    def _apply(self, items: Items) -> bool:
         if not self._mirrors:
             self.mirror.broken = False
             return False
-        if self.mirror.checker is not None:
-            self.mirror.checker.begin(frame)
         return self.mirror.apply(items)
 
     def _account(self, at_ms: int) -> tuple[int, ...]:
