@@ -131,10 +131,6 @@ class Checker:
             return self.css(value, node)
         return self._scrub(value, stand, node)
 
-    def cover(self, text: str) -> str:
-        """The inserted part of a splice whose result may not be."""
-        return dots(text)
-
     def css(self, text: str, node: int) -> str:
         clean = _CSS_ADDRESS.sub(lambda match: dots(match.group()), text)
         if clean is not text and clean != text:

@@ -31,6 +31,7 @@ from cobrowse.ops import (
     MAX_TABLE,
     STATIC_TABLE,
 )
+from cobrowse.patterns import dots
 from cobrowse.scenery import Scenery
 
 _SPACE: Final = STATIC_TABLE.index(" ")
@@ -344,13 +345,13 @@ class Mirror:
         if checker is not None:
             kept = checker.attribute(name, value, node.stand, node.id)
             if kept != value:
-                value = self._spliced(items, at + 2, old, checker)
+                value = self._spliced(items, at + 2, old)
         attributes[name] = value
         return at + 5
 
-    def _spliced(self, items: Items, at: int, old: str, checker: Checker) -> str:
+    def _spliced(self, items: Items, at: int, old: str) -> str:
         """A splice completes what may not be: its inserted part becomes dots."""
-        middle = checker.cover(items[at + 2])
+        middle = dots(items[at + 2])
         self.replace(items, at + 2, middle)
         return splice(old, items[at], items[at + 1], middle)
 
@@ -377,6 +378,6 @@ class Mirror:
         text = splice(node.text, items[at + 1], items[at + 2], middle)
         checker = self.checker
         if checker is not None and checker.text(text, node.stand, node.id) != text:
-            text = self._spliced(items, at + 1, node.text, checker)
+            text = self._spliced(items, at + 1, node.text)
         node.text = text
         return at + 4

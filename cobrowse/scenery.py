@@ -16,6 +16,7 @@ from cobrowse.dom import ELEMENT_NODE, ROOT
 from cobrowse.errors import InvalidDiff
 from cobrowse.frames import Items, splice
 from cobrowse.ops import CODES, MAX_ASSETS, MAX_IMAGE_BYTES, MAX_SHEETS, NOTES
+from cobrowse.patterns import dots
 
 if TYPE_CHECKING:
     from cobrowse.mirror import Mirror
@@ -143,7 +144,7 @@ class Scenery:
         value = splice(old, items[at + 1], items[at + 2], middle)
         checker = self._mirror.checker
         if checker is not None and checker.value(field, value, field.stand) != value:
-            middle = checker.cover(middle)
+            middle = dots(middle)
             self._mirror.replace(items, at + 3, middle)
             value = splice(old, items[at + 1], items[at + 2], middle)
         self.values[field.id] = value

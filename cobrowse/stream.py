@@ -47,10 +47,8 @@ class Pushed(Struct, frozen=True):
 class Stream:
     """State of one tab. doc: which document of the tab it is; epoch grows with each."""
 
-    def __init__(self, policy: CobrowsePolicy, *, checks: bool = True, mirrors: bool = True) -> None:
+    def __init__(self, policy: CobrowsePolicy) -> None:
         self._policy = policy
-        self._checks = checks
-        self._mirrors = mirrors
         self.doc = ""
         self.epoch = 0
         self.seq = 0
@@ -76,9 +74,7 @@ class Stream:
     @property
     def live(self) -> bool:
         """Whether there is something to show."""
-        return self.seq > 0 and (
-            not self.mirror.broken or bool(self.mirror.scenery.held) or not self._mirrors
-        )
+        return self.seq > 0 and (not self.mirror.broken or bool(self.mirror.scenery.held))
 
     def push(self, frame: bytes, at_ms: int) -> Pushed:
         """Take one frame of the recorder. at_ms: server time.
@@ -100,8 +96,8 @@ class Stream:
                 return Pushed(b"", seq)
             raise ResyncRequired(seq, self.seq)
         if fresh:
-            self._renew()
-        changed = self._apply(items)
+            self.mirror = Mirror(Checker(self._policy))
+        changed = self.mirror.apply(items)
         self.seq = seq
         self._keyframe = None
         masked = self._account(at_ms)
@@ -114,16 +110,6 @@ class Stream:
         mismatch = items[-4:-3] == [_HASH] and self._differs(items, at_ms)
         return Pushed(frame, seq, masked, mismatch, fresh)
 
-    def _renew(self) -> None:
-        checker = Checker(self._policy) if self._checks else None
-        self.mirror = Mirror(checker)
-
-    def _apply(self, items: Items) -> bool:
-        if not self._mirrors:
-            self.mirror.broken = False
-            return False
-        return self.mirror.apply(items)
-
     def _account(self, at_ms: int) -> tuple[int, ...]:
         checker = self.mirror.checker
         if checker is None or not checker.found:
@@ -135,7 +121,7 @@ class Stream:
         return masked
 
     def _differs(self, items: Items, at_ms: int) -> bool:
-        if not self._mirrors or at_ms - self._masked_ms < FORGIVEN_MS:
+        if at_ms - self._masked_ms < FORGIVEN_MS:
             return False
         lo, hi, crc = items[-3:]
         if hi - lo > 1_000_000:

@@ -47,7 +47,6 @@ class Cobrowse:
         self.assets = Assets(data / "pictures")
         self.counts = Counts()
         self.rooms: dict[EngagementId, Room] = {}
-        self.checks = True
         self.listener: Listener | None = None
         self._config = config
         self._sites = sites
@@ -107,7 +106,6 @@ class Cobrowse:
         if room is None:
             policy = self._sites[site].cobrowse
             room = Room(engagement, policy, self._executor, self.counts)
-            room.checks = self.checks
             room.on_masked = lambda count: self._masked_more(engagement, count)
             self.rooms[engagement] = room
         room.gate.set(GateState(order.epoch, order.state, order.grants))

@@ -102,7 +102,6 @@ class Room:
         self.tabs: dict[str, Tab] = {}
         self.viewers: dict[int, Viewer] = {}
         self.sink: Sink | None = None
-        self.checks = True
         self.on_masked: Callable[[int], None] = lambda count: None
         self._executor = executor
         self._counts = counts
@@ -115,7 +114,7 @@ class Room:
         tab = self.tabs.get(stream_id)
         if tab is None:
             self._forget_stale(room_for=1)
-            tab = self.tabs[stream_id] = Tab(stream_id, Stream(self.policy, checks=self.checks))
+            tab = self.tabs[stream_id] = Tab(stream_id, Stream(self.policy))
         elif tab.line is not None:
             tab.line.close(4409, "another socket of this tab")
         tab.line = line
