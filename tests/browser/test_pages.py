@@ -150,6 +150,14 @@ def test_widget_and_softphone_pass_axe_and_fit(
     expect(customer.panel.get_by_text("Good day")).to_be_visible()
     axe(agent.page)
     axe(customer.page)
+    agent.button("See the page").click()
+    show = customer.page.get_by_role("button", name="Show my page")
+    show.wait_for()
+    axe(customer.page)
+    show.click()
+    agent.page.frame_locator("iframe.shared-frame").frame_locator("iframe").locator("h1").first.wait_for()
+    axe(agent.page)
+    axe(customer.page)
     for page in (agent.page, customer.page):
         overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         assert overflow <= 0, f"{page.url} is {overflow} px too wide"

@@ -2,10 +2,7 @@
  * What must be seen before anything of ours is loaded: closed shadow roots as they are made, and elements that were
  * scrolled. Kept for the recorder, weakly; nothing of it leaves the page. Loaded with the loader, so it is small.
  */
-export interface Early {
-  closedRoots: WeakMap<Element, ShadowRoot>;
-  scrolled: Set<WeakRef<Element>>;
-}
+import type { Early } from "@talknow/cobrowse/recorder/capture";
 
 const KEY = Symbol.for("talknow.early");
 const MOST = 500;
