@@ -106,7 +106,7 @@ def test_a_code_told_on_the_phone_shows_the_page_without_chat_or_queue(
     code = customer.page.locator("[data-code]").inner_text()
     assert agent.page.get_by_role("button", name="Accept").count() == 0
     agent.page.get_by_label("Code from the phone").fill(code)
-    agent.button("Join").click()
+    agent.button("Look at the page").click()
     seen = agent.page.frame_locator("iframe.shared-frame").frame_locator("iframe")
     heading = customer.page.locator("h1").first.inner_text()
     expect(seen.get_by_text(heading).first).to_be_visible()

@@ -25,11 +25,30 @@ UNAUTHORIZED, FORBIDDEN, STALE_NONCE, QUOTA = 401, 403, 438, 486
 OK = 200
 
 
+_ports: set[int] = set()
+
+
+def _fresh_port() -> socket.socket:
+    """A port no earlier client had: an allocation outlives its client, and a second one there is a 437."""
+    spent: list[socket.socket] = []
+    while True:
+        one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        one.bind(("", 0))
+        port = one.getsockname()[1]
+        if port not in _ports:
+            break
+        spent.append(one)
+    for other in spent:
+        other.close()
+    _ports.add(port)
+    return one
+
+
 class TurnClient:
     """One five-tuple, so at most one allocation. Answers are codes: 200, or the server's error code."""
 
     def __init__(self, server: Address, username: str = "", password: str = "") -> None:
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket = _fresh_port()
         self._socket.settimeout(3)
         self._socket.connect(server)
         self._username = username

@@ -31,7 +31,7 @@ export function JoinByCode({ desk }: { desk: Desk }) {
         />
       </label>
       <button type="submit" class="button small quiet">
-        Join
+        Look at the page
       </button>
     </form>
   );
