@@ -206,14 +206,15 @@ async def server(pages: Company, *, direct: bool) -> AsyncIterator[str]:
         port = free_port()
         pages.server = f"http://{LOOPBACK}:{port}"
         for role in (AGENT, SUPERVISOR):
-            await _account(data, role)
+            await make_account(data, SITE, role)
         token = secrets.token_urlsafe(24)
         async with own_server(token, "--config", str(config), port=port, data=data) as (url, _):
             yield url
 
 
-async def _account(data: Path, role: str) -> None:
-    command = ("-m", "server", "agent", "add", "--data", str(data), "--site", SITE, "--password-stdin")
+async def make_account(data: Path, site: str, role: str) -> None:
+    """An account whose login is its role. Raises: RuntimeError."""
+    command = ("-m", "server", "agent", "add", "--data", str(data), "--site", site, "--password-stdin")
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *command,
@@ -227,12 +228,18 @@ async def _account(data: Path, role: str) -> None:
         raise RuntimeError(f"no account for the {role}")
 
 
+def chromium_path() -> str:
+    """Raises: RuntimeError when there is none."""
+    found = shutil.which("chromium") or shutil.which("google-chrome")
+    if found is None:
+        raise RuntimeError("no Chromium: run `make setup-test`")
+    return found
+
+
 @contextlib.asynccontextmanager
 async def browsers() -> AsyncIterator[tuple[Browser, Browser]]:
     """One for customers and one for agents, with cameras that have something to show."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        raise RuntimeError("no Chromium: run `make setup-test`")
+    chromium = chromium_path()
     async with async_playwright() as driver:
         with tempfile.TemporaryDirectory(prefix="talknow-bench-") as folder:
             camera = write_camera(Path(folder) / "grain.y4m")

@@ -229,13 +229,13 @@ class Journey:
 
 @contextlib.asynccontextmanager
 async def own_server(
-    bench_token: str, *flags: str, port: int = 0, data: Path | None = None
+    bench_token: str, *flags: str, port: int = 0, data: Path | None = None, module: str = "server"
 ) -> AsyncIterator[tuple[str, int]]:
     """A server process of our own on free ports (or from `port` on); its URL and process id."""
     port = port or free_port()
     with tempfile.TemporaryDirectory(prefix="talknow-bench-") as empty:
         folder = str(data or empty)
-        command = [sys.executable, "-m", "server", "serve", "--port", str(port), "--data", folder]
+        command = [sys.executable, "-m", module, "serve", "--port", str(port), "--data", folder]
         process = await asyncio.create_subprocess_exec(
             *command,
             f"--bench-token={bench_token}",

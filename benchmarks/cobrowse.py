@@ -1,0 +1,418 @@
+"""`talknow bench cobrowse`: what it costs to show a changing page, beside rrweb in the same run.
+
+Eight workloads, each on a page of its size, in real Chromium through a real server to the real softphone. In each
+round every workload runs without a recorder, with ours and with rrweb (live mode, no buffer), once to count and
+once with a probe that tells when a change is seen on the other side; rounds alternate who begins.
+`bytes_raw` is what the recorder gives to its socket, `bytes_sent` the TCP payload on its way up, both over
+deflated WebSockets. `script_ms` is the page's script time above the run without a recorder; `longest_task_ms` the
+recorder's longest single call in a trace; `snapshot_ms` the main thread's time (forced layout included) from the
+start until the page is seen; `viewer_ms` the script time of the page that shows it; `server_us_per_frame` CPU of
+the server's process above its idle. The last table is the ratios to rrweb; where one is over its bound it says so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import secrets
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from msgspec import Struct
+from playwright.async_api import Browser, BrowserContext, CDPSession, Frame, Page, async_playwright
+from rich.progress import Progress
+from rich.table import Table
+
+from benchmarks import harness
+from benchmarks.accounting import run_time_ns
+from benchmarks.cobrowse_pages import SITE, START, WORKLOADS, Company, Workload, company
+from benchmarks.cobrowse_streams import streams_per_core
+from benchmarks.growing import FLAGS, PASSWORD, chromium_path, make_account
+from benchmarks.journey import free_port, own_server
+from benchmarks.relay import LOOPBACK
+from benchmarks.relay_tcp import TcpRelay
+from benchmarks.session_client import Person, visitor
+
+RECORDERS = ("talknow", "rrweb")
+DEADLINE_S = 30.0
+IDLE_S = 1.0
+SETTLE_S = 0.7
+CONSENT = {"capability": "view", "wording_sha256": "0" * 64, "language": "en"}
+TRACE = ["-*", "devtools.timeline"]
+
+WATCH = """() => {
+  const page = %s;
+  const seen = (window.__seen = {});
+  new MutationObserver(() => {
+    const probe = page.getElementById("probe");
+    if (probe !== null) seen[probe.className] ??= performance.timeOrigin + performance.now();
+  }).observe(page, { subtree: true, childList: true, attributes: true });
+}"""
+OURS = "document.querySelector('iframe').contentDocument"
+THEIRS = "window.__page?.()"
+
+
+class Bound(Struct, frozen=True):
+    """What a ratio to rrweb may be: on every workload, for those named, and at the median of all."""
+
+    most: float
+    named: dict[str, float]
+    median: float | None = None
+
+
+BOUNDS = {
+    "cobrowse.bytes_raw": Bound(1 / 3, {"animation": 0.40}, 0.10),
+    "cobrowse.bytes_sent": Bound(0.8, {"ticker": 1.0}, 0.25),
+    "cobrowse.script_ms": Bound(0.5, {"ticker": 1.1}),
+    "cobrowse.longest_task_ms": Bound(1 / 3, {}),
+    "cobrowse.latency_ms": Bound(0.5, {"churn": 1.0}),
+    "cobrowse.snapshot_ms": Bound(1 / 20, {}),
+}
+BIG_PAGE = 14_000
+
+
+class Side(Struct):
+    """Where one recorder sends to and what shows its page."""
+
+    name: str
+    relay: TcpRelay
+    pid: int
+    viewer: Page
+    frame: Frame
+    find: str
+    session: CDPSession
+
+    async def shows(self, name: str, within_s: float = DEADLINE_S) -> None:
+        """Wait until the probe is seen. Raises: TimeoutError."""
+        async with asyncio.timeout(within_s):
+            asked = f"() => {self.find}?.getElementById('probe')?.className === {json.dumps(name)}"
+            while not await self.frame.evaluate(asked):  # noqa: ASYNC110 - it is in another process
+                await asyncio.sleep(0.02)
+
+
+Figures = dict[str, list[float]]
+
+
+class Bench:
+    """One server, one yardstick, one agent who looks, and pages that are recorded."""
+
+    def __init__(self, pages: Company, recording: Browser, visitor: Person, engagement: str) -> None:
+        self._pages = pages
+        self._recording = recording
+        self._visitor = visitor
+        self._engagement = engagement
+        self.sides: dict[str, Side] = {}
+
+    @contextlib.asynccontextmanager
+    async def _page(self, recorder: str, page: str) -> AsyncIterator[tuple[Page, CDPSession]]:
+        context = await self._recording.new_context(viewport={"width": 1280, "height": 800})
+        try:
+            opened = await context.new_page()
+            await opened.goto(f"{self._pages.origin}/{recorder}/{page}", wait_until="load")
+            session = await context.new_cdp_session(opened)
+            await session.send("Performance.enable")
+            await asyncio.sleep(SETTLE_S)
+            yield opened, session
+        finally:
+            await context.close()
+
+    async def _start(self, page: Page, side: Side | None) -> None:
+        if side is None:
+            return
+        path = "/v1/cobrowse" if side.name == "talknow" else "/record"
+        access: dict[str, Any] = {"url": f"ws://{LOOPBACK}:{side.relay.port}{path}"}
+        if side.name == "talknow":
+            opened = await self._visitor.command("cobrowse.open", engagement=self._engagement)
+            access["token"] = opened["cobrowse"]["token"]
+        else:
+            await side.frame.goto(f"{self._pages.yardstick}/replay")
+        await page.evaluate(START[side.name], access)
+        # The yardstick's replayer drops what comes while it builds its first picture: ask again.
+        async with asyncio.timeout(DEADLINE_S):
+            while not await self._seen(page, side):
+                continue
+
+    async def _seen(self, page: Page, side: Side) -> bool:
+        mark = f"ready-{secrets.token_hex(3)}"
+        await page.evaluate(f"document.getElementById('probe').className = '{mark}'")
+        with contextlib.suppress(TimeoutError):
+            await side.shows(mark, 1.0)
+            return True
+        return False
+
+    async def count(self, recorder: str, workload: Workload) -> dict[str, float]:
+        """One run without a probe: bytes, script time, server and viewer. `none`: script time only."""
+        side = self.sides.get(recorder)
+        async with self._page(recorder, workload.page) as (page, session):
+            before_start = await metrics(session)
+            await self._start(page, side)
+            await asyncio.sleep(SETTLE_S)
+            snapshot = (await metrics(session))["TaskDuration"] - before_start["TaskDuration"]
+            before = await self._look(page, session, side)
+            await page.evaluate(f"Bench.run('{workload.name}', false)")
+            if side is not None:
+                await page.evaluate("document.getElementById('probe').className = 'done'")
+                await side.shows("done")
+            await asyncio.sleep(SETTLE_S)
+            after = await self._look(page, session, side)
+            found = {name: after[name] - before[name] for name in after}
+            found["snapshot_ms"] = snapshot * 1000
+            return found
+
+    async def _look(self, page: Page, session: CDPSession, side: Side | None) -> dict[str, float]:
+        now = {"script_ms": (await metrics(session))["ScriptDuration"] * 1000}
+        if side is not None:
+            sent = await page.evaluate("window.__sent")
+            viewer = await metrics(side.session)
+            now |= {
+                "bytes_raw": sent["bytes"],
+                "messages": sent["messages"],
+                "bytes_sent": side.relay.up.counts.bytes,
+                "viewer_ms": viewer["ScriptDuration"] * 1000,
+                "server_us": run_time_ns(side.pid) / 1e3,
+            }
+        now["at_s"] = time.monotonic()
+        return now
+
+    async def probe(self, recorder: str, workload: Workload) -> tuple[list[float], float]:
+        """One run with a probe: milliseconds from change to seen, and the recorder's longest call."""
+        side = self.sides[recorder]
+        async with self._page(recorder, workload.page) as (page, _):
+            await self._start(page, side)
+            await asyncio.sleep(SETTLE_S)
+            await side.frame.evaluate(WATCH % side.find)
+            await self._recording.start_tracing(page=page, categories=TRACE)
+            times = await page.evaluate(f"Bench.run('{workload.name}', true)")
+            await side.shows(f"p{len(times) - 1}")
+            trace = await self._recording.stop_tracing()
+            seen = await side.frame.evaluate("window.__seen")
+            waits = [seen[f"p{n}"] - at for n, at in enumerate(times) if f"p{n}" in seen]
+            return waits, longest_call(trace, "recorder-" if recorder == "talknow" else "record.js")
+
+    async def idle_us_per_s(self, side: Side) -> float:
+        """CPU of the server's process while nothing changes."""
+        before = run_time_ns(side.pid)
+        await asyncio.sleep(IDLE_S)
+        return (run_time_ns(side.pid) - before) / 1e3 / IDLE_S
+
+
+async def metrics(session: CDPSession) -> dict[str, float]:
+    """Seconds of the page's main thread so far, by kind. Source: DevTools protocol, Performance."""
+    answer = await session.send("Performance.getMetrics")
+    return {one["name"]: one["value"] for one in answer["metrics"]}
+
+
+def longest_call(trace: bytes, script: str) -> float:
+    """Milliseconds of the longest call into `script`; 0 when there was none."""
+    longest = 0.0
+    for event in json.loads(trace)["traceEvents"]:
+        if event.get("name") == "FunctionCall" and script in event["args"].get("data", {}).get("url", ""):
+            longest = max(longest, event.get("dur", 0) / 1e3)
+    return longest
+
+
+async def measure(rounds: int, chosen: Sequence[Workload], bar: Progress) -> list[harness.Row]:
+    figures: dict[tuple[str, str, str], list[float]] = defaultdict(list)
+    async with bench() as ready:
+        task = bar.add_task("workloads", total=rounds * len(chosen))
+        for number in range(rounds):
+            for workload in chosen:
+                await one_round(ready, workload, RECORDERS[:: 1 if number % 2 else -1], figures)
+                bar.advance(task)
+    return rows(figures, chosen)
+
+
+async def one_round(
+    ready: Bench,
+    workload: Workload,
+    order: Sequence[str],
+    figures: dict[tuple[str, str, str], list[float]],
+) -> None:
+    plain = await ready.count("none", workload)
+    for recorder in order:
+        idle = await ready.idle_us_per_s(ready.sides[recorder])
+        found = await ready.count(recorder, workload)
+        waits, longest = await ready.probe(recorder, workload)
+        found["script_ms"] = max(0.0, found["script_ms"] - plain["script_ms"])
+        found["snapshot_ms"] = max(0.0, found["snapshot_ms"] - plain["snapshot_ms"])
+        busy = found.pop("server_us") - idle * found.pop("at_s")
+        found["server_us_per_frame"] = max(0.0, busy) / max(1.0, found.pop("messages"))
+        found["longest_task_ms"] = longest
+        for name, value in found.items():
+            figures[name, recorder, workload.name].append(value)
+        figures["latency_ms", recorder, workload.name] += waits
+
+
+UNITS = {
+    "bytes_raw": "bytes",
+    "bytes_sent": "bytes",
+    "script_ms": "ms",
+    "longest_task_ms": "ms",
+    "snapshot_ms": "ms",
+    "latency_ms": "ms",
+    "viewer_ms": "ms",
+    "server_us_per_frame": "us",
+}
+
+
+def rows(figures: dict[tuple[str, str, str], list[float]], chosen: Sequence[Workload]) -> list[harness.Row]:
+    made = []
+    for name, unit in UNITS.items():
+        for workload in chosen:
+            for recorder in RECORDERS:
+                params = {"recorder": recorder, "workload": workload.name, "nodes": workload.nodes}
+                samples = figures[name, recorder, workload.name]
+                made.append(harness.row(f"cobrowse.{name}", unit, samples, params))
+    return made
+
+
+def ratios(found: Sequence[harness.Row]) -> Table:
+    """Ours to rrweb's, with the bound that each must keep."""
+    table = Table(title="talknow / rrweb", title_justify="left")
+    for title in ("figure", "workload", "talknow", "rrweb", "ratio", "bound", ""):
+        table.add_column(title, justify="left" if title in ("figure", "workload", "") else "right")
+    for name, bound in BOUNDS.items():
+        shares = []
+        for ours, theirs, workload, nodes in _pairs(found, name):
+            share = ours / theirs if theirs else 0.0
+            shares.append(share)
+            most = bound.named.get(workload, bound.most)
+            counts = nodes >= BIG_PAGE or name != "cobrowse.longest_task_ms"
+            counts = counts and (workload == "storm" or name != "cobrowse.snapshot_ms")
+            judged = (f"{most:.3g}", "" if share <= most else "over") if counts else ("", "")
+            table.add_row(name, workload, f"{ours:g}", f"{theirs:g}", f"{share:.3f}", *judged)
+        if shares:
+            median = harness.percentile(shares, 0.5)
+            limit = "" if bound.median is None else f"{bound.median:.3g}"
+            over = "over" if bound.median is not None and median > bound.median else ""
+            table.add_row(name, "(median)", "", "", f"{median:.3f}", limit, over, style="bold")
+    return table
+
+
+def _pairs(found: Sequence[harness.Row], name: str) -> list[tuple[float, float, str, int]]:
+    value: dict[tuple[str, str], harness.Row] = {
+        (r.params["recorder"], r.params["workload"]): r for r in found if r.name == name
+    }
+    pairs = []
+    for (recorder, workload), ours in value.items():
+        theirs = value.get(("rrweb", workload))
+        if recorder == "talknow" and theirs is not None:
+            a, b = (r.p95 if name == "cobrowse.latency_ms" else r.p50 for r in (ours, theirs))
+            pairs.append((a, b, workload, ours.params["nodes"]))
+    return pairs
+
+
+# --- what it takes ------------------------------------------------------------------------------------
+
+
+@contextlib.asynccontextmanager
+async def bench() -> AsyncIterator[Bench]:
+    """Everything that runs: two servers, two relays that count, two browsers, an agent who looks."""
+    async with contextlib.AsyncExitStack() as stack:
+        pages = await stack.enter_async_context(company())
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="talknow-bench-")))
+        config = folder / "talknow.toml"
+        config.write_text(f'[sites.{SITE}]\nname = "Bench"\norigins = ["{pages.origin}"]\n')
+        port = free_port()
+        await make_account(folder / "data", SITE, "agent")
+        url, pid = await stack.enter_async_context(
+            own_server(secrets.token_urlsafe(24), "--config", str(config), port=port, data=folder / "data")
+        )
+        pages.server = url
+        yardstick_port = free_port()
+        yardstick = await stack.enter_async_context(rrweb_relay(yardstick_port))
+        pages.yardstick = f"http://{LOOPBACK}:{yardstick_port}"
+        relays = [
+            await stack.enter_async_context(TcpRelay((LOOPBACK, number))) for number in (port, yardstick_port)
+        ]
+        driver = await stack.enter_async_context(async_playwright())
+        browsers = []
+        for _ in range(2):
+            browsers.append(await driver.chromium.launch(executable_path=chromium_path(), args=FLAGS))
+            stack.push_async_callback(browsers[-1].close)
+        recording, showing = browsers
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        customer = await visitor(url, http, SITE)
+        stack.push_async_callback(customer.close)
+        desk, engagement = await watching(await showing.new_context(), url, customer)
+        ready = Bench(pages, recording, customer, engagement)
+        replay = await (await showing.new_context()).new_page()
+        frame = next(frame for frame in desk.frames if frame.url.endswith("/viewer.html"))
+        ready.sides["talknow"] = await side("talknow", relays[0], pid, desk, frame, OURS)
+        ready.sides["rrweb"] = await side("rrweb", relays[1], yardstick, replay, replay.main_frame, THEIRS)
+        yield ready
+
+
+async def side(name: str, relay: TcpRelay, pid: int, page: Page, frame: Frame, find: str) -> Side:
+    session = await page.context.new_cdp_session(page)
+    await session.send("Performance.enable")
+    return Side(name, relay, pid, page, frame, find, session)
+
+
+async def watching(context: BrowserContext, url: str, customer: Person) -> tuple[Page, str]:
+    """The agent's softphone on the customer's shared page; the page and the engagement."""
+    who = {"login": "agent", "password": PASSWORD}
+    await context.request.post(f"{url}/v1/agents/login", data=who, headers={"Origin": url})
+    page = await context.new_page()
+    await page.goto(f"{url}/desk/")
+    await page.get_by_text("Connected", exact=True).first.wait_for()
+    await page.get_by_role("radio", name="Ready").click(force=True)
+    engagement = str((await customer.durable("chat.send", text="hello"))["engagement"])
+    await page.get_by_role("button", name="Accept").first.click()
+    await page.get_by_role("button", name="See the page").click()
+    async with asyncio.timeout(DEADLINE_S):
+        while True:
+            with contextlib.suppress(RuntimeError):
+                await customer.durable("cobrowse.start", engagement=engagement, consent=CONSENT)
+                break
+            await asyncio.sleep(0.1)
+    await page.locator("iframe.shared-frame").wait_for()
+    async with asyncio.timeout(DEADLINE_S):
+        while not any(frame.url.endswith("/inner.html") for frame in page.frames):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    return page, engagement
+
+
+@contextlib.asynccontextmanager
+async def rrweb_relay(port: int) -> AsyncIterator[int]:
+    """The yardstick's server as a process of its own; its process id."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "benchmarks.peers.rrweb_relay", str(port)), cwd=Path(__file__).parents[1]
+    )
+    try:
+        async with asyncio.timeout(DEADLINE_S), aiohttp.ClientSession() as http:
+            while True:
+                with contextlib.suppress(aiohttp.ClientError):
+                    async with http.get(f"http://{LOOPBACK}:{port}/replay"):
+                        break
+                await asyncio.sleep(0.05)
+        yield process.pid
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(prog="talknow bench cobrowse", description=__doc__)
+    parser.add_argument("--json", help="append the rows to this file (- for standard output)")
+    parser.add_argument("--rounds", type=int, default=3, help="of each workload and recorder")
+    parser.add_argument("--only", action="append", choices=[w.name for w in WORKLOADS] + ["streams"])
+    options = parser.parse_args(arguments)
+    only = options.only or [w.name for w in WORKLOADS] + ["streams"]
+    chosen = [workload for workload in WORKLOADS if workload.name in only]
+    with harness.progress() as bar:
+        found = asyncio.run(measure(options.rounds, chosen, bar)) if chosen else []
+        if "streams" in only:
+            found += asyncio.run(streams_per_core(bar))
+    harness.publish(found, options.json)
+    if chosen:
+        harness.console.print(ratios(found))
+    return 0

@@ -1,0 +1,312 @@
+"""`cobrowse.streams_per_core`: how many shared pages one core of a real server carries.
+
+Each stream is a recorder's WebSocket that sends 20 frames of 1 KB a second, deflated as a browser does it, and a
+viewer's that takes each of them and acks ten times a second. The server is on one core, this process on another;
+the figure is streams divided by the share of its core that the server used, measured where it is busy but keeps
+up: `cobrowse.relay_ms` is the time from sent to seen there. With `checks=off` the server's second look is left
+out (benchmarks/peers/unchecked.py); mirror and log stay.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import secrets
+import struct
+import tempfile
+import time
+import zlib
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+from rich.progress import Progress
+
+from benchmarks import harness
+from benchmarks.accounting import cores, pin, pinned, run_time_ns
+from benchmarks.journey import own_server
+from benchmarks.relay import LOOPBACK
+from benchmarks.session_client import Person, agents, visitor
+from cobrowse.ops import CODES, ELEMENT, END, SIDE, TEXT_NODE, WIRE_VERSION
+
+FRAMES_PER_S = 20
+ACKS_PER_S = 10
+NODES = 60
+STARTS = 100
+MEASURE_S = 8.0
+WARM_S = 2.0
+WINDOWS = 3
+BUSY = (0.6, 0.92)
+SITE = "demo"
+CONSENT = {"capability": "view", "wording_sha256": "0" * 64, "language": "en"}
+encode = msgspec.msgpack.encode
+
+
+def snapshot() -> bytes:
+    """A page of NODES paragraphs: node ids of their texts are 4, 6, 8…"""
+    body: list[Any] = []
+    for _ in range(NODES):
+        body += [ELEMENT, "p", 0, TEXT_NODE, "hello", END]
+    head = [1, CODES["SNAP"], 0, "http://bank.example/", "Bank", 1280, 800, ELEMENT, "html", 0]
+    return encode([*head, *body, END, END])
+
+
+def frame(seq: int) -> bytes:
+    """About 1 KB: texts and classes change, never to the same."""
+    items: list[Any] = [seq]
+    last = 0
+    for number in range(18):
+        node = 4 + 2 * ((seq * 7 + number * 3) % NODES)
+        items += [CODES["TEXT"], node - last, f"Order {seq % 89} of {number}: in delivery, left the store"]
+        last = node
+    return encode(items)
+
+
+class Sender:
+    """What every recorder sends, made once: masked with zeros, deflated with one context, as a browser does."""
+
+    def __init__(self) -> None:
+        self._deflate = zlib.compressobj(wbits=-15)
+        self._made: dict[int, bytes] = {}
+
+    def next(self, seq: int) -> bytes:
+        if seq not in self._made:
+            self._made.clear()
+            data = self._deflate.compress(frame(seq)) + self._deflate.flush(zlib.Z_SYNC_FLUSH)
+            self._made[seq] = _message(data[:-4], deflated=True)
+        return self._made[seq]
+
+
+def _message(data: bytes, *, deflated: bool = False) -> bytes:
+    """A client's binary message, RFC 6455 section 5.2; a mask of zeros leaves the bytes as they are."""
+    head = bytes([0x82 | (0x40 if deflated else 0)])
+    size = struct.pack("!B", 0x80 | len(data)) if len(data) < 126 else struct.pack("!BH", 0xFE, len(data))
+    return head + size + b"\0\0\0\0" + data
+
+
+class Socket:
+    """A WebSocket of which as little as possible is done here, so that the server is what is measured."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+        self.received = 0
+        self.sent_at: dict[int, float] = {}
+
+    @classmethod
+    async def open(cls, port: int, origin: str, *hello: Any) -> Socket:
+        """Raises: RuntimeError when the server says no."""
+        reader, writer = await asyncio.open_connection(LOOPBACK, port)
+        key = base64.b64encode(secrets.token_bytes(16)).decode()
+        lines = (
+            "GET /v1/cobrowse HTTP/1.1",
+            f"Host: {LOOPBACK}:{port}",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            f"Sec-WebSocket-Key: {key}",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Extensions: permessage-deflate",
+            f"Origin: {origin}",
+            "User-Agent: bench",
+        )
+        writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
+        answer = await reader.readuntil(b"\r\n\r\n")
+        if b" 101 " not in answer or b"permessage-deflate" not in answer:
+            raise RuntimeError(answer.split(b"\r\n")[0].decode())
+        made = cls(reader, writer)
+        made.say(0, SIDE["HELLO"], *hello)
+        return made
+
+    def say(self, *items: Any) -> None:
+        self.writer.write(_message(encode(items)))
+
+    async def drain(self) -> None:
+        """Read and forget: a recorder's side."""
+        while await self.reader.read(65_536):
+            pass
+
+    async def watch(self, waits: list[float], sent_at: dict[int, float]) -> None:
+        """Take frames and ack them; waits: seconds from sent to here, of every message that is a frame."""
+        seen, acked_at = 0, 0.0
+        while True:
+            head = await self.reader.readexactly(2)
+            size = head[1] & 0x7F
+            if size == 126:
+                size = int.from_bytes(await self.reader.readexactly(2))
+            elif size == 127:
+                size = int.from_bytes(await self.reader.readexactly(8))
+            data = await self.reader.readexactly(size)
+            if head[0] & 0x0F == 8:
+                raise RuntimeError(f"closed: {int.from_bytes(data[:2])}")
+            if head[0] != 0x82:
+                continue  # deflated (a keyframe) or a ping
+            seq = _seq(data)
+            now = time.monotonic()
+            if seq in sent_at:
+                waits.append(now - sent_at[seq])
+            seen = max(seen, seq)
+            self.received += seq > 0
+            if seen and now - acked_at > 1 / ACKS_PER_S:
+                acked_at = now
+                self.say(0, SIDE["ACK"], seen)
+
+
+def _seq(data: bytes) -> int:
+    """The first item of a flat msgpack array."""
+    at = 3 if data[0] == 0xDC else 5 if data[0] == 0xDD else 1
+    kind = data[at]
+    if kind < 0x80:
+        return kind
+    size = {0xCC: 1, 0xCD: 2, 0xCE: 4}[kind]
+    return int.from_bytes(data[at + 1 : at + 1 + size])
+
+
+class Load:
+    """Streams that are added until the server is busy."""
+
+    def __init__(self, url: str, http: aiohttp.ClientSession, token: str) -> None:
+        self._url = url
+        self._port = int(url.rpartition(":")[2])
+        self._http = http
+        self._token = token
+        self._agents: list[Person] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.viewers: list[Socket] = []
+        self.waits: list[float] = []
+        self.failed = 0
+
+    async def hire(self, count: int) -> None:
+        self._agents = await agents(self._url, self._http, self._token, (count + 49) // 50, 60)
+        for agent in self._agents:
+            agent.on_event = lambda name, data, _, agent=agent: self._take(agent, name, data)  # type: ignore[misc]
+
+    def _take(self, agent: Person, name: str, data: Any) -> None:
+        if name == "offer.made":
+            self._start(
+                _quiet(agent.command("offer.accept", engagement=data["engagement"], offer=data["offer"]))
+            )
+
+    async def add(self) -> None:
+        """One more visitor who shares a page with an agent who looks."""
+        person = await visitor(self._url, self._http, SITE)
+        taken = asyncio.Event()
+        person.on_event = lambda name, _data, _at: (
+            taken.set() if "snapshot" in name or "agent" in name else None
+        )
+        engagement = (await person.durable("chat.send", text="hello"))["engagement"]
+        agent = await self._agent_of(engagement)
+        await agent.durable("cobrowse.request", engagement=engagement)
+        await person.durable("cobrowse.start", engagement=engagement, consent=CONSENT)
+        tokens = [
+            (await one.command("cobrowse.open", engagement=engagement))["cobrowse"]["token"]
+            for one in (person, agent)
+        ]
+        recorder = await Socket.open(self._port, self._url, tokens[0], "doc", 1, WIRE_VERSION)
+        await recorder.reader.read(65_536)
+        recorder.writer.write(_message(snapshot()))
+        viewer = await Socket.open(self._port, self._url, tokens[1])
+        self.viewers.append(viewer)
+        sent_at: dict[int, float] = {}
+        self._start(viewer.watch(self.waits, sent_at))
+        self._start(recorder.drain())
+        self._start(self._send(recorder, sent_at))
+        await person.close()
+
+    async def _agent_of(self, engagement: str) -> Person:
+        async with asyncio.timeout(15):
+            while True:
+                for agent in self._agents:
+                    with contextlib.suppress(RuntimeError):
+                        found = await agent.command("engagement.sync", engagement=engagement)
+                        if found["snapshot"]["view"].get("agent"):
+                            return agent
+                await asyncio.sleep(0.02)
+
+    async def _send(self, recorder: Socket, sent_at: dict[int, float]) -> None:
+        """At its own offset within the 50 ms, for ever."""
+        sender = Sender()
+        loop = asyncio.get_running_loop()
+        due, seq = loop.time() + secrets.randbelow(1000) / 1000 / FRAMES_PER_S, 1
+        while True:
+            due += 1 / FRAMES_PER_S
+            await asyncio.sleep(due - loop.time())
+            seq += 1
+            sent_at[seq] = time.monotonic()
+            sent_at.pop(seq - 100, None)
+            recorder.writer.write(sender.next(seq))
+
+    def _start(self, work: Any) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self.failed += 1
+
+    async def close(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        for agent in self._agents:
+            await agent.close()
+
+
+async def _quiet(work: Any) -> None:
+    with contextlib.suppress(RuntimeError):
+        await work
+
+
+async def _window(load: Load, pid: int) -> tuple[float, float]:
+    """(share of the core, share of frames that arrived) over MEASURE_S."""
+    load.waits.clear()
+    before, began = run_time_ns(pid), time.monotonic()
+    frames = sum(viewer.received for viewer in load.viewers)
+    await asyncio.sleep(MEASURE_S)
+    took = time.monotonic() - began
+    arrived = sum(viewer.received for viewer in load.viewers) - frames
+    wanted = took * FRAMES_PER_S * len(load.viewers)
+    return (run_time_ns(pid) - before) / 1e9 / took, arrived / wanted
+
+
+async def _carry(checks: str, bar: Progress) -> list[harness.Row]:
+    module = "server" if checks == "on" else "benchmarks.peers.unchecked"
+    task = bar.add_task(f"streams, checks {checks}", total=1)
+    token = secrets.token_urlsafe(24)
+    with tempfile.TemporaryDirectory(prefix="talknow-bench-") as folder:
+        data = Path(folder) / "data"
+        async with (
+            own_server(token, "--demo", data=data, module=module) as (url, pid),
+            aiohttp.ClientSession() as http,
+            pinned(cores()[0]),
+        ):
+            pin(pid, cores()[1])
+            load = Load(url, http, token)
+            await load.hire(1_500)
+            wanted, share = STARTS, 0.0
+            while share < BUSY[0]:
+                bar.update(task, total=wanted)
+                while len(load.viewers) < wanted:
+                    await load.add()
+                    bar.update(task, completed=len(load.viewers))
+                await asyncio.sleep(WARM_S)
+                share, _ = await _window(load, pid)
+                wanted = int(len(load.viewers) * 0.8 / share) if share < BUSY[0] else wanted
+            found = [await _window(load, pid) for _ in range(WINDOWS)]
+            waits = [wait * 1e3 for wait in load.waits]
+            carried = [len(load.viewers) / share for share, _ in found]
+            params = {"checks": checks, "streams": len(load.viewers)}
+            made = [
+                harness.row("cobrowse.streams_per_core", "count", carried, {"checks": checks}),
+                harness.row("cobrowse.relay_ms", "ms", waits, params),
+                harness.row("cobrowse.frames_arrived", "share", [share for _, share in found], params),
+                harness.count("cobrowse.sockets_failed", "count", load.failed, params),
+            ]
+            await load.close()
+            return made
+
+
+async def streams_per_core(bar: Progress) -> list[harness.Row]:
+    return [*await _carry("on", bar), *await _carry("off", bar)]
