@@ -1,14 +1,14 @@
 """`talknow bench cobrowse`: what it costs to show a changing page, beside rrweb in the same run.
 
-Eight workloads, each on a page of its size, in real Chromium through a real server to the real softphone. In each
-round every workload runs without a recorder, with ours and with rrweb (live mode, no buffer), once to count and
-once with a probe that tells when a change is seen on the other side; rounds alternate who begins.
-`bytes_raw` is what the recorder gives to its socket, `bytes_sent` the TCP payload on its way up, both over
-deflated WebSockets. `script_ms` is the page's script time above the run without a recorder; `longest_task_ms` the
-recorder's longest single call in a trace; `snapshot_ms` the main thread's time (forced layout included) from the
-start until the page is seen; `viewer_ms` the script time of the page that shows it; `server_us_per_frame` CPU of
-the server's process above its idle. The last table is the ratios to rrweb; where one is over its bound it says so.
-"""
+Eight workloads, each on a page of its size, in real Chromium through a real server to the real softphone.
+In each round every workload runs without a recorder, with ours and with rrweb (live mode, no buffer),
+once to count and once with a probe that tells when a change is seen on the other side; rounds alternate
+who begins. `bytes_raw` is what the recorder gives to its socket, `bytes_sent` the TCP payload on its way
+up, both over deflated WebSockets. `script_ms` is the page's script time above the run without a recorder;
+`longest_task_ms` the recorder's longest single call in a trace; `snapshot_ms` the main thread's time
+(forced layout included) from the start until the page is seen; `viewer_ms` the script time of the page
+that shows it; `server_us_per_frame` CPU of the server's process above its idle. The last table is the
+ratios to rrweb; where one is over its bound it says so."""
 
 from __future__ import annotations
 
@@ -35,8 +35,9 @@ from benchmarks import harness
 from benchmarks.accounting import run_time_ns
 from benchmarks.cobrowse_pages import SITE, START, WORKLOADS, Company, Workload, company
 from benchmarks.cobrowse_streams import streams_per_core
-from benchmarks.growing import FLAGS, PASSWORD, chromium_path, make_account
+from benchmarks.growing import PASSWORD, chromium_path, make_account
 from benchmarks.journey import free_port, own_server
+from benchmarks.navigation import FLAGS
 from benchmarks.relay import LOOPBACK
 from benchmarks.relay_tcp import TcpRelay
 from benchmarks.session_client import Person, visitor

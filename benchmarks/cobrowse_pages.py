@@ -71,8 +71,8 @@ class Company:
             "none": "",
             "rrweb": f'<script src="{self.yardstick}/record.js"></script>',
             "talknow": '<script type="module">'
-            f'import {{ Recorder }} from "{self.server}/assets/{recorder_script()}"; window.Recorder = Recorder;'
-            "</script>",
+            f'import {{ Recorder }} from "{self.server}/assets/{recorder_script()}";'
+            "window.Recorder = Recorder;</script>",
         }[request.match_info["recorder"]]
         text = (
             f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Bench</title>{load}'

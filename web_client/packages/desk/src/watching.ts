@@ -6,9 +6,11 @@
  */
 import { backoffMs } from "@talknow/client";
 import { pack, unpack, type Value } from "@talknow/cobrowse/msgpack";
-import type { FromViewer, Tool, ToViewer } from "@talknow/cobrowse/viewer/messages";
+import type { Act, FromViewer, Tool, ToViewer } from "@talknow/cobrowse/viewer/messages";
 import {
   SIDE_ACK,
+  SIDE_CONTROL,
+  SIDE_DID,
   SIDE_DRAW,
   SIDE_HELLO,
   SIDE_MARK,
@@ -39,6 +41,16 @@ export interface Access {
 
 const FINAL = new Set([4400, 4401, 4403]);
 const OUR_POINTER = 0;
+const ACK_MS = 100;
+const REFUSED_MS = 5_000;
+/** Why something was not done on the customer's page. */
+const REFUSED: Readonly<Record<string, string>> = {
+  control_not_granted: "The customer did not allow that.",
+  control_forbidden_target: "That stays with the customer: a secret, or closed by the site.",
+  changed: "The page changed meanwhile. Look again, then try again.",
+  gone: "That is no longer on the page.",
+  suspended: "The customer is using the page. Wait a moment.",
+};
 
 export class Watching {
   viewerUrl = "";
@@ -53,6 +65,14 @@ export class Watching {
   fit = true;
   follow = true;
   problem = "";
+  /** Why the last thing that was tried on the page was not done. */
+  refused = "";
+  /** The grant to control the page. */
+  grant = "";
+  private requests = 0;
+  private seen = 0;
+  private ackedAt = 0;
+  private acking: ReturnType<typeof setTimeout> | undefined;
   private names = new Map<number, string>();
   private socket: WebSocket | null = null;
   private window: Window | null = null;
@@ -61,6 +81,7 @@ export class Watching {
   private ended = false;
   private attempt = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  private forgetting: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly server: string,
@@ -77,6 +98,8 @@ export class Watching {
   stop(): void {
     this.ended = true;
     clearTimeout(this.timer);
+    clearTimeout(this.forgetting);
+    clearTimeout(this.acking);
     removeEventListener("message", this.heard);
     this.socket?.close();
   }
@@ -84,6 +107,31 @@ export class Watching {
   /** The frame that shows the viewer's page was drawn; null when it is gone. */
   attach(frame: HTMLIFrameElement | null): void {
     this.window = frame?.contentWindow ?? null;
+  }
+
+  /** The engagement's word on control; without it the tool goes back to looking. */
+  control(grant: string): void {
+    if (grant === this.grant) return;
+    this.grant = grant;
+    if (grant === "" && this.tool === "control") this.setTool("look");
+  }
+
+  navigate(where: "back" | "forward" | "reload"): void {
+    this.act("navigate", 1, 0, [where]);
+  }
+
+  private act(kind: Act["kind"] | "navigate", node: number, seen: number, values: Act["values"]): void {
+    this.requests += 1;
+    this.say(SIDE_CONTROL, this.requests, this.grant, seen, node, kind, ...values);
+  }
+
+  private did(code: string): void {
+    const text = code === "ok" ? "" : (REFUSED[code] ?? code);
+    if (text === this.refused) return;
+    this.refused = text;
+    clearTimeout(this.forgetting);
+    if (text !== "") this.forgetting = setTimeout(() => this.did("ok"), REFUSED_MS);
+    this.changed();
   }
 
   choose(tab: string): void {
@@ -175,6 +223,9 @@ export class Watching {
       case SIDE_WATCH:
         this.names = new Map((values[0] as Value[][]).map(([who, name]) => [Number(who), String(name)]));
         break;
+      case SIDE_DID:
+        if (Number(values[0]) === this.requests) this.did(String(values[1]));
+        return;
       case SIDE_MASKED:
         this.masked = Number(values[0]);
         break;
@@ -236,7 +287,7 @@ export class Watching {
         this.ready();
         return;
       case "applied":
-        this.say(SIDE_ACK, said.seq);
+        this.applied(said.seq);
         return;
       case "need":
         this.say(SIDE_NEED, "viewer");
@@ -249,6 +300,9 @@ export class Watching {
         return;
       case "draw":
         this.say(SIDE_DRAW, OUR_POINTER, said.stroke, said.node, said.points, said.last ? 1 : 0);
+        return;
+      case "act":
+        this.act(said.act.kind, said.act.node, said.act.seen, said.act.values);
         return;
       case "page":
         this.url = said.url;
@@ -264,6 +318,22 @@ export class Watching {
         return;
     }
     this.changed();
+  }
+
+  /** Acked at most every ACK_MS: a viewer's credit is many frames. */
+  private applied(seq: number): void {
+    const now = performance.now();
+    this.seen = seq;
+    if (this.acking !== undefined) return;
+    const wait = Math.max(0, this.ackedAt + ACK_MS - now);
+    if (wait > 0) this.acking = setTimeout(() => this.ack(), wait);
+    else this.ack();
+  }
+
+  private ack(): void {
+    this.acking = undefined;
+    this.ackedAt = performance.now();
+    this.say(SIDE_ACK, this.seen);
   }
 
   /** A viewer's page that begins (again) knows nothing: it gets a whole picture. */

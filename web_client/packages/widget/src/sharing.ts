@@ -3,8 +3,11 @@
  * the engagement says. The recorder's code is loaded when it is first needed. What leaves the page is its business.
  */
 import type { Connection, EngagementState } from "@talknow/client";
+import type { ControlGrant } from "@talknow/cobrowse/together/control";
 import { remembered } from "./early.ts";
 import { session } from "./page.ts";
+
+export type { ControlKind } from "@talknow/cobrowse/together/control";
 
 type Recorder = InstanceType<typeof import("@talknow/cobrowse/recorder/index")["Recorder"]>;
 
@@ -24,11 +27,15 @@ export class Sharing {
   /** Ended here; the engagement has yet to say so. */
   private isOver = false;
   private endTogether: (() => void) | null = null;
+  private control: ControlGrant | undefined;
+  /** Taken back here, whatever the engagement still says. */
+  private takenBack = "";
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly server: string,
     private readonly changed: () => void,
+    private readonly endControl: () => void,
   ) {
     addEventListener("pagehide", () => this.recorder?.stop("navigating"));
     addEventListener("pageshow", (event) => {
@@ -43,8 +50,9 @@ export class Sharing {
   }
 
   /** The engagement's word. */
-  follow(state: EngagementState | undefined, connection: Connection | null): void {
+  follow(state: EngagementState | undefined, connection: Connection | null, skewMs = 0): void {
     const shared = state?.view.cobrowse.state;
+    this.control = grantOf(state, skewMs);
     if (state === undefined || (shared !== "live" && shared !== "paused")) {
       if (this.recorder !== null && state !== undefined) this.end();
       this.isOver = false;
@@ -55,6 +63,11 @@ export class Sharing {
     if (this.recorder !== null) this.pauseOrGoOn();
     else if (connection?.state === "online" && this.timer === undefined)
       void this.open(state.view.id, connection);
+  }
+
+  /** From this moment no agent changes anything on this page. */
+  takeControlBack(): void {
+    this.takenBack = this.control?.id ?? this.takenBack;
   }
 
   /** Let go at once: nothing more of this page leaves. */
@@ -110,7 +123,10 @@ export class Sharing {
     });
     this.recorder = recorder;
     recorder.subscribe(() => this.changed());
-    this.endTogether = startTogether(recorder);
+    this.endTogether = startTogether(recorder, {
+      control: () => (this.control?.id === this.takenBack ? undefined : this.control),
+      endControl: this.endControl,
+    });
     recorder.start();
     this.pauseOrGoOn();
   }
@@ -121,6 +137,14 @@ export class Sharing {
     if (this.paused && recorder.state !== "paused") recorder.pause();
     else if (!this.paused && recorder.state === "paused") recorder.resume();
   }
+}
+
+/** What agents may do, by this browser's clock. */
+function grantOf(state: EngagementState | undefined, skewMs: number): ControlGrant | undefined {
+  const grant = state?.view.cobrowse.grants.find(({ capability }) => capability === "control");
+  if (grant === undefined) return undefined;
+  const { id, kinds, origin, expires_ms } = grant;
+  return { id, kinds, origin, expiresMs: expires_ms === 0 ? 0 : expires_ms - skewMs };
 }
 
 function readKept(): Kept | null {

@@ -14,7 +14,7 @@ import {
 import type { Consent, Page, WidgetConfig } from "@talknow/protocol";
 import { apiOf, deviceOfPage, local, session, visitorOf } from "./page.ts";
 import type { Settings } from "./settings.ts";
-import { SHARED_KEY, Sharing } from "./sharing.ts";
+import { type ControlKind, SHARED_KEY, Sharing } from "./sharing.ts";
 import type { SoftNavigation } from "./softnav.ts";
 import { LANGUAGE, sha256, TEXT } from "./text.ts";
 
@@ -31,6 +31,9 @@ export function isLive(state: EngagementState | undefined): state is EngagementS
 export function fillsScreen(): boolean {
   return matchMedia("(max-width: 480px)").matches;
 }
+
+/** What agents ask for beside looking. */
+export type Asked = "point" | "control" | "record";
 
 export class Talk {
   config: WidgetConfig | null = null;
@@ -55,10 +58,14 @@ export class Talk {
   private readonly watchers = new Set<() => void>();
 
   constructor(private settings: Settings) {
-    this.sharing = new Sharing(settings.server, () => {
-      this.sharing.follow(this.current(), this.connection);
-      this.notify();
-    });
+    this.sharing = new Sharing(
+      settings.server,
+      () => {
+        this.followShare();
+        this.notify();
+      },
+      () => void this.revoke("control"),
+    );
   }
 
   get api() {
@@ -243,19 +250,22 @@ export class Talk {
     if (fillsScreen()) this.close();
   }
 
-  async declineShare(capability: "view" | "point"): Promise<void> {
+  async declineShare(capability: "view" | Asked): Promise<void> {
     const { engagement } = this.target();
     if (engagement) await this.tell((c) => c.send("cobrowse.decline", { engagement, capability }));
   }
 
-  async grant(capability: "point"): Promise<void> {
+  /** kinds: what of controlling the page. */
+  async grant(capability: Asked, kinds: ControlKind[] = []): Promise<void> {
     const { engagement } = this.target();
     if (!engagement) return;
     const consent = await this.consent(capability);
-    await this.tell((c) => c.send("cobrowse.grant", { engagement, consent }));
+    const origin = capability === "control" ? location.origin : "";
+    await this.tell((c) => c.send("cobrowse.grant", { engagement, consent, kinds, origin }));
   }
 
-  async revoke(capability: "point"): Promise<void> {
+  async revoke(capability: Asked): Promise<void> {
+    if (capability === "control") this.sharing.takeControlBack();
     const { engagement } = this.target();
     if (engagement) await this.tell((c) => c.send("cobrowse.revoke", { engagement, capability }));
   }
@@ -299,6 +309,10 @@ export class Talk {
     return isLive(state) ? { engagement: state.view.id } : {};
   }
 
+  private followShare(): void {
+    this.sharing.follow(this.current(), this.connection, this.engagements?.skewMs);
+  }
+
   private async consent(capability: Consent["capability"]): Promise<Consent> {
     const wordings: Partial<Record<Consent["capability"], string>> = {
       audio: TEXT.voiceWording,
@@ -306,6 +320,8 @@ export class Talk {
       screen: TEXT.screenWording,
       view: TEXT.viewWording,
       point: TEXT.pointWording,
+      control: TEXT.controlWording,
+      record: TEXT.recordWording,
     };
     const wording = wordings[capability] ?? "";
     return { capability, wording_sha256: await sha256(wording), language: LANGUAGE };
@@ -396,7 +412,7 @@ export class Talk {
     }
     if (call !== "none" && this.keeper === null) this.calls().catch(() => undefined);
     if (call !== "none") void this.followLinks();
-    this.sharing.follow(state, this.connection);
+    this.followShare();
     if (isLive(state)) local.setItem(this.liveKey, "1");
     else if (state !== undefined) local.removeItem(this.liveKey);
     this.mark();

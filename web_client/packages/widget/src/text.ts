@@ -10,8 +10,14 @@ export const TEXT = {
     "The agents of this chat see the pages of this site as you see them. What you type into forms, passwords and marked parts stay hidden. You can pause or stop at any time.",
   pointWording:
     "The agents of this chat can point at things on this page and draw on it. They change nothing.",
+  controlWording:
+    "The agents of this chat can do on this page what you tick here, never in password, payment or hidden fields. Your own input always goes first. Press Esc to end it.",
+  recordWording:
+    "What the agents see of these pages is kept with this conversation for later. Hidden parts are not in it.",
   asksToSee: "would like to see this page.",
   asksToPoint: "would like to point at things on this page.",
+  asksToControl: "would like to help you on this page:",
+  asksToRecord: "would like to keep what is shown of this page.",
   showPage: "Show my page",
   allow: "Allow",
   shareByCode: "Show this page to somebody on the phone",
@@ -24,6 +30,12 @@ export const TEXT = {
   resumeShare: "Resume",
   stopShare: "Stop sharing",
   endPointing: "Stop pointing",
+  endControl: "Stop their control",
+  endRecording: "Stop keeping it",
+  escEnds: "Esc ends it.",
+  controls: "Agents can act on this page:",
+  recorded: "What is shown is kept with this conversation.",
+  kinds: { scroll: "scroll", click: "click", type: "fill in fields", navigate: "go to other pages" },
   talkNow: "Talk now",
   notNow: "Not now",
   open: "Open chat",

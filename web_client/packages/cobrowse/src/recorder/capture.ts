@@ -22,7 +22,8 @@ import { ELEMENT_NODE, Tree } from "./tree.ts";
 /** So long a frame may take to write; what is left comes in the next. */
 const BUDGET_MS = 10;
 const HASH_MS = 2_000;
-const HASH_NODES = 2_000;
+/** One hash covers no more than there is this much time for. */
+const HASH_BUDGET_MS = 2;
 const POLL_MS = 1_000;
 
 /** What the loader saw before the recorder was there. */
@@ -86,7 +87,7 @@ export class Capture {
     });
     const opaque = (owner: number) => this.note("stylesheet", owner);
     this.sheets = new Sheets({ tree, writer, attributes, assets, changed: () => changed(true), opaque });
-    this.forms = new Forms(tree, writer, masks, changed);
+    this.forms = new Forms(tree, writer, masks, () => this.running && this.rhythm.told());
     this.around = new Surroundings(top, tree, writer, masks, changed);
     const refused = (source: Element) => this.note("canvas", tree.id(source) ?? 0);
     const calm = () => options.queued() === 0;
@@ -244,7 +245,7 @@ export class Capture {
   private writeHash(): void {
     if (this.writer.count === 1) return;
     const lo = this.hashed < this.tree.next ? this.hashed : 1;
-    const [hi, crc] = this.hasher.part(lo, HASH_NODES);
+    const [hi, crc] = this.hasher.part(lo, performance.now() + HASH_BUDGET_MS);
     this.hashed = hi;
     this.hashAt = performance.now() + HASH_MS;
     this.writer.int(OP_HASH);

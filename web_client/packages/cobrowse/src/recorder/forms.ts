@@ -29,7 +29,7 @@ export class Forms {
     private readonly tree: Tree,
     private readonly writer: Writer,
     private readonly masks: Masks,
-    private readonly changed: (soon: boolean) => void,
+    private readonly changed: () => void,
   ) {}
 
   hook(hooks: Hooks, realm: typeof globalThis): void {
@@ -76,7 +76,7 @@ export class Forms {
       for (const other of root.querySelectorAll<HTMLInputElement>(`input[type=radio][name="${name}"]`))
         if (this.tree.has(other)) this.dirty.add(other);
     }
-    this.changed(true);
+    this.changed();
   }
 
   drop(node: Node, id: number): void {

@@ -19,12 +19,13 @@ export class Hasher {
     }
   }
 
-  /** The nodes from `lo` on, at most `most` of them: [hi, crc]. */
-  part(lo: number, most: number): readonly [hi: number, crc: number] {
+  /** The nodes from `lo` on, as many as there is time for: [hi, crc]. */
+  part(lo: number, deadline: number): readonly [hi: number, crc: number] {
     const { nodes } = this.tree;
     const lines: string[] = [];
     let id = lo;
-    for (; id < nodes.length && lines.length < most; id += 1) {
+    for (; id < nodes.length; id += 1) {
+      if (id % 64 === 0 && performance.now() > deadline) break;
       const node = nodes[id];
       if (node !== undefined) lines.push(this.line(node, id));
     }

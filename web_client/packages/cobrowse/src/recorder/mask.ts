@@ -3,6 +3,8 @@
  * values and attributes become. Deny by default; it reads no layout and keeps no node.
  * Source: docs/cobrowse.md, "what never leaves"; the server looks again (`cobrowse/masking.py`).
  */
+
+import { Echoes } from "./echoes.ts";
 import marks from "./marks.json" with { type: "json" };
 import { Patterns } from "./patterns.ts";
 import { matchesPage, type Policy } from "./policy.ts";
@@ -21,9 +23,6 @@ const HARD_AUTOCOMPLETE = /\b(?:cc-[a-z-]+|one-time-code|(?:current|new)-passwor
 const BUTTONS = new Set(["submit", "button", "reset", "image"]);
 
 const DOTS = "\u2022\u2022\u2022\u2022\u2022\u2022\u2022\u2022";
-/** A value this long is looked for inside other texts; a shorter one only as the whole text. */
-const ECHO_CHARS = 4;
-const ECHOES = 200;
 
 export class Masks {
   readonly maskMarks: string;
@@ -37,8 +36,7 @@ export class Masks {
   private readonly patterns: Patterns;
   private readonly strict: boolean;
   private pageShown = false;
-  private readonly echoes = new Set<string>();
-  private echo: RegExp | null = null;
+  private readonly echoes = new Echoes();
 
   constructor(private readonly policy: Policy) {
     this.maskMarks = valid([...marks.mask, ...policy.mask]);
@@ -92,42 +90,19 @@ export class Masks {
 
   /** Text of the page, or of an attribute people read. */
   scrub(text: string, stand: Stand): string {
-    let out = this.patterns.scrub(text, stand === SHOW);
-    if (this.echo !== null && stand !== SHOW) {
-      if (this.echoes.has(out.trim())) return this.masked(out);
-      out = out.replace(this.echo, (found) => "\u2022".repeat(found.length));
-    }
-    return out;
+    const out = this.patterns.scrub(text, stand === SHOW);
+    return stand === SHOW ? out : this.echoes.mask(out, (whole) => this.masked(whole));
   }
 
-  /** A value that stays here must not come out as an error text, a preview or a clone either. */
+  /** A value that stays here. */
   remember(value: string): void {
-    const text = value.trim();
-    if (text === "" || this.echoes.has(text)) return;
-    this.echoes.add(text);
-    if (this.echoes.size > ECHOES) {
-      for (const oldest of this.echoes) {
-        this.echoes.delete(oldest);
-        break;
-      }
-    }
-    const long = [...this.echoes].filter((known) => known.length >= ECHO_CHARS);
-    long.sort((a, b) => b.length - a.length);
-    const source = long.map(spelled).join("|");
-    this.echo = new RegExp(source === "" ? "(?!)" : source, "gi");
+    this.echoes.add(value);
   }
 
   private masked(text: string): string {
     if (this.policy.keep_length) return text.replace(/\S/gu, "\u2022");
     return text.trim() === "" ? text : DOTS;
   }
-}
-
-/** A pattern for a value however the page writes it: a number also with separators between its digits. */
-function spelled(value: string): string {
-  const digits = /^[\d\s.,'\u2019]+$/.test(value) ? value.replace(/\D/g, "") : "";
-  if (digits.length >= ECHO_CHARS) return [...digits].join("[\\s.,'\u2019\u00a0]?");
-  return value.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 }
 
 export function isHard(field: Element): boolean {

@@ -3,14 +3,14 @@
  * or the socket is full. Source: docs/cobrowse.md, "rhythm".
  */
 
-/** After so much quiet a change leaves in its own microtask, before layout. */
-const QUIET_MS = 12;
-const BUSY_MS = 8;
+/** After so much quiet a change leaves in its own microtask, before layout: also from frame to frame of an animation. */
+const QUIET_MS = 8;
 /** What is not urgent (scrolling, the pointer) waits so long for company. */
 const LAZY_MS = 33;
 const SLOW_MS = 50;
 const FULL_BYTES = 64 * 1024;
-/** Writing may take this part of the time. */
+/** A frame that took long is followed by so many times its cost of quiet; a short one by no more than itself. */
+const DEAR_MS = 8;
 const SHARE = 4;
 const LONGEST_MS = 250;
 
@@ -20,6 +20,9 @@ export class Rhythm {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private due = Number.POSITIVE_INFINITY;
   private posted = false;
+  /** Something is to be written; a posted turn that finds nothing does nothing. */
+  private wanted = false;
+  private going = false;
   private readonly channel = new MessageChannel();
 
   constructor(
@@ -28,22 +31,35 @@ export class Rhythm {
   ) {
     this.channel.port1.onmessage = () => {
       this.posted = false;
-      this.run();
+      this.going = false;
+      if (this.wanted) this.run();
     };
   }
 
-  /** Something changed. soon: people wait for it. */
+  /** The tree changed, and the page's task is over: people wait for it. */
   changed(soon: boolean): void {
-    if (this.posted) return;
+    this.wanted = true;
+    if (this.going) return;
     const now = performance.now();
     const quiet = now - this.last;
     const wait = this.pause();
     if (soon && quiet >= Math.max(QUIET_MS, wait)) this.run();
-    else this.at(this.last + (soon ? Math.max(BUSY_MS, wait) : Math.max(LAZY_MS, wait)), now);
+    else this.at(this.last + (soon ? Math.max(QUIET_MS, wait) : Math.max(LAZY_MS, wait)), now);
+  }
+
+  /** An event told of it, and the page may yet change more in the same task. */
+  told(): void {
+    this.wanted = true;
+    const now = performance.now();
+    const due = this.last + Math.max(QUIET_MS, this.pause());
+    if (due <= now) this.post();
+    else this.at(due, now);
   }
 
   /** There was no time for all: go on as soon as the page has had its turn. */
   goOn(): void {
+    this.wanted = true;
+    this.going = true;
     this.post();
   }
 
@@ -56,7 +72,7 @@ export class Rhythm {
   }
 
   private pause(): number {
-    const dear = Math.min(LONGEST_MS, this.cost * SHARE);
+    const dear = Math.min(LONGEST_MS, this.cost > DEAR_MS ? this.cost * SHARE : this.cost);
     return this.queued() > FULL_BYTES ? Math.max(SLOW_MS, dear) : dear;
   }
 
@@ -78,6 +94,7 @@ export class Rhythm {
     clearTimeout(this.timer);
     this.timer = undefined;
     this.due = Number.POSITIVE_INFINITY;
+    this.wanted = false;
     const begun = performance.now();
     this.write();
     this.last = performance.now();

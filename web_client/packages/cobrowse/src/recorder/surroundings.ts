@@ -27,7 +27,8 @@ const POINTS = 64;
 const PAGE_MS = 200;
 
 export class Surroundings {
-  private readonly scrolled = new Set<Element | Document>();
+  /** Where it is scrolled to: read when the browser tells of it, for later that would cost a layout. */
+  private readonly scrolled = new Map<Element | Document, readonly [x: number, y: number]>();
   private readonly topped = new Set<HTMLElement>();
   private readonly media = new Set<HTMLMediaElement>();
   private readonly tops = new Map<number, number>();
@@ -38,6 +39,7 @@ export class Surroundings {
   private selecting = false;
   private visible = -1;
   private page = "";
+  private rawPage = "";
   private pageAt = 0;
   private focusing = true;
   private showing = true;
@@ -53,8 +55,7 @@ export class Surroundings {
   /** Listen in a document or shadow root; what composed events tell is heard at the top alone. */
   listen(hooks: Hooks, root: Document | ShadowRoot): void {
     hooks.listen(root, "scroll", (event: Event) => {
-      this.scrolled.add(event.target as Element | Document);
-      this.changed(false);
+      this.readScroll(event.target as Element | Document);
     });
     hooks.listen(root, "toggle close", (event: Event) => this.maybeTop(event.target as HTMLElement));
     hooks.listen(root, "play pause seeked ratechange volumechange ended", (event: Event) => {
@@ -141,8 +142,18 @@ export class Surroundings {
     this.selecting = true;
     this.visible = -1;
     this.showing = true;
-    this.scrolled.add(this.top);
-    for (const element of scrolled) this.scrolled.add(element);
+    // At the beginning of a picture there is a layout, and reading costs nothing.
+    const early = [this.top, ...scrolled];
+    requestAnimationFrame(() => {
+      for (const target of early) this.readScroll(target);
+    });
+  }
+
+  private readScroll(target: Element | Document): void {
+    const element = target.nodeType === 9 ? (target as Document).scrollingElement : (target as Element);
+    if (element === null || !this.tree.has(target)) return;
+    this.scrolled.set(target, [element.scrollLeft, element.scrollTop]);
+    this.changed(false);
   }
 
   /** Where the page is and what it is called, as viewers may know it. */
@@ -189,6 +200,9 @@ export class Surroundings {
 
   private writePage(): void {
     this.pageAt = performance.now();
+    const raw = `${location.href}\n${this.top.title}`;
+    if (raw === this.rawPage) return;
+    this.rawPage = raw;
     const [url, title] = this.address();
     if (this.page === `${url}\n${title}`) return;
     this.told(url, title);
@@ -210,15 +224,13 @@ export class Surroundings {
   }
 
   private writeScrolls(): void {
-    for (const target of this.scrolled) {
+    for (const [target, [x, y]] of this.scrolled) {
       const id = this.tree.id(target);
       if (id === undefined) continue;
-      const element = target.nodeType === 9 ? (target as Document).scrollingElement : (target as Element);
-      if (element === null) continue;
       this.writer.int(OP_SCR);
       this.writer.ref(id);
-      this.writer.whole(element.scrollLeft);
-      this.writer.whole(element.scrollTop);
+      this.writer.whole(x);
+      this.writer.whole(y);
     }
     this.scrolled.clear();
   }

@@ -1,20 +1,30 @@
 /**
  * What agents point at, mark and draw, shown above the visitor's own page: an element of ours that takes no clicks,
- * is not recorded, and goes when sharing ends. Whether they may is the server's to say.
+ * is not recorded, and goes when sharing ends. Whether they may is the server's to say; what they may do on the page
+ * is judged here too (control.ts).
  */
 import { SIDE_DRAW, SIDE_MARK, SIDE_POINT, SIDE_WATCH } from "@talknow/protocol";
 import { OVERLAY_STYLES, Overlay } from "../overlay.ts";
 import type { SharedPage } from "../recorder/index.ts";
+import { type ControlGrant, startControl } from "./control.ts";
 
 /** Recorders leave out every element whose name begins so. */
 const TAG = "talk-now-over";
 const LEFT = 2;
+const WHO_CONTROLS = -1;
 const STYLES = `
 :host { all: initial; position: fixed; inset: 0; z-index: 2147482999; pointer-events: none; overflow: hidden; }
 ${OVERLAY_STYLES}`;
 
-/** Show what agents do until the returned function is called. */
-export function startTogether(page: SharedPage): () => void {
+export interface Allowed {
+  /** The grant to control as it is at this moment. */
+  control: () => ControlGrant | undefined;
+  /** The visitor takes it back by the keyboard. */
+  endControl: () => void;
+}
+
+/** Show, and do where granted, what agents do until the returned function is called. */
+export function startTogether(page: SharedPage, allowed: Allowed): () => void {
   const host = document.createElement(TAG);
   const root = host.attachShadow({ mode: "open" });
   const sheet = new CSSStyleSheet();
@@ -26,6 +36,11 @@ export function startTogether(page: SharedPage): () => void {
   const overlay = new Overlay({ layer, boxOf: (id) => boxOf(page.nodeOf(id)) });
   const names = new Map<number, string>();
   const stops = [
+    startControl(page, {
+      grant: allowed.control,
+      revoke: allowed.endControl,
+      acted: (node, x, y) => overlay.ripple(WHO_CONTROLS, node, x, y),
+    }),
     page.on(SIDE_WATCH, ([list]) => {
       names.clear();
       for (const [who, name] of list as [number, string][]) names.set(who, name);

@@ -1,5 +1,13 @@
 /** What the softphone and the viewer's own page say to each other, by postMessage between their two origins. */
-export type Tool = "look" | "point" | "highlight" | "draw";
+export type Tool = "look" | "point" | "highlight" | "draw" | "control";
+
+/** What an agent does to the visitor's page: CONTROL's fields from node on; seen: the frame it looked at. */
+export interface Act {
+  kind: "scroll" | "click" | "type";
+  node: number;
+  seen: number;
+  values: (number | string)[];
+}
 
 export type ToViewer =
   | { kind: "welcome"; base: string }
@@ -22,4 +30,5 @@ export type FromViewer =
   | { kind: "held"; reason: number }
   | { kind: "point"; node: number; x: number; y: number; what: number }
   | { kind: "mark"; node: number }
-  | { kind: "draw"; stroke: number; node: number; points: number[]; last: boolean };
+  | { kind: "draw"; stroke: number; node: number; points: number[]; last: boolean }
+  | { kind: "act"; act: Act };

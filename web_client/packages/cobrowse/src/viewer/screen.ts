@@ -3,10 +3,12 @@
  * it that draws pointers and takes the agent's hand. Nothing of the agent's reaches the inner document.
  */
 import { OVERLAY_STYLES, Overlay } from "../overlay.ts";
-import type { FromViewer, Tool } from "./messages.ts";
+import { Editor } from "./editor.ts";
+import type { Act, FromViewer, Tool } from "./messages.ts";
 import { type Audience, Replay, type View } from "./replay.ts";
 
 const POINT_MS = 40;
+const SCROLL_MS = 80;
 const WHO_VISITOR = 0;
 const WHO_ME = -1;
 const HELD = ["", "This page is private: the site does not show it.", "The customer has paused sharing.", ""];
@@ -24,6 +26,8 @@ export class Screen implements Audience {
   private stroke = 0;
   private drawing: { node: number; points: number[] } | null = null;
   private pointed = 0;
+  private rolled = { x: 0, y: 0, at: 0 };
+  private readonly editor: Editor;
   private state = "live";
   private holds = 0;
 
@@ -46,6 +50,7 @@ export class Screen implements Audience {
     styles.replaceSync(OVERLAY_STYLES);
     document.adoptedStyleSheets = [styles];
     this.overlay = new Overlay({ layer: this.layer, boxOf: (node) => this.boxOf(node) });
+    this.editor = new Editor(this.layer, (node) => this.boxOf(node));
     this.listen();
     new ResizeObserver(() => this.layOut()).observe(root);
     this.layOut();
@@ -64,6 +69,7 @@ export class Screen implements Audience {
   setTool(tool: Tool): void {
     this.tool = tool;
     this.layer.dataset.tool = tool;
+    this.editor.close();
     if (tool !== "highlight") this.say({ kind: "mark", node: 0 });
   }
 
@@ -174,7 +180,7 @@ export class Screen implements Audience {
   }
 
   private moved(event: PointerEvent): void {
-    if (this.tool === "look") return;
+    if (this.tool === "look" || this.tool === "control") return;
     if (event.timeStamp - this.pointed < POINT_MS) return;
     this.pointed = event.timeStamp;
     const { node, x, y } = this.at(event);
@@ -199,8 +205,25 @@ export class Screen implements Audience {
         this.layer.setPointerCapture(event.pointerId);
         this.ink(event);
         break;
+      case "control":
+        this.touch(event, node, x, y);
+        break;
       default:
     }
+  }
+
+  /** Into a field the agent writes here first; the visitor's browser gets the whole of it at once. */
+  private touch(event: Event, node: number, x: number, y: number): void {
+    if (this.editor.holds(event.target)) return;
+    event.preventDefault();
+    const field = this.replay.tree.get(node)?.node ?? null;
+    this.overlay.ripple(WHO_ME, node, x, y);
+    const done = (text: string) => this.act("type", node, [text]);
+    if (!this.editor.open(field, node, done)) this.act("click", node, [x, y]);
+  }
+
+  private act(kind: Act["kind"], node: number, values: Act["values"]): void {
+    this.say({ kind: "act", act: { kind, node, seen: this.replay.seq, values } });
   }
 
   private ink(event: PointerEvent): void {
@@ -228,8 +251,22 @@ export class Screen implements Audience {
   private wheeled(event: WheelEvent): void {
     event.preventDefault();
     const { node } = this.at(event);
+    if (this.tool === "control") {
+      this.roll(event, node);
+      return;
+    }
     this.replay.follows = false;
     scrollNear(this.replay.tree.get(node)?.node ?? null, event.deltaX, event.deltaY, this.frame);
+  }
+
+  /** Scroll the visitor's own page. */
+  private roll(event: WheelEvent, node: number): void {
+    const { rolled } = this;
+    rolled.x += event.deltaX;
+    rolled.y += event.deltaY;
+    if (event.timeStamp - rolled.at < SCROLL_MS) return;
+    this.act("scroll", node, [rolled.x, rolled.y]);
+    this.rolled = { x: 0, y: 0, at: event.timeStamp };
   }
 }
 

@@ -81,6 +81,7 @@ function Address({ watching }: { watching: Watching }) {
   );
 }
 
+const CONTROL = ["scroll", "click", "type", "navigate"] as const;
 const TOOLS: readonly [Tool, string][] = [
   ["look", "Look"],
   ["point", "Point"],
@@ -112,6 +113,7 @@ function Tools({ desk, state, watching }: Shown & { watching: Watching }) {
           {asked ? "Asked to point…" : "Ask to point"}
         </button>
       )}
+      <ControlTools desk={desk} state={state} watching={watching} />
       <button
         type="button"
         class="button small quiet"
@@ -129,6 +131,50 @@ function Tools({ desk, state, watching }: Shown & { watching: Watching }) {
         Follow
       </button>
     </div>
+  );
+}
+
+/** Acting on the customer's page: asked for, granted by kind, given back. */
+function ControlTools({ desk, state, watching }: Shown & { watching: Watching }) {
+  const { id, cobrowse } = state.view;
+  const grant = cobrowse.grants.find(({ capability }) => capability === "control");
+  const asked = cobrowse.asks.some(({ capability }) => capability === "control");
+  const held = grant?.id ?? "";
+  useEffect(() => watching.control(held), [watching, held]);
+  const ask = () =>
+    desk.connection?.send("cobrowse.ask", { engagement: id, capability: "control", kinds: [...CONTROL] });
+  const giveBack = () => desk.connection?.send("cobrowse.revoke", { engagement: id, capability: "control" });
+  if (grant === undefined)
+    return (
+      <button type="button" class="button small quiet" disabled={asked} onClick={() => desk.attempt(ask())}>
+        {asked ? "Asked to control…" : "Ask to control"}
+      </button>
+    );
+  return (
+    <>
+      <button
+        type="button"
+        class="button small quiet"
+        aria-pressed={watching.tool === "control"}
+        onClick={() => watching.setTool("control")}
+      >
+        Control
+      </button>
+      {grant.kinds.includes("navigate") &&
+        (["back", "reload"] as const).map((where) => (
+          <button
+            key={where}
+            type="button"
+            class="button small quiet"
+            onClick={() => watching.navigate(where)}
+          >
+            {where === "back" ? "Go back" : "Reload"}
+          </button>
+        ))}
+      <button type="button" class="button small stop" onClick={() => desk.attempt(giveBack())}>
+        End control
+      </button>
+    </>
   );
 }
 
@@ -165,6 +211,11 @@ function Troubles({ desk, state, watching }: Shown & { watching: Watching }) {
   return (
     <>
       {watching.problem && <p class="shared-note">{watching.problem}</p>}
+      {watching.refused && (
+        <p class="shared-note" role="alert">
+          {watching.refused}
+        </p>
+      )}
       {watching.masked > 0 && (
         <p class="shared-note" role="status">
           {`${watching.masked} ${watching.masked === 1 ? "thing was" : "things were"} hidden by the server.`}

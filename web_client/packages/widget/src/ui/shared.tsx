@@ -1,10 +1,13 @@
 /** The shared page as the visitor sees it: the question, and while it is shared who looks, what is hidden, how to end it. */
-import type { CobrowseView } from "@talknow/protocol";
-import { isLive, type Talk } from "../talk.ts";
+import type { AskView, CobrowseView } from "@talknow/protocol";
+import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
+import type { ControlKind } from "../sharing.ts";
+import { type Asked, isLive, type Talk } from "../talk.ts";
 import { TEXT } from "../text.ts";
 import { useNow } from "./hooks.ts";
 
-/** An agent asks to see the page, or to point at things on it. */
+/** An agent asks to see the page, or for more than that. */
 export function ShareQuestion({ talk }: { talk: Talk }) {
   const state = talk.current();
   const view = state?.view.cobrowse;
@@ -22,16 +25,43 @@ export function ShareQuestion({ talk }: { talk: Talk }) {
       />
     );
   }
-  const ask = view.asks.find(({ capability }) => capability === "point");
+  const ask = view.asks.find(({ capability }) => capability in ASKED);
   if (ask === undefined) return null;
+  return <Ask key={ask.capability} talk={talk} ask={ask} name={name(ask.by)} />;
+}
+
+const ASKED: Readonly<Record<Asked, readonly [text: string, wording: string]>> = {
+  point: [TEXT.asksToPoint, TEXT.pointWording],
+  control: [TEXT.asksToControl, TEXT.controlWording],
+  record: [TEXT.asksToRecord, TEXT.recordWording],
+};
+
+function Ask({ talk, ask, name }: { talk: Talk; ask: AskView; name: string }) {
+  const capability = ask.capability as Asked;
+  const [kinds, setKinds] = useState<readonly ControlKind[]>(ask.kinds);
+  const [text, wording] = ASKED[capability];
+  const turn = (kind: ControlKind, on: boolean) =>
+    setKinds(ask.kinds.filter((one) => (one === kind ? on : kinds.includes(one))));
   return (
     <Question
-      text={`${name(ask.by)} ${TEXT.asksToPoint}`}
-      wording={TEXT.pointWording}
+      text={`${name} ${text}`}
+      wording={wording}
       yes={TEXT.allow}
-      onYes={() => void talk.grant("point")}
-      onNo={() => void talk.declineShare("point")}
-    />
+      disabled={capability === "control" && kinds.length === 0}
+      onYes={() => void talk.grant(capability, [...kinds])}
+      onNo={() => void talk.declineShare(capability)}
+    >
+      {ask.kinds.map((kind) => (
+        <label key={kind} class="tick">
+          <input
+            type="checkbox"
+            checked={kinds.includes(kind)}
+            onChange={(event) => turn(kind, event.currentTarget.checked)}
+          />
+          {TEXT.kinds[kind]}
+        </label>
+      ))}
+    </Question>
   );
 }
 
@@ -39,21 +69,24 @@ interface QuestionProps {
   text: string;
   wording: string;
   yes: string;
+  disabled?: boolean;
+  children?: ComponentChildren;
   onYes: () => void;
   onNo: () => void;
 }
 
-function Question({ text, wording, yes, onYes, onNo }: QuestionProps) {
+function Question({ text, wording, yes, disabled = false, children, onYes, onNo }: QuestionProps) {
   return (
     <section class="card suggestion" role="alertdialog" aria-label={text} aria-describedby="share-wording">
       <p>
         <strong>{text}</strong>
       </p>
+      {children}
       <p id="share-wording" class="small">
         {wording}
       </p>
       <div class="row">
-        <button type="button" class="primary" onClick={onYes}>
+        <button type="button" class="primary" disabled={disabled} onClick={onYes}>
           {yes}
         </button>
         <button type="button" class="secondary" onClick={onNo}>
@@ -113,15 +146,16 @@ export function Ledger({ talk }: { talk: Talk }) {
           {TEXT.codeFor} <strong data-code>{`${view.code.slice(0, 3)} ${view.code.slice(3)}`}</strong>
         </p>
       )}
+      {view.grants.map(({ capability, kinds }) => (
+        <Granted key={capability} capability={capability as Asked} kinds={kinds} />
+      ))}
       <p class="small" data-hidden>
         {`Hidden from them: ${hidden.fields} form fields, ${hidden.texts} texts, ${hidden.blocked} areas`}
       </p>
       <div class="row">
-        {view.grants.some(({ capability }) => capability === "point") && (
-          <button type="button" class="secondary" onClick={() => void talk.revoke("point")}>
-            {TEXT.endPointing}
-          </button>
-        )}
+        {view.grants.map(({ capability }) => (
+          <EndGrant key={capability} talk={talk} capability={capability as Asked} />
+        ))}
         <button type="button" class="secondary" onClick={() => void talk.pauseShare(view.state === "live")}>
           {view.state === "live" ? TEXT.pauseShare : TEXT.resumeShare}
         </button>
@@ -130,5 +164,30 @@ export function Ledger({ talk }: { talk: Talk }) {
         </button>
       </div>
     </section>
+  );
+}
+
+const ENDS: Readonly<Record<Asked, string>> = {
+  point: TEXT.endPointing,
+  control: TEXT.endControl,
+  record: TEXT.endRecording,
+};
+
+function EndGrant({ talk, capability }: { talk: Talk; capability: Asked }) {
+  const weight = capability === "control" ? "primary stop" : "secondary";
+  return (
+    <button type="button" class={weight} onClick={() => void talk.revoke(capability)}>
+      {ENDS[capability]}
+    </button>
+  );
+}
+
+function Granted({ capability, kinds }: { capability: Asked; kinds: readonly ControlKind[] }) {
+  if (capability === "point") return null;
+  const what = kinds.map((kind) => TEXT.kinds[kind]).join(", ");
+  return (
+    <p class="small" role="status" data-granted={capability}>
+      {capability === "control" ? `${TEXT.controls} ${what}. ${TEXT.escEnds}` : TEXT.recorded}
+    </p>
   );
 }

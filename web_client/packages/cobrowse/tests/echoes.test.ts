@@ -1,0 +1,43 @@
+import { describe, expect, it } from "vitest";
+import { Echoes } from "../src/recorder/echoes.ts";
+
+const DOTS = "\u2022".repeat(8);
+const told = (values: string[], text: string) => {
+  const echoes = new Echoes();
+  for (const value of values) echoes.add(value);
+  return echoes.mask(text, () => DOTS);
+};
+
+describe("echoes of hidden values", () => {
+  it("are hidden inside other texts, whatever the case", () => {
+    expect(told(["Secret Name"], "Hello secret name, welcome")).toBe(`Hello ${"\u2022".repeat(11)}, welcome`);
+  });
+  it("are hidden as they began while they were typed", () => {
+    const typed = ["m", "ma", "mai", "maid", "maide", "maiden"];
+    expect(told(typed, "'maide' is too short")).toBe("'\u2022\u2022\u2022\u2022\u2022' is too short");
+    expect(told(typed, " ma ")).toBe(DOTS);
+  });
+  it("are hidden after some of it was taken away again", () => {
+    expect(told(["maiden", "maide", "maid"], "it was maiden")).toBe(
+      "it was \u2022\u2022\u2022\u2022\u2022\u2022",
+    );
+  });
+  it("are hidden as numbers with separators", () => {
+    expect(told(["1234567"], "you pay 1,234,567 now")).toBe(
+      "you pay \u2022\u2022\u2022\u2022\u2022\u2022\u2022\u2022\u2022 now",
+    );
+    expect(told(["1 234 567"], "1234567!")).toBe("\u2022\u2022\u2022\u2022\u2022\u2022\u2022!");
+    expect(told(["1234567"], "12 apples")).toBe("12 apples");
+  });
+  it("leave other texts alone", () => {
+    expect(told(["secret"], "nothing of that")).toBe("nothing of that");
+  });
+  it("are hidden as a whole where lower case has another length", () => {
+    expect(told(["secret"], "\u0130 secret")).toBe(DOTS);
+    expect(told(["secret"], "\u0130 open")).toBe("\u0130 open");
+  });
+  it("keep the newest when there are too many", () => {
+    const many = Array.from({ length: 300 }, (_, n) => `value-number-${n}-${n * 7}`);
+    expect(told(many, "value-number-299-2093")).toBe(DOTS);
+  });
+});
