@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 import secrets
 import struct
 import tempfile
@@ -40,7 +39,7 @@ MEASURE_S = 8.0
 WARM_S = 2.0
 WINDOWS = 3
 BUSY = (0.6, 0.92)
-SITE = "demo"
+SITE = "bench"
 CONSENT = {"capability": "view", "wording_sha256": "0" * 64, "language": "en"}
 encode = msgspec.msgpack.encode
 
@@ -174,6 +173,7 @@ class Load:
         self._http = http
         self._token = token
         self._agents: list[Person] = []
+        self._accepted: dict[str, asyncio.Future[Person]] = {}
         self._group = group
         self._tasks: list[asyncio.Task[None]] = []
         self._sender = Sender()
@@ -188,9 +188,15 @@ class Load:
 
     def _take(self, agent: Person, name: str, data: Any) -> None:
         if name == "offer.made":
-            self._start(
-                _quiet(agent.command("offer.accept", engagement=data["engagement"], offer=data["offer"]))
-            )
+            self._start(self._accept(agent, data["engagement"], data["offer"]))
+
+    async def _accept(self, agent: Person, engagement: str, offer: str) -> None:
+        await agent.command("offer.accept", engagement=engagement, offer=offer)
+        self._taken(engagement).set_result(agent)
+
+    def _taken(self, engagement: str) -> asyncio.Future[Person]:
+        """Who accepted it, as soon as somebody has."""
+        return self._accepted.setdefault(engagement, asyncio.get_running_loop().create_future())
 
     async def add(self) -> None:
         """One more visitor who shares a page with an agent who looks."""
@@ -200,7 +206,7 @@ class Load:
             taken.set() if "snapshot" in name or "agent" in name else None
         )
         engagement = (await person.durable("chat.send", text="hello"))["engagement"]
-        agent = await self._agent_of(engagement)
+        agent = await asyncio.wait_for(self._taken(engagement), 15)
         await agent.durable("cobrowse.request", engagement=engagement)
         await person.durable("cobrowse.start", engagement=engagement, consent=CONSENT)
         tokens = [
@@ -217,16 +223,6 @@ class Load:
         self._start(recorder.drain())
         self._start(self._send(recorder, sent_at))
         await person.close()
-
-    async def _agent_of(self, engagement: str) -> Person:
-        async with asyncio.timeout(15):
-            while True:
-                for agent in self._agents:
-                    with contextlib.suppress(RuntimeError):
-                        found = await agent.command("engagement.sync", engagement=engagement)
-                        if found["snapshot"]["view"].get("agent"):
-                            return agent
-                await asyncio.sleep(0.02)
 
     async def _send(self, recorder: Socket, sent_at: dict[int, float]) -> None:
         """At its own offset within the 50 ms, for ever."""
@@ -256,11 +252,6 @@ class Load:
             await agent.close()
 
 
-async def _quiet(work: Coroutine[Any, Any, Any]) -> None:
-    with contextlib.suppress(RuntimeError):
-        await work
-
-
 async def _window(load: Load, pid: int) -> tuple[float, float]:
     """(share of the core, share of frames that arrived) over MEASURE_S."""
     load.waits.clear()
@@ -280,7 +271,7 @@ async def _carry(checks: str, bar: Progress) -> list[harness.Row]:
     with tempfile.TemporaryDirectory(prefix="talknow-bench-") as folder:
         data = Path(folder) / "data"
         async with (
-            own_server(token, "--demo", data=data, module=module) as (url, pid),
+            own_server(token, data=data, module=module) as (url, pid),
             aiohttp.ClientSession() as http,
             pinned(cores()[0]),
             asyncio.TaskGroup() as group,
