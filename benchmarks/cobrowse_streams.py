@@ -34,11 +34,12 @@ FRAMES_PER_S = 20
 ACKS_PER_S = 10
 NODES = 60
 FIRST_SEQ = 2
+SLOTS = 50
 STARTS = 100
 MEASURE_S = 8.0
 WARM_S = 2.0
 WINDOWS = 3
-BUSY = (0.6, 0.92)
+BUSY, FULL = 0.82, 0.88
 SITE = "bench"
 CONSENT = {"capability": "view", "wording_sha256": "0" * 64, "language": "en"}
 encode = msgspec.msgpack.encode
@@ -87,19 +88,35 @@ def _message(data: bytes, *, deflated: bool = False) -> bytes:
     return head + size + b"\0\0\0\0" + data
 
 
-class Socket:
-    """A WebSocket of which as little as possible is done here, so that the server is what is measured."""
+class Socket(asyncio.Protocol):
+    """A WebSocket of which as little as possible is done here, so that the server is what is measured.
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader = reader
-        self.writer = writer
+    sent_at: when the frames that it gets were sent, by seq modulo its length.
+    """
+
+    def __init__(self, waits: list[float], sent_at: list[float]) -> None:
+        self._waits = waits
+        self._sent_at = sent_at
+        self._rest = b""
+        self._answer: asyncio.Future[bytes] | None = asyncio.get_running_loop().create_future()
+        self._acked_at = 0.0
+        self.transport: asyncio.Transport | None = None
+        self.acks = False
         self.received = 0
-        self.sent_at: dict[int, float] = {}
+        self.lost = False
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True
 
     @classmethod
-    async def open(cls, port: int, origin: str, *hello: Any) -> Socket:
+    async def open(cls, port: int, origin: str, waits: list[float], sent_at: list[float]) -> Socket:
         """Raises: RuntimeError when the server says no."""
-        reader, writer = await asyncio.open_connection(LOOPBACK, port)
+        _, made = await asyncio.get_running_loop().create_connection(
+            lambda: cls(waits, sent_at), LOOPBACK, port
+        )
         key = base64.b64encode(secrets.token_bytes(16)).decode()
         lines = (
             "GET /v1/cobrowse HTTP/1.1",
@@ -112,56 +129,90 @@ class Socket:
             f"Origin: {origin}",
             "User-Agent: bench",
         )
-        writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
-        answer = await reader.readuntil(b"\r\n\r\n")
+        made.write(("\r\n".join(lines) + "\r\n\r\n").encode())
+        assert made._answer is not None
+        answer = await asyncio.wait_for(made._answer, 10)
+        made._answer = None
         if b" 101 " not in answer or b"permessage-deflate" not in answer:
             raise RuntimeError(answer.split(b"\r\n")[0].decode())
-        made = cls(reader, writer)
-        made.say(0, SIDE["HELLO"], *hello)
         return made
 
+    def write(self, data: bytes) -> None:
+        assert self.transport is not None
+        self.transport.write(data)
+
     def say(self, *items: Any) -> None:
-        self.writer.write(_message(encode(items)))
+        self.write(_message(encode(items)))
 
-    async def drain(self) -> None:
-        """Read and forget: a recorder's side."""
-        while await self.reader.read(65_536):
-            pass
+    def data_received(self, data: bytes) -> None:
+        if self._answer is not None:
+            head, _, data = data.partition(b"\r\n\r\n")
+            if not self._answer.done():
+                self._answer.set_result(head)
+        if not self.acks:
+            return
+        data = self._rest + data
+        at = 0
+        while (body := _body(data, at)) is not None:
+            start, end = body
+            if data[at] == _BINARY:
+                self._frame(_seq(data, start))
+            at = end
+        self._rest = data[at:]
 
-    async def watch(self, waits: list[float], sent_at: dict[int, float]) -> None:
-        """Take frames and ack them; waits: seconds from sent to here, of every message that is a frame."""
-        seen, acked_at = 0, 0.0
-        while True:
-            head = await self.reader.readexactly(2)
-            size = head[1] & 0x7F
-            if size == 126:
-                size = int.from_bytes(await self.reader.readexactly(2))
-            elif size == 127:
-                size = int.from_bytes(await self.reader.readexactly(8))
-            data = await self.reader.readexactly(size)
-            if head[0] & 0x0F == 8:
-                raise RuntimeError(f"closed: {int.from_bytes(data[:2])}")
-            if head[0] != 0x82:
-                continue  # deflated (a keyframe) or a ping
-            seq = _seq(data)
-            now = time.monotonic()
-            if seq in sent_at:
-                waits.append(now - sent_at[seq])
-            seen = max(seen, seq)
-            self.received += seq > 0
-            if seen and now - acked_at > 1 / ACKS_PER_S:
-                acked_at = now
-                self.say(0, SIDE["ACK"], seen)
+    def _frame(self, seq: int) -> None:
+        if seq == 0:
+            return
+        now = time.monotonic()
+        self.received += 1
+        self._waits.append(now - self._sent_at[seq % len(self._sent_at)])
+        if now - self._acked_at > 1 / ACKS_PER_S:
+            self._acked_at = now
+            self.say(0, SIDE["ACK"], seq)
 
 
-def _seq(data: bytes) -> int:
+_BINARY = 0x82
+
+
+def _body(data: bytes, at: int) -> tuple[int, int] | None:
+    """(start, end) of the payload of the server's message at `at`, or None when it is not all there."""
+    left = len(data) - at
+    if left < 2:
+        return None
+    size, start = data[at + 1], at + 2
+    if size == 126:
+        size, start = int.from_bytes(data[at + 2 : at + 4]), at + 4
+    elif size == 127:
+        size, start = int.from_bytes(data[at + 2 : at + 10]), at + 10
+    return (start, start + size) if start + size <= len(data) else None
+
+
+def _seq(data: bytes, start: int) -> int:
     """The first item of a flat msgpack array."""
-    at = 3 if data[0] == 0xDC else 5 if data[0] == 0xDD else 1
+    head = data[start]
+    at = start + (3 if head == 0xDC else 5 if head == 0xDD else 1)
     kind = data[at]
     if kind < 0x80:
         return kind
     size = {0xCC: 1, 0xCD: 2, 0xCE: 4}[kind]
     return int.from_bytes(data[at + 1 : at + 1 + size])
+
+
+class Recording:
+    """A recorder's socket and its next frame."""
+
+    def __init__(self, socket: Socket) -> None:
+        self.socket = socket
+        self.seq = FIRST_SEQ
+
+
+class Slot:
+    """Streams that send in the same millisecond."""
+
+    def __init__(self) -> None:
+        self.streams: list[Recording] = []
+        self.waiting: list[Socket] = []
+        self.sent_at = [0.0] * 4_096
 
 
 class Load:
@@ -177,14 +228,15 @@ class Load:
         self._group = group
         self._tasks: list[asyncio.Task[None]] = []
         self._sender = Sender()
+        self._slots = [Slot() for _ in range(SLOTS)]
         self.viewers: list[Socket] = []
         self.waits: list[float] = []
-        self.failed = 0
 
     async def hire(self, count: int) -> None:
         self._agents = await agents(self._url, self._http, self._token, (count + 49) // 50, 60)
         for agent in self._agents:
             agent.on_event = lambda name, data, _, agent=agent: self._take(agent, name, data)  # type: ignore[misc]
+        self._start(self._send())
 
     def _take(self, agent: Person, name: str, data: Any) -> None:
         if name == "offer.made":
@@ -201,10 +253,6 @@ class Load:
     async def add(self) -> None:
         """One more visitor who shares a page with an agent who looks."""
         person = await visitor(self._url, self._http, SITE)
-        taken = asyncio.Event()
-        person.on_event = lambda name, _data, _at: (
-            taken.set() if "snapshot" in name or "agent" in name else None
-        )
         engagement = (await person.durable("chat.send", text="hello"))["engagement"]
         agent = await asyncio.wait_for(self._taken(engagement), 15)
         await agent.durable("cobrowse.request", engagement=engagement)
@@ -213,37 +261,40 @@ class Load:
             (await one.command("cobrowse.open", engagement=engagement))["cobrowse"]["token"]
             for one in (person, agent)
         ]
-        recorder = await Socket.open(self._port, self._url, tokens[0], "doc", 1, WIRE_VERSION)
-        await recorder.reader.read(65_536)
-        recorder.writer.write(_message(snapshot()))
-        viewer = await Socket.open(self._port, self._url, tokens[1])
+        slot = self._slots[len(self.viewers) % SLOTS]
+        recorder = await Socket.open(self._port, self._url, [], slot.sent_at)
+        recorder.say(0, SIDE["HELLO"], tokens[0], "doc", 1, WIRE_VERSION)
+        await asyncio.sleep(0.01)
+        recorder.write(_message(snapshot()))
+        viewer = await Socket.open(self._port, self._url, self.waits, slot.sent_at)
+        viewer.acks = True
+        viewer.say(0, SIDE["HELLO"], tokens[1])
         self.viewers.append(viewer)
-        sent_at: dict[int, float] = {}
-        self._start(viewer.watch(self.waits, sent_at))
-        self._start(recorder.drain())
-        self._start(self._send(recorder, sent_at))
+        slot.waiting.append(recorder)
         await person.close()
 
-    async def _send(self, recorder: Socket, sent_at: dict[int, float]) -> None:
-        """At its own offset within the 50 ms, for ever."""
+    async def _send(self) -> None:
+        """Each slot has its millisecond of the 50; who is new joins its slot with the first frame."""
         loop = asyncio.get_running_loop()
-        due, seq = loop.time() + secrets.randbelow(1000) / 1000 / FRAMES_PER_S, 1
+        began, tick = loop.time(), 0
         while True:
-            due += 1 / FRAMES_PER_S
-            await asyncio.sleep(due - loop.time())
-            seq += 1
-            sent_at[seq] = time.monotonic()
-            sent_at.pop(seq - 100, None)
-            recorder.writer.write(self._sender.at(seq))
+            tick += 1
+            await asyncio.sleep(max(0.0, began + tick / FRAMES_PER_S / SLOTS - loop.time()))
+            slot = self._slots[tick % SLOTS]
+            now = time.monotonic()
+            slot.streams += [Recording(socket) for socket in slot.waiting]
+            slot.waiting.clear()
+            for stream in slot.streams:
+                slot.sent_at[stream.seq % len(slot.sent_at)] = now
+                stream.socket.write(self._sender.at(stream.seq))
+                stream.seq += 1
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        self._tasks.append(self._group.create_task(self._counted(work)))
+        self._tasks.append(self._group.create_task(work))
 
-    async def _counted(self, work: Coroutine[Any, Any, None]) -> None:
-        try:
-            await work
-        except (OSError, RuntimeError, asyncio.IncompleteReadError):
-            self.failed += 1
+    @property
+    def failed(self) -> int:
+        return sum(viewer.lost for viewer in self.viewers)
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -280,14 +331,14 @@ async def _carry(checks: str, bar: Progress) -> list[harness.Row]:
             load = Load(url, http, token, group)
             await load.hire(1_500)
             wanted, share = STARTS, 0.0
-            while share < BUSY[0]:
+            while share < BUSY:
                 bar.update(task, total=wanted)
                 while len(load.viewers) < wanted:
                     await load.add()
                     bar.update(task, completed=len(load.viewers))
                 await asyncio.sleep(WARM_S)
                 share, _ = await _window(load, pid)
-                wanted = int(len(load.viewers) * 0.8 / share) if share < BUSY[0] else wanted
+                wanted = max(wanted + 1, int(wanted * min(2.0, FULL / share)))
             found = [await _window(load, pid) for _ in range(WINDOWS)]
             waits = [wait * 1e3 for wait in load.waits]
             carried = [len(load.viewers) / share for share, _ in found]

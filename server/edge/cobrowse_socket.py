@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import msgspec
@@ -36,6 +36,7 @@ MESSAGES_PER_S, MESSAGE_BURST = 400.0, 1_200.0
 BYTES_PER_S, BYTE_BURST = 4e6, 32e6
 MAX_FAULTS = 20
 _WINDOW = 15
+MAX_BUFFERED = 64 * 1024
 
 
 class _Over(Exception):
@@ -80,9 +81,9 @@ class CobrowseSocket:
         try:
             hello = await self._hello(socket)
             if len(hello) > 3:
-                await self._record(socket, hello, request.headers.get("User-Agent", "")[:300])
+                await self._record(request, socket, hello)
             else:
-                await self._view(socket, hello)
+                await self._view(request, socket, hello)
         except _Over as over:
             line.closing = (over.code, over.reason)
         except Unauthenticated:
@@ -110,11 +111,12 @@ class CobrowseSocket:
 
     # --- the visitor's tab ----------------------------------------------------------------------------
 
-    async def _record(self, socket: web.WebSocketResponse, hello: Items, device: str) -> None:
+    async def _record(self, request: web.Request, socket: web.WebSocketResponse, hello: Items) -> None:
         granted, room = self._enter(hello[2], "recorder")
         if type(hello[3]) is not str or not 1 <= len(hello[3]) <= 64:
             raise _Over(4400, "no document")
         line = Line()
+        device = request.headers.get("User-Agent", "")[:300]
         tab, last = room.attach(granted.device, hello[3], line, device)
         hold = 0 if room.gate.shows else 2
         policy = msgspec.to_builtins(room.policy)
@@ -129,7 +131,7 @@ class CobrowseSocket:
                 self._from_recorder(room, tab, line, granted, items)
 
         try:
-            await _both_ways(socket, line, lambda: True, each)
+            await _both_ways(request, socket, line, lambda: True, each)
         finally:
             room.detach(tab, line)
 
@@ -150,7 +152,7 @@ class CobrowseSocket:
 
     # --- a window that shows it -------------------------------------------------------------------------
 
-    async def _view(self, socket: web.WebSocketResponse, hello: Items) -> None:
+    async def _view(self, request: web.Request, socket: web.WebSocketResponse, hello: Items) -> None:
         granted, room = self._enter(hello[2], "viewer")
         if len(room.viewers) >= MAX_VIEWERS:
             raise _Over(1013, "too many viewers")
@@ -172,7 +174,7 @@ class CobrowseSocket:
                 async def each(raw: bytes) -> None:
                     self._from_viewer(room, viewer, decode(raw))
 
-                await _both_ways(socket, viewer.line, lambda: room.gate.shows, each)
+                await _both_ways(request, socket, viewer.line, lambda: room.gate.shows, each)
                 catching_up.cancel()
         finally:
             room.leave(viewer)
@@ -225,6 +227,7 @@ def _items(message: WSMessage) -> Items:
 
 
 async def _both_ways(
+    request: web.Request,
     socket: web.WebSocketResponse,
     line: Line,
     shows: Callable[[], bool],
@@ -239,8 +242,15 @@ async def _both_ways(
     async def write(data: bytes) -> None:
         await socket.send_frame(data, WSMsgType.BINARY, compress if len(data) > COMPRESS_OVER else None)
 
+    def at_once(data: bytes) -> bool:
+        transport = request.transport
+        if len(data) > COMPRESS_OVER or transport is None or transport.get_write_buffer_size() > MAX_BUFFERED:
+            return False
+        return _step(socket.send_frame(data, WSMsgType.BINARY))
+
     async def writing() -> None:
         try:
+            line.at_once = at_once
             await line.run(write, shows)
         except ConnectionError:
             line.close(1006, "lost")
@@ -255,6 +265,19 @@ async def _both_ways(
             line.close(over.code, over.reason)
         else:
             line.close(1000, "closed")
+
+
+def _step(sending: Coroutine[Any, Any, None]) -> bool:
+    """Run a sending to its end, which it reaches without waiting unless the socket is full."""
+    try:
+        sending.send(None)
+    except StopIteration:
+        return True
+    except ConnectionError:
+        return False
+    # It waits for room only after it has written.
+    sending.close()
+    return True
 
 
 async def _read(socket: web.WebSocketResponse, each: Callable[[bytes], Awaitable[None]]) -> None:
