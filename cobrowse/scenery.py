@@ -65,6 +65,8 @@ class Scenery:
         self.view: tuple[float, ...] | None = None
         self.visible = 1
         self.held = 0
+        # lo, hi, crc of the last HASH that nobody has compared yet
+        self.hashed: tuple[int, int, int] | None = None
 
     def handlers(self) -> dict[int, Callable[[Items, int], int]]:
         return {
@@ -184,8 +186,8 @@ class Scenery:
         return at + 5
 
     def _ptr(self, items: Items, at: int) -> int:
-        for value in items[at : at + 3]:
-            _whole(value)
+        lo, hi, crc = items[at : at + 3]
+        self.hashed = (_whole(lo), _whole(hi), _whole(crc))
         return at + 3
 
     # --- sheets -----------------------------------------------------------------------------------
@@ -283,8 +285,8 @@ class Scenery:
 
     def _hash(self, items: Items, at: int) -> int:
         """Compared by the stream, which knows what to do when it differs."""
-        for value in items[at : at + 3]:
-            _whole(value)
+        lo, hi, crc = items[at : at + 3]
+        self.hashed = (_whole(lo), _whole(hi), _whole(crc))
         return at + 3
 
     def _hold(self, items: Items, at: int) -> int:

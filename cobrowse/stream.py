@@ -24,7 +24,6 @@ LOG_MS: Final = 60_000
 LARGE_BYTES: Final = 48 * 1024
 MAX_LOG_BYTES: Final = 16 * 1024 * 1024
 _SNAP: Final = CODES["SNAP"]
-_HASH: Final = CODES["HASH"]
 _HOLD: Final = CODES["HOLD"]
 # after a replaced literal the recorder masks the node itself; until then hashes may differ
 FORGIVEN_MS: Final = 5_000
@@ -107,7 +106,8 @@ class Stream:
             self._forget()
             self._snapshot_bytes = len(frame)
         self._keep(seq, frame, at_ms)
-        mismatch = items[-4:-3] == [_HASH] and self._differs(items, at_ms)
+        hashed = self.mirror.scenery.hashed
+        mismatch = hashed is not None and self._differs(hashed, at_ms)
         return Pushed(frame, seq, masked, mismatch, fresh)
 
     def _account(self, at_ms: int) -> tuple[int, ...]:
@@ -120,10 +120,11 @@ class Stream:
         checker.found.clear()
         return masked
 
-    def _differs(self, items: Items, at_ms: int) -> bool:
+    def _differs(self, hashed: tuple[int, int, int], at_ms: int) -> bool:
+        lo, hi, crc = hashed
+        self.mirror.scenery.hashed = None
         if at_ms - self._masked_ms < FORGIVEN_MS:
             return False
-        lo, hi, crc = items[-3:]
         if hi - lo > 1_000_000:
             raise InvalidDiff("hash", hi - lo)
         return bool(tree_hash(self.mirror, lo, hi) != crc)

@@ -83,6 +83,8 @@ class SiteConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
             wrap_up_ms=self.wrap_up_s * 1_000,
             direct_calls=self.direct_calls,
             control_ms=self.cobrowse.control_ttl_s * 1_000,
+            control_kinds=self.cobrowse.control,
+            records=self.cobrowse.record,
         )
 
 

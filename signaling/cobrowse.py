@@ -15,7 +15,7 @@ from signaling.effects import SetCode, SetGate, Welcome
 from signaling.errors import InvalidTransition, NotFound, NotPermitted
 from signaling.event import CommandEvent, Event
 from signaling.events import EngagementGone
-from signaling.protocol import ActorId, Capability, ParticipantId, SharedGrant
+from signaling.protocol import ActorId, Capability, ControlKind, ParticipantId, SharedGrant
 from signaling.sharing import (
     CapabilityAsked,
     CapabilityGranted,
@@ -159,9 +159,7 @@ def asked(work: Work, event: CapabilityAsked) -> None:
     next_cobrowse(state, event)
     if event.capability in state.grants:
         raise InvalidTransition("granted already", event.capability)
-    if event.capability == "control" and not event.kinds:
-        raise InvalidTransition("control of nothing", event.capability)
-    state.asks[event.capability] = Ask(event.by, event.kinds)
+    state.asks[event.capability] = Ask(event.by, _kinds(state, event.capability, event.kinds))
 
 
 def granted(work: Work, event: CapabilityGranted) -> None:
@@ -172,16 +170,31 @@ def granted(work: Work, event: CapabilityGranted) -> None:
     if capability not in ("point", "control", "record"):
         raise InvalidTransition("no such grant", capability)
     expires_ms = event.expires_ms
+    kinds = _kinds(state, capability, event.kinds)
     if capability == "control":
-        if not event.kinds or not event.origin:
+        if not event.origin:
             raise InvalidTransition("control of nothing", capability)
         last_ms = event.at_ms + state.policy.control_ms
         expires_ms = min(expires_ms or last_ms, last_ms)
     state.asks.pop(capability, None)
-    state.grants[capability] = Grant(event.grant, event.at_ms, event.kinds, event.origin, expires_ms)
+    state.grants[capability] = Grant(event.grant, event.at_ms, kinds, event.origin, expires_ms)
     if expires_ms:
         work.set_timer(f"grant:{capability}", expires_ms)
     work.order(gate(state))
+
+
+def _kinds(
+    state: Engagement, capability: Capability, kinds: tuple[ControlKind, ...]
+) -> tuple[ControlKind, ...]:
+    """What of it the site allows. Raises: NotPermitted when that is nothing."""
+    if capability == "record" and not state.policy.records:
+        raise NotPermitted("the site keeps no pages")
+    if capability != "control":
+        return ()
+    allowed = tuple(kind for kind in kinds if kind in state.policy.control_kinds)
+    if not allowed:
+        raise NotPermitted("the site allows no such control")
+    return allowed
 
 
 def revoked(work: Work, event: CapabilityRevoked) -> None:

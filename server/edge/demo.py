@@ -14,6 +14,7 @@ from pathlib import Path
 import jwt
 from aiohttp import web
 
+from cobrowse.policy import CobrowsePolicy
 from server.config import Config, SiteConfig, TokenKey
 
 PAGES = Path(__file__).parents[2] / "demo"
@@ -28,6 +29,7 @@ def demo_site(config: Config, key: str) -> SiteConfig:
         origins=tuple(f"{config.scheme}://{host}:{config.demo_at}" for host in ("127.0.0.1", "localhost")),
         greeting="Hello! You are talking with Fjord Bank. How can we help you?",
         token_issuer=ISSUER,
+        cobrowse=CobrowsePolicy(record=True),
         token_keys=(TokenKey(kid="demo", algorithm="HS256", key=key),),
     )
 

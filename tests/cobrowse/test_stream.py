@@ -242,6 +242,15 @@ def test_the_hash_tells_drift() -> None:
     assert stream.push(frame(3, "TEXT", 5, "one", "HASH", 1, 6, good ^ 1), 10_000).mismatch
 
 
+def test_arguments_that_look_like_a_hash_are_none() -> None:
+    stream = page(*(element("p", *text("word " * 20)) for _ in range(20)))
+    looks = CODES["HASH"]
+    node = next(node for node in stream.mirror.nodes.values() if node.id >= looks and node.kind == TEXT_NODE)
+    first = looks if stream.mirror.nodes[looks].kind == TEXT_NODE else node.id
+    assert not stream.push(frame(2, "SEL", looks, 1, looks + 1, 2), 10_000).mismatch
+    assert not stream.push(frame(3, "TSPL", first, 40, 40, "y"), 10_000).mismatch
+
+
 def test_offsets_count_utf16_units() -> None:
     assert splice("a😀b", 3, 1, "x") == "a😀xb"
     assert splice("a😀b", 1, 0, "x") == "ax"

@@ -52,6 +52,11 @@ export class Attributes {
 
   /** The value to send, or null when the attribute is left out. */
   value(element: Element, name: string, raw: string, stand: Stand): string | null {
+    const sent = this.allowed(element, name, raw, stand);
+    return sent === null ? null : this.masks.unread(sent);
+  }
+
+  private allowed(element: Element, name: string, raw: string, stand: Stand): string | null {
     if (name === "class") return raw;
     if (stand === BLOCK) return name === "id" ? raw : null;
     if (name === "style") return this.style(element, raw);

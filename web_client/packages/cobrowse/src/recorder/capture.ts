@@ -84,9 +84,11 @@ export class Capture {
     this.differ = new Differ(top, tree, writer, masks, attributes, this.serializer, {
       dropped: (node, id) => this.dropped(node, id),
       contentChanged: (element) => this.contentChanged(element),
+      arrived: (element) => this.forms.learn(element),
     });
     const opaque = (owner: number) => this.note("stylesheet", owner);
-    this.sheets = new Sheets({ tree, writer, attributes, assets, changed: () => changed(true), opaque });
+    const scrub = (css: string) => masks.css(css);
+    this.sheets = new Sheets({ tree, writer, attributes, assets, scrub, changed: () => changed(true), opaque });
     this.forms = new Forms(tree, writer, masks, () => this.running && this.rhythm.told());
     this.around = new Surroundings(top, tree, writer, masks, changed);
     const refused = (source: Element) => this.note("canvas", tree.id(source) ?? 0);
@@ -330,6 +332,7 @@ export class Capture {
 
   /** A root whose inside nobody else observes. */
   private watch(root: Document | ShadowRoot): void {
+    this.forms.learn(root);
     if (root !== this.options.document) this.sheets.add(root);
     else if (root.adoptedStyleSheets !== undefined) this.sheets.add(root);
     if (this.roots.has(root)) return;

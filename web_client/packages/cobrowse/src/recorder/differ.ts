@@ -32,8 +32,10 @@ const NEVER_MARKS = new Set(["style", "d", "transform", "points", "width", "heig
 export interface Forgotten {
   /** A node left the page. */
   dropped(node: Node, id: number): void;
-  /** The children of a style element, the value of a text area changed. */
+  /** The children of a style element, the value of a field changed. */
   contentChanged(element: Element): void;
+  /** A node came that is not known yet: what is in it must be, before anything is written. */
+  arrived(element: Element): void;
 }
 
 export class Differ {
@@ -97,6 +99,7 @@ export class Differ {
     const element = record.target as Element;
     const name = record.attributeName as string;
     if (this.serializer.covering && !NEVER_MARKS.has(name)) this.serializer.look(element);
+    if (name === "value") this.forgotten.contentChanged(element);
     let changes = this.attributed.get(element);
     if (changes === undefined) {
       changes = this.spare.pop() ?? [];
@@ -125,6 +128,7 @@ export class Differ {
       const node = addedNodes[index] as Node;
       if (!isRecorded(node)) continue;
       this.touched.add(node);
+      if (node.nodeType === 1 && !this.tree.has(node)) this.forgotten.arrived(node as Element);
       if (this.serializer.covering && node.nodeType === 1) this.serializer.prepare(node as Element);
     }
     for (let index = 0; index < removedNodes.length; index += 1) {

@@ -5,6 +5,8 @@
 
 /** So many characters are looked for inside other texts; fewer only as the whole text. */
 const CHARS = 4;
+/** Shorter than this a value may be a word that a class or a rule uses too. */
+const MEANT = 8;
 const MOST = 200;
 const SEPARATOR = /[\s.,'\u2019\u00a0]/;
 const NUMBER = /^[\d\s.,'\u2019\u00a0]+$/;
@@ -28,6 +30,14 @@ export class Echoes {
     if (known.startsWith(this.last)) this.long.delete(this.last);
     remember(this.long, known);
     this.last = known;
+  }
+
+  /** Whether all of a value that is long enough to mean something stands in the text. */
+  holds(text: string): boolean {
+    if (this.long.size === 0) return false;
+    const lower = text.toLowerCase();
+    for (const value of this.long) if (value.length >= MEANT && lower.includes(value)) return true;
+    return false;
   }
 
   /** The text with every echo replaced by dots, one by one; `whole` is for a text that is nothing else. */

@@ -22,6 +22,8 @@ const HARD_TYPES = new Set(["password", "hidden", "file"]);
 const HARD_AUTOCOMPLETE = /\b(?:cc-[a-z-]+|one-time-code|(?:current|new)-password)\b/;
 const BUTTONS = new Set(["submit", "button", "reset", "image"]);
 
+const UNREAD_CHARS = 8;
+const CSS_CONTENT = /content:\s*(?:"[^"]*"|'[^']*')/g;
 const DOTS = "\u2022\u2022\u2022\u2022\u2022\u2022\u2022\u2022";
 
 export class Masks {
@@ -92,6 +94,17 @@ export class Masks {
   scrub(text: string, stand: Stand): string {
     const out = this.patterns.scrub(text, stand === SHOW);
     return stand === SHOW ? out : this.echoes.mask(out, (whole) => this.masked(whole));
+  }
+
+  /** What nobody reads (classes, ids, styles): left as it is unless a hidden value stands in it. */
+  unread(text: string): string {
+    return text.length >= UNREAD_CHARS && this.echoes.holds(text) ? DOTS : text;
+  }
+
+  /** Texts that rules put on the page. */
+  css(text: string): string {
+    if (!text.includes("content:")) return text;
+    return text.replace(CSS_CONTENT, (found) => this.echoes.mask(found, () => 'content: ""'));
   }
 
   /** A value that stays here. */

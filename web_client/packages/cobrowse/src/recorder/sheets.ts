@@ -29,6 +29,8 @@ export interface SheetsOptions {
   writer: Writer;
   attributes: Attributes;
   assets: AssetNumbers;
+  /** Without what may not leave. */
+  scrub: (css: string) => string;
   changed: () => void;
   /** Rules that may not be read. */
   opaque: (owner: number) => void;
@@ -194,7 +196,7 @@ export class Sheets {
       this.fetchRules(sheet, owner);
       return;
     }
-    const { writer, attributes, assets } = this.options;
+    const { writer, attributes, assets, scrub } = this.options;
     let known = this.known.get(sheet);
     if (known === undefined) {
       known = { number: this.next++, rules: 0, disabled: false };
@@ -208,13 +210,13 @@ export class Sheets {
     writer.int(known.number);
     writer.int(owner);
     writer.int(sheet.disabled ? 1 : 0);
-    writer.text(assets.inCss(text, baseOf(sheet)));
+    writer.text(scrub(assets.inCss(text, baseOf(sheet))));
   }
 
   private writeRules(sheet: CSSStyleSheet, changes: readonly RuleChange[]): void {
     const known = this.known.get(sheet);
     if (known === undefined) return;
-    const { writer, attributes, assets } = this.options;
+    const { writer, attributes, assets, scrub } = this.options;
     known.rules = countOf(sheet);
     for (const { op, index, text } of changes) {
       writer.int(op);
@@ -222,7 +224,7 @@ export class Sheets {
       writer.int(index);
       if (op === OP_RDEL) continue;
       attributes.learn(text);
-      writer.text(assets.inCss(text, baseOf(sheet)));
+      writer.text(scrub(assets.inCss(text, baseOf(sheet))));
     }
   }
 

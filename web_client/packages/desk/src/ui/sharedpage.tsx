@@ -114,6 +114,7 @@ function Tools({ desk, state, watching }: Shown & { watching: Watching }) {
         </button>
       )}
       <ControlTools desk={desk} state={state} watching={watching} />
+      <RecordTool desk={desk} state={state} />
       <button
         type="button"
         class="button small quiet"
@@ -175,6 +176,30 @@ function ControlTools({ desk, state, watching }: Shown & { watching: Watching })
         End control
       </button>
     </>
+  );
+}
+
+/** Keeping what is shown, where the site allows it. */
+function RecordTool({ desk, state }: Shown) {
+  const { id, cobrowse } = state.view;
+  const granted = cobrowse.grants.some(({ capability }) => capability === "record");
+  const asked = cobrowse.asks.some(({ capability }) => capability === "record");
+  const send = () =>
+    desk.connection?.send(granted ? "cobrowse.revoke" : "cobrowse.ask", {
+      engagement: id,
+      capability: "record",
+    });
+  const label = granted ? "Stop recording" : asked ? "Asked to record…" : "Ask to record";
+  return (
+    <button
+      type="button"
+      class="button small quiet"
+      disabled={asked && !granted}
+      aria-pressed={granted}
+      onClick={() => desk.attempt(send())}
+    >
+      {label}
+    </button>
   );
 }
 
