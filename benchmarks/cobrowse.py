@@ -135,6 +135,7 @@ class Bench:
             access["token"] = opened["cobrowse"]["token"]
         else:
             await side.frame.goto(f"{self._pages.yardstick}/replay")
+            await side.frame.wait_for_function("window.__open")
         await page.evaluate(START[side.name], access)
         # The yardstick's replayer drops what comes while it builds its first picture: ask again.
         async with asyncio.timeout(DEADLINE_S):

@@ -40,6 +40,10 @@ _ALT: Final = STATIC_TABLE.index("alt")
 _DOCUMENT: Final = 1
 
 
+# a recorder sends no text in them: rules come as sheets
+_TEXTLESS: Final = frozenset({"style", "xmp", "iframe", "noembed", "noframes", "plaintext", "template"})
+
+
 class Mirror:
     """One stream's page. checker None: nothing is judged (measurements only).
 
@@ -219,7 +223,8 @@ class Mirror:
         node = self._new(TEXT, 0, "", parent.stand)
         checker = self.checker
         if checker is not None:
-            text = self._put(items, at, text, checker.text(text, parent.stand, node.id))
+            kept = checker.text(text, parent.stand, node.id)
+            text = self._put(items, at, text, dots(text) if parent.tag in _TEXTLESS else kept)
         node.text = text
         if type(items[at]) is str:
             self._join(items, at, text)

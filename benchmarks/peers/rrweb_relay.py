@@ -24,6 +24,7 @@ const { Replayer } = window.rrwebReplay ?? window.rrweb;
 let replayer;
 const first = [];
 const socket = new WebSocket(`ws://${location.host}/watch`);
+socket.onopen = () => { window.__open = true; };
 socket.onmessage = ({ data }) => {
   const event = JSON.parse(data);
   if (replayer) return replayer.addEvent(event);

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, WebSocket
 
 from tests.browser.conftest import Browsers, eventually
@@ -20,7 +21,6 @@ FORMS = int(os.environ.get("TALKNOW_FORMS", "200"))
 PER_ROUND = 10
 PIECE = 8
 PROGRAM = (Path(__file__).parent / "programs" / "secrets.js").read_text()
-# The demo company's pages ask nobody for the address they had at first: every path shows the same page here.
 WORD = re.compile(rb"[A-Za-z0-9]{%d,}" % PIECE)
 
 
@@ -64,6 +64,7 @@ def leaks(data: bytes, secrets: dict[bytes, str]) -> set[str]:
     return found
 
 
+@pytest.mark.timeout(180)
 def test_no_secret_of_a_form_leaves_the_browser(server: Server, browsers: Browsers) -> None:
     customer, agent = browsers.chat(server)
     wires = [Wire(customer.page), Wire(agent.page)]

@@ -95,13 +95,18 @@ export class Sharing {
       const { cobrowse } = await connection.tell("cobrowse.open", { engagement });
       if (cobrowse) await this.record({ engagement, token: cobrowse.token });
     } catch {
-      this.timer = setTimeout(() => {
-        this.timer = undefined;
-        this.changed();
-      }, AGAIN_MS);
+      this.again();
     } finally {
       this.starting = false;
     }
+  }
+
+  private again(): void {
+    this.timer = setTimeout(() => {
+      this.timer = undefined;
+      this.changed();
+    }, AGAIN_MS);
+    this.changed();
   }
 
   private async record(kept: Kept): Promise<void> {
@@ -118,7 +123,8 @@ export class Sharing {
       onEnd: () => {
         session.removeItem(SHARED_KEY);
         this.drop();
-        this.changed();
+        // Another socket may have taken over: coming back at once would only take over from it.
+        this.again();
       },
     });
     this.recorder = recorder;

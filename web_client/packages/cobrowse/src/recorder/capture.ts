@@ -88,7 +88,15 @@ export class Capture {
     });
     const opaque = (owner: number) => this.note("stylesheet", owner);
     const scrub = (css: string) => masks.css(css);
-    this.sheets = new Sheets({ tree, writer, attributes, assets, scrub, changed: () => changed(true), opaque });
+    this.sheets = new Sheets({
+      tree,
+      writer,
+      attributes,
+      assets,
+      scrub,
+      changed: () => changed(true),
+      opaque,
+    });
     this.forms = new Forms(tree, writer, masks, () => this.running && this.rhythm.told());
     this.around = new Surroundings(top, tree, writer, masks, changed);
     const refused = (source: Element) => this.note("canvas", tree.id(source) ?? 0);

@@ -182,6 +182,8 @@ export class Builder {
 
 /** What is moved may have been the next sibling itself. */
 function place(level: Level, node: Node): void {
+  // Rules come as sheets, looked through; what stands in a style element would be one unseen.
+  if (node.nodeType === 3 && (level.home as Element).localName === "style") return;
   const next = level.last === null ? level.home.firstChild : level.last.nextSibling;
   if (next !== node) level.home.insertBefore(node, next);
   level.last = node;
