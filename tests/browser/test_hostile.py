@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, Request
+from playwright.sync_api import Dialog, Page, Request
 
 from cobrowse.frames import encode
 from cobrowse.ops import (
@@ -200,11 +200,15 @@ class Watch:
         self.foreign: list[str] = []
         self.dialogs: list[str] = []
         page.context.on("request", self._asked)
-        page.on("dialog", lambda dialog: (self.dialogs.append(dialog.message), dialog.dismiss()))
+        page.on("dialog", self._asked_somebody)
 
     def _asked(self, request: Request) -> None:
         if (urlsplit(request.url).hostname or "") not in self.own:
             self.foreign.append(request.url)
+
+    def _asked_somebody(self, dialog: Dialog) -> None:
+        self.dialogs.append(dialog.message)
+        dialog.dismiss()
 
     def is_clean(self, name: str) -> None:
         ran = [frame.url for frame in self.page.frames if frame.evaluate("'__ran' in window")]
@@ -218,7 +222,8 @@ TAKE_OVER = """(server) => new Promise((resolve) => {
   const socket = new Real(`${server.replace(/^http/, "ws")}/v1/cobrowse`);
   window.__evil = (text) => socket.send(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)));
   // The honest recorder does not come back.
-  window.WebSocket = function (url) { return new Real(url.includes("/v1/cobrowse") ? "ws://127.0.0.1:9" : url); };
+  const elsewhere = (url) => (url.includes("/v1/cobrowse") ? "ws://127.0.0.1:9" : url);
+  window.WebSocket = function (url) { return new Real(elsewhere(url)); };
   socket.onopen = () => resolve(token);
 })"""
 SHOWN = "(id) => document.getElementById(id) !== null"

@@ -8,11 +8,11 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from signaling import engagement
+from signaling import engagement, sharing
 from signaling import events as ev
 from signaling.actors import engagement_actor
 from signaling.errors import PeerError
-from signaling.protocol import Consent, DeviceId, LegId, LegMode, ParticipantId, PathId
+from signaling.protocol import Capability, Consent, DeviceId, LegId, LegMode, ParticipantId, PathId
 from signaling.state import Phase
 from tests.signaling.world import QUEUE, SITE, World, replay
 
@@ -47,6 +47,16 @@ ACTIONS = (
     "wait",
     "hold",
     "suggest",
+    "see",
+    "share",
+    "share",
+    "point",
+    "let",
+    "let",
+    "pause",
+    "resume",
+    "take_back",
+    "unshare",
     "invite",
     "come_in",
     "come_in",
@@ -118,6 +128,7 @@ class Story:
                 {"leg": LegId(f"lv{at_ms}"), "video": False, "consent": Consent("audio", "0" * 64)},
             ),
         }
+        commands |= self.sharing(agent, visitor, at_ms)
         if action in commands:
             by, kind, fields = commands[action]
             world.command(actor, by, self.count(by), kind, **fields)
@@ -131,6 +142,25 @@ class Story:
             world.give(actor, ev.ParticipantAway(at_ms=at_ms, by=visitor, reason="lost"))
         else:
             world.give(actor, ev.ParticipantOnline(at_ms=at_ms, by=visitor, device=DeviceId("d")))
+
+    @staticmethod
+    def sharing(agent: Any, visitor: Any, at_ms: int) -> dict[str, tuple[str, Any, dict[str, Any]]]:
+        capability: Capability = ("point", "control")[at_ms % 2]
+        control = {"kinds": ("click",), "origin": "https://bank.example"} if capability == "control" else {}
+        return {
+            "see": (agent, sharing.CobrowseRequested, {}),
+            "share": (visitor, sharing.CobrowseStarted, {"consent": Consent("view", "0" * 64)}),
+            "point": (agent, sharing.CapabilityAsked, {"capability": "control", "kinds": ("click",)}),
+            "let": (
+                visitor,
+                sharing.CapabilityGranted,
+                {"grant": f"g{at_ms}", "consent": Consent(capability, "0" * 64), **control},
+            ),
+            "pause": (visitor, sharing.CobrowsePaused, {}),
+            "resume": (visitor, sharing.CobrowseResumed, {}),
+            "take_back": (visitor, sharing.CapabilityRevoked, {"capability": capability}),
+            "unshare": (visitor, sharing.CobrowseStopped, {}),
+        }
 
     def queue(self, action: str, agent: Any, at_ms: int) -> None:
         world = self.world
@@ -171,6 +201,18 @@ def essence(world: World) -> dict[str, Any]:
     return found
 
 
+def check_gate(world: World, actor: Any, state: Any) -> None:
+    """The gate that effects have set says what the state says, and is closed where nothing may be seen."""
+    shown = world.gates[actor].state if actor in world.gates else "closed"
+    expected = state.cobrowse.value if state.cobrowse.value in ("live", "paused") else "closed"
+    assert shown == expected, (shown, state.cobrowse)
+    if shown == "closed":
+        assert not state.grants and not state.asks
+    else:
+        assert state.phase not in (Phase.WRAP_UP, Phase.ENDED)
+        assert {grant.capability for grant in world.gates[actor].grants} == set(state.grants)
+
+
 def check(world: World) -> None:
     """What is true at every moment when all effects have run."""
     queue = world.states[QUEUE]
@@ -181,6 +223,7 @@ def check(world: World) -> None:
     for actor, state in world.states.items():
         if actor == QUEUE:
             continue
+        check_gate(world, actor, state)
         places = (state.id in queue.waiting) + (state.id in queue.offers) + (state.id in held)
         expected = 0 if state.phase in (Phase.OPEN, Phase.ENDED) else 1
         assert places == expected, (state.phase, places)

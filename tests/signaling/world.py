@@ -44,6 +44,7 @@ class World:
         self.timers: dict[tuple[ActorId, str], int] = {}
         self.ringing: dict[ParticipantId, list[tuple[str, OfferId]]] = {}
         self.open_legs: set[LegId] = set()
+        self.gates: dict[ActorId, fx.SetGate] = {}
         self.said: list[tuple[ActorId, int]] = []
         self._numbers = itertools.count(1)
         self.crash_in: int | None = None
@@ -85,7 +86,10 @@ class World:
                     continue
                 self.crash_in -= 1
             actor, effect = self.todo.popleft()
-            self._run(actor, effect)
+            if isinstance(effect, fx.SetGate):
+                self.gates[actor] = effect
+            else:
+                self._run(actor, effect)
 
     def _run(self, actor: ActorId, effect: Any) -> None:
         match effect:

@@ -13,7 +13,7 @@ export const TEXT = {
   controlWording:
     "The agents of this chat can do on this page what you tick here, never in password, payment or hidden fields. Your own input always goes first. Press Esc to end it.",
   recordWording:
-    "What the agents see of these pages is kept with this conversation for later. Hidden parts are not in it.",
+    "What the agents see of these pages is kept with this chat for later. Hidden parts are not in it.",
   asksToSee: "would like to see this page.",
   asksToPoint: "would like to point at things on this page.",
   asksToControl: "would like to help you on this page:",
@@ -34,7 +34,7 @@ export const TEXT = {
   endRecording: "Stop keeping it",
   escEnds: "Esc ends it.",
   controls: "Agents can act on this page:",
-  recorded: "What is shown is kept with this conversation.",
+  recorded: "What is shown is kept with this chat.",
   kinds: { scroll: "scroll", click: "click", type: "fill in fields", navigate: "go to other pages" },
   talkNow: "Talk now",
   notNow: "Not now",
