@@ -18,6 +18,7 @@ import { pack, unpack, type Value } from "./msgpack.ts";
 export interface Socket {
   binaryType: string;
   readonly bufferedAmount: number;
+  readonly readyState: number;
   onopen: (() => void) | null;
   onmessage: ((event: { data: unknown }) => void) | null;
   onclose: ((event: { code: number }) => void) | null;
@@ -51,6 +52,7 @@ export interface LinkOptions {
 const MAX_KEPT_BYTES = 4 * 1024 * 1024;
 /** More than this waiting in the socket: what was not sent is dropped, a snapshot follows. */
 const MAX_QUEUED = 1024 * 1024;
+const OPEN = 1;
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 8_000;
 const FINAL = new Set([4400, 4401, 4403, 4409]);
@@ -96,7 +98,7 @@ export class Link {
   }
 
   say(code: number, ...values: unknown[]): void {
-    if (this.isReady) this.socket?.send(pack([0, code, ...(values as Value[])]));
+    if (this.isReady) this.post(pack([0, code, ...(values as Value[])]));
   }
 
   frame(seq: number, frame: Uint8Array<ArrayBuffer>, isSnapshot: boolean): void {
@@ -108,8 +110,13 @@ export class Link {
       this.keptBytes -= oldest.length;
     }
     if (!this.isReady) return;
-    this.socket?.send(frame);
+    this.post(frame);
     if (this.queued > MAX_QUEUED && !isSnapshot) this.options.need();
+  }
+
+  /** A socket that is closing takes nothing; what is kept is sent again. */
+  private post(bytes: Uint8Array<ArrayBuffer>): void {
+    if (this.socket?.readyState === OPEN) this.socket.send(bytes);
   }
 
   private connect(): void {

@@ -72,6 +72,7 @@ header .round:hover { background: rgb(255 255 255 / .18); }
 .sheet-close { display: none; }
 .wide { width: 100%; margin-top: 8px; }
 .row { display: flex; flex-wrap: wrap; gap: 8px; margin-top: 10px; }
+.tick { display: flex; align-items: center; gap: 8px; padding: 3px 0; }
 .small, .wording { font-size: 12.5px; color: var(--quiet); }
 .wording { padding: 0 16px 8px; }
 .link-state, .queue { padding: 8px 16px; font-size: 13.5px; background: var(--ground); border-bottom: 1px solid var(--line); }
