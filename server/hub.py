@@ -141,7 +141,12 @@ class Hub:
         return result
 
     def tell(self, actor: ActorId, event: AnyEvent) -> None:
-        """Post without waiting; a failed post is logged (and repeated by whoever keeps it)."""
+        """Post without waiting; a failed post is logged (and repeated by whoever keeps it).
+
+        Who drains takes nothing more: sockets that end then, and timers that fire, tell nobody.
+        """
+        if self._draining:
+            return
         self._tasks.create_task(self._tell(actor, event), name=f"tell-{actor}")
 
     async def recover(self, actors: Sequence[ActorId]) -> None:

@@ -96,7 +96,8 @@ export class Forms {
   /** Before anything is written: what is in the fields now may stand elsewhere on the page too. */
   learn(root: ParentNode | Field): void {
     if (isField(root)) this.remember(root);
-    else for (const field of root.querySelectorAll<Field>("input,textarea")) this.remember(field);
+    else if (root.firstElementChild !== null)
+      for (const field of root.querySelectorAll<Field>("input,textarea")) this.remember(field);
   }
 
   /** Learn what is in the fields that changed, so that a text written before them in the frame is masked too. */

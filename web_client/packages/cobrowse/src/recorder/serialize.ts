@@ -71,7 +71,8 @@ export class Serializer {
 
   /** Look once for marks in what is going to be written. */
   prepare(root: Element | Document | ShadowRoot): void {
-    for (const element of root.querySelectorAll(this.masks.marks)) this.marked.add(element);
+    if (root.firstElementChild !== null)
+      for (const element of root.querySelectorAll(this.masks.marks)) this.marked.add(element);
     if (root.nodeType === ELEMENT_NODE && (root as Element).matches(this.masks.marks))
       this.marked.add(root as Element);
   }
