@@ -42,6 +42,7 @@ WARM_S = 2.0
 WINDOWS = 3
 BUSY, FULL = 0.8, 0.85
 MOST_MORE = 1.6
+AT_ONCE = 8
 SITE = "bench"
 CONSENT = {"capability": "view", "wording_sha256": "0" * 64, "language": "en"}
 encode = msgspec.msgpack.encode
@@ -255,8 +256,9 @@ class Load:
     async def fill(self, wanted: int, tell: Callable[[int], None]) -> bool:
         """Add streams up to `wanted`; False when the server takes no more."""
         while len(self.viewers) < wanted:
+            some = min(AT_ONCE, wanted - len(self.viewers))
             try:
-                await self.add()
+                await asyncio.gather(*[self.add() for _ in range(some)])
             except (RuntimeError, TimeoutError, OSError, SocketIOError):
                 return False
             tell(len(self.viewers))
