@@ -8,7 +8,8 @@ up, both over deflated WebSockets. `script_ms` is the page's script time above t
 `longest_task_ms` the recorder's longest single call in a trace; `snapshot_ms` the main thread's time
 (forced layout included) from the start until the page is seen; `viewer_ms` the script time of the page
 that shows it; `server_us_per_frame` CPU of the server's process above its idle. The last table is the
-ratios to rrweb; where one is over its bound it says so."""
+ratios to rrweb; where one is over its bound it says so.
+"""
 
 from __future__ import annotations
 
@@ -29,24 +30,24 @@ import aiohttp
 from msgspec import Struct
 from playwright.async_api import Browser, BrowserContext, CDPSession, Frame, Page, async_playwright
 from rich.progress import Progress
-from rich.table import Table
 
 from benchmarks import harness
 from benchmarks.accounting import run_time_ns
+from benchmarks.chromium import FLAGS, chromium_path
 from benchmarks.cobrowse_pages import SITE, START, WORKLOADS, Company, Workload, company
+from benchmarks.cobrowse_ratios import ratios
 from benchmarks.cobrowse_streams import streams_per_core
-from benchmarks.growing import PASSWORD, chromium_path, make_account
+from benchmarks.growing import PASSWORD, make_account
 from benchmarks.journey import free_port, own_server
-from benchmarks.navigation import FLAGS
 from benchmarks.relay import LOOPBACK
 from benchmarks.relay_tcp import TcpRelay
-from benchmarks.session_client import Person, visitor
+from benchmarks.serving import until_ready
+from benchmarks.session_client import VIEW_CONSENT, Person, visitor
 
 RECORDERS = ("talknow", "rrweb")
 DEADLINE_S = 30.0
 IDLE_S = 1.0
 SETTLE_S = 0.7
-CONSENT = {"capability": "view", "wording_sha256": "0" * 64, "language": "en"}
 TRACE = ["-*", "devtools.timeline"]
 
 WATCH = """() => {
@@ -59,25 +60,6 @@ WATCH = """() => {
 }"""
 OURS = "document.querySelector('iframe').contentDocument"
 THEIRS = "window.__page?.()"
-
-
-class Bound(Struct, frozen=True):
-    """What a ratio to rrweb may be: on every workload, for those named, and at the median of all."""
-
-    most: float
-    named: dict[str, float]
-    median: float | None = None
-
-
-BOUNDS = {
-    "cobrowse.bytes_raw": Bound(1 / 3, {"animation": 0.40}, 0.10),
-    "cobrowse.bytes_sent": Bound(0.8, {"ticker": 1.0}, 0.25),
-    "cobrowse.script_ms": Bound(0.5, {"ticker": 1.1}),
-    "cobrowse.longest_task_ms": Bound(1 / 3, {}),
-    "cobrowse.latency_ms": Bound(0.5, {"churn": 1.0}),
-    "cobrowse.snapshot_ms": Bound(1 / 20, {}),
-}
-BIG_PAGE = 14_000
 
 
 class Side(Struct):
@@ -97,9 +79,6 @@ class Side(Struct):
             asked = f"() => {self.find}?.getElementById('probe')?.className === {json.dumps(name)}"
             while not await self.frame.evaluate(asked):  # noqa: ASYNC110 - it is in another process
                 await asyncio.sleep(0.02)
-
-
-Figures = dict[str, list[float]]
 
 
 class Bench:
@@ -276,42 +255,6 @@ def rows(figures: dict[tuple[str, str, str], list[float]], chosen: Sequence[Work
     return made
 
 
-def ratios(found: Sequence[harness.Row]) -> Table:
-    """Ours to rrweb's, with the bound that each must keep."""
-    table = Table(title="talknow / rrweb", title_justify="left")
-    for title in ("figure", "workload", "talknow", "rrweb", "ratio", "bound", ""):
-        table.add_column(title, justify="left" if title in ("figure", "workload", "") else "right")
-    for name, bound in BOUNDS.items():
-        shares = []
-        for ours, theirs, workload, nodes in _pairs(found, name):
-            share = ours / theirs if theirs else 0.0
-            shares.append(share)
-            most = bound.named.get(workload, bound.most)
-            counts = nodes >= BIG_PAGE or name != "cobrowse.longest_task_ms"
-            counts = counts and (workload == "storm" or name != "cobrowse.snapshot_ms")
-            judged = (f"{most:.3g}", "" if share <= most else "over") if counts else ("", "")
-            table.add_row(name, workload, f"{ours:g}", f"{theirs:g}", f"{share:.3f}", *judged)
-        if shares:
-            median = harness.percentile(shares, 0.5)
-            limit = "" if bound.median is None else f"{bound.median:.3g}"
-            over = "over" if bound.median is not None and median > bound.median else ""
-            table.add_row(name, "(median)", "", "", f"{median:.3f}", limit, over, style="bold")
-    return table
-
-
-def _pairs(found: Sequence[harness.Row], name: str) -> list[tuple[float, float, str, int]]:
-    value: dict[tuple[str, str], harness.Row] = {
-        (r.params["recorder"], r.params["workload"]): r for r in found if r.name == name
-    }
-    pairs = []
-    for (recorder, workload), ours in value.items():
-        theirs = value.get(("rrweb", workload))
-        if recorder == "talknow" and theirs is not None:
-            a, b = (r.p95 if name == "cobrowse.latency_ms" else r.p50 for r in (ours, theirs))
-            pairs.append((a, b, workload, ours.params["nodes"]))
-    return pairs
-
-
 # --- what it takes ------------------------------------------------------------------------------------
 
 
@@ -373,7 +316,7 @@ async def watching(context: BrowserContext, url: str, customer: Person) -> tuple
     async with asyncio.timeout(DEADLINE_S):
         while True:
             with contextlib.suppress(RuntimeError):
-                await customer.durable("cobrowse.start", engagement=engagement, consent=CONSENT)
+                await customer.durable("cobrowse.start", engagement=engagement, consent=VIEW_CONSENT)
                 break
             await asyncio.sleep(0.1)
     await page.locator("iframe.shared-frame").wait_for()
@@ -390,12 +333,7 @@ async def rrweb_relay(port: int) -> AsyncIterator[int]:
         *(sys.executable, "-m", "benchmarks.peers.rrweb_relay", str(port)), cwd=Path(__file__).parents[1]
     )
     try:
-        async with asyncio.timeout(DEADLINE_S), aiohttp.ClientSession() as http:
-            while True:
-                with contextlib.suppress(aiohttp.ClientError):
-                    async with http.get(f"http://{LOOPBACK}:{port}/replay"):
-                        break
-                await asyncio.sleep(0.05)
+        await until_ready(f"http://{LOOPBACK}:{port}/replay")
         yield process.pid
     finally:
         process.terminate()

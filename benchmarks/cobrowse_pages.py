@@ -9,6 +9,8 @@ from pathlib import Path
 from aiohttp import web
 from msgspec import Struct
 
+from benchmarks.serving import served
+
 SITE = "bench"
 WORKLOADS_JS = Path(__file__).parent / "pages" / "workloads.js"
 ASSETS = Path(__file__).parents[1] / "server" / "web" / "assets"
@@ -94,20 +96,9 @@ class Company:
 async def company() -> AsyncIterator[Company]:
     """Served on a port of its own."""
     made = Company()
-    app = web.Application()
-    app.add_routes(
-        [
-            web.get("/workloads.js", made.workloads),
-            web.get("/{recorder:none|talknow|rrweb}/{page}", made.page),
-        ]
-    )
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        host, port = runner.addresses[0][:2]
-        made.origin = f"http://{host}:{port}"
+    routes = [
+        web.get("/workloads.js", made.workloads),
+        web.get("/{recorder:none|talknow|rrweb}/{page}", made.page),
+    ]
+    async with served(routes) as made.origin:
         yield made
-    finally:
-        await runner.cleanup()

@@ -28,7 +28,7 @@ from benchmarks import harness
 from benchmarks.accounting import cores, pin, pinned, run_time_ns
 from benchmarks.journey import own_server
 from benchmarks.relay import LOOPBACK
-from benchmarks.session_client import Person, agents, visitor
+from benchmarks.session_client import VIEW_CONSENT, Person, agents, visitor
 from cobrowse.ops import CODES, ELEMENT, END, SIDE, TEXT_NODE, WIRE_VERSION
 
 FRAMES_PER_S = 20
@@ -44,7 +44,6 @@ BUSY, FULL = 0.8, 0.85
 MOST_MORE = 1.6
 AT_ONCE = 8
 SITE = "bench"
-CONSENT = {"capability": "view", "wording_sha256": "0" * 64, "language": "en"}
 encode = msgspec.msgpack.encode
 
 
@@ -270,7 +269,7 @@ class Load:
         engagement = (await person.durable("chat.send", text="hello"))["engagement"]
         agent = await asyncio.wait_for(self._taken(engagement), 15)
         await agent.durable("cobrowse.request", engagement=engagement)
-        await person.durable("cobrowse.start", engagement=engagement, consent=CONSENT)
+        await person.durable("cobrowse.start", engagement=engagement, consent=VIEW_CONSENT)
         tokens = [
             (await one.command("cobrowse.open", engagement=engagement))["cobrowse"]["token"]
             for one in (person, agent)

@@ -13,7 +13,6 @@ import argparse
 import asyncio
 import contextlib
 import secrets
-import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -26,8 +25,9 @@ from rich.progress import Progress
 
 from benchmarks import harness
 from benchmarks.camera import write_camera
+from benchmarks.chromium import FLAGS, chromium_path
 from benchmarks.journey import free_port, own_server
-from benchmarks.navigation import FLAGS, SPY
+from benchmarks.navigation import SPY
 from benchmarks.navigation_pages import SITE, Company, company
 from benchmarks.relay import LOOPBACK
 from benchmarks.session_client import Person
@@ -226,14 +226,6 @@ async def make_account(data: Path, site: str, role: str) -> None:
     await process.communicate(PASSWORD.encode() + b"\n")
     if process.returncode:
         raise RuntimeError(f"no account for the {role}")
-
-
-def chromium_path() -> str:
-    """Raises: RuntimeError when there is none."""
-    found = shutil.which("chromium") or shutil.which("google-chrome")
-    if found is None:
-        raise RuntimeError("no Chromium: run `make setup-test`")
-    return found
 
 
 @contextlib.asynccontextmanager

@@ -29,6 +29,7 @@ from rich.progress import Progress, TaskID
 
 from benchmarks import harness
 from benchmarks.media_source import tone_packets
+from benchmarks.serving import until_ready
 from benchmarks.session_client import CONSENT, Person, agents, visitor
 
 SITE = "bench"
@@ -244,21 +245,11 @@ async def own_server(
             cwd=Path(__file__).parents[1],
         )
         try:
-            await _until_ready(f"http://127.0.0.1:{port}")
+            await until_ready(f"http://127.0.0.1:{port}/readyz")
             yield f"http://127.0.0.1:{port}", process.pid
         finally:
             process.terminate()
             await process.wait()
-
-
-async def _until_ready(url: str) -> None:
-    async with asyncio.timeout(15), aiohttp.ClientSession() as http:
-        while True:
-            with contextlib.suppress(aiohttp.ClientError):
-                async with http.get(url + "/readyz") as answer:
-                    if answer.status == 200:
-                        return
-            await asyncio.sleep(0.05)
 
 
 def free_port() -> int:

@@ -15,7 +15,6 @@ import argparse
 import asyncio
 import contextlib
 import secrets
-import shutil
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -30,6 +29,7 @@ from playwright.async_api import Page, async_playwright
 from rich.progress import Progress
 
 from benchmarks import harness
+from benchmarks.chromium import FLAGS, chromium_path
 from benchmarks.impairment import Profile
 from benchmarks.journey import free_port, own_server
 from benchmarks.media_source import tone_packets
@@ -40,16 +40,6 @@ from benchmarks.session_client import LegClient, Person, agents
 from media.sounds import encode, pulse
 
 SPY = (Path(__file__).parent / "pages" / "spy.js").read_text()
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream",
-    "--allow-loopback-in-peer-connection",
-    "--autoplay-policy=no-user-gesture-required",
-]
 PARTS = ("script", "microphone", "connected")
 BETWEEN_S = 0.5
 # Asking a new page anything makes it read 300 kB of the driver's script, 16 ms of its main thread.
@@ -213,12 +203,9 @@ class Bench(Struct):
 
     async def run(self, walks: list[Walk]) -> list[tuple[Walk, Gaps]]:
         found = []
-        chromium = shutil.which("chromium") or shutil.which("google-chrome")
-        if chromium is None:
-            raise RuntimeError("no Chromium: run `make setup-test`")
         async with (
             async_playwright() as driver,
-            await driver.chromium.launch(executable_path=chromium, args=FLAGS) as browser,
+            await driver.chromium.launch(executable_path=chromium_path(), args=FLAGS) as browser,
             aiohttp.ClientSession() as http,
         ):
             (agent,) = await agents(self.url, http, self.token, 1, 100)

@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
+from benchmarks.serving import served
+
 SITE = "bench"
 STYLE_BYTES = 1_000_000
 STYLE_S = 0.4
@@ -63,21 +65,10 @@ class Company:
 async def company() -> AsyncIterator[Company]:
     """Served on a port of its own."""
     made = Company()
-    app = web.Application()
-    app.add_routes(
-        [
-            web.get("/style.css", made.style),
-            web.get("/block.js", made.block),
-            web.get("/{snippet}/{weight}", made.page),
-        ]
-    )
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        host, port = runner.addresses[0][:2]
-        made.origin = f"http://{host}:{port}"
+    routes = [
+        web.get("/style.css", made.style),
+        web.get("/block.js", made.block),
+        web.get("/{snippet}/{weight}", made.page),
+    ]
+    async with served(routes) as made.origin:
         yield made
-    finally:
-        await runner.cleanup()

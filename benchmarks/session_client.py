@@ -18,6 +18,7 @@ from benchmarks.peer import PeerPath, Voice
 from media import rtp
 
 CONSENT = {"capability": "audio", "wording_sha256": "0" * 64, "language": "en"}
+VIEW_CONSENT = CONSENT | {"capability": "view"}
 
 
 class Person:

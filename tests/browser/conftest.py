@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,25 +13,14 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, Playwright, expect, sync_playwright
 
 from benchmarks.camera import write_camera
+from benchmarks.chromium import FLAGS, chromium_path
 from tests.browser.tones import LISTEN, SPY, write_tone
 from tests.server_process import BENCH_TOKEN, ROOT, Server, start, talknow
 
 VISITOR_HZ = 660
 AGENT_HZ = 1_320
 PASSWORD = "correct horse battery staple"
-CHROMIUM_FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream",
-    "--allow-loopback-in-peer-connection",
-    "--autoplay-policy=no-user-gesture-required",
-]
+CHROMIUM_FLAGS = [*FLAGS, "--disable-quic", "--disable-component-update", "--disable-sync"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -60,12 +48,10 @@ def playwright() -> Iterator[Playwright]:
 
 def launch(playwright: Playwright, tone: Path, camera: Path | None = None) -> Browser:
     """A browser whose microphone plays `tone`, its camera `camera` or else Chromium's own test picture."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    assert chromium, "no Chromium: run `make setup-test`"
     flags = [*CHROMIUM_FLAGS, f"--use-file-for-fake-audio-capture={tone}"]
     if camera is not None:
         flags.append(f"--use-file-for-fake-video-capture={camera}")
-    return playwright.chromium.launch(executable_path=chromium, headless=True, args=flags)
+    return playwright.chromium.launch(executable_path=chromium_path(), headless=True, args=flags)
 
 
 @pytest.fixture(scope="session")
