@@ -29,28 +29,11 @@ _CSS_ADDRESS: Final = re.compile(
     r"|file:|//)[^\s\"')]*|expression\s*\(|-moz-binding|behavior\s*:",
     re.IGNORECASE,
 )
-
-
-def _maybe_address(low: str) -> bool:
-    """Whether _CSS_ADDRESS may match: ten times as fast as looking, and true of nearly no style."""
-    return (
-        "url(" in low
-        or "//" in low
-        or "tp:" in low
-        or "tps:" in low
-        or "ws:" in low
-        or "wss:" in low
-        or "script:" in low
-        or "data:" in low
-        or "blob:" in low
-        or "file:" in low
-        or "@import" in low
-        or "expression" in low
-        or "binding" in low
-        or "behavior" in low
-    )
-
-
+# one of these is in whatever _CSS_ADDRESS matches, and in nearly no style: looking for them costs a tenth
+_IN_ADDRESSES: Final = (
+    *("url(", "//", "tp:", "tps:", "ws:", "wss:", "script:", "data:", "blob:", "file:"),
+    *("@import", "expression", "binding", "behavior"),
+)
 _BAD_TAGS: Final = frozenset({"script", "base", "meta", "noscript", "applet", "frameset", "param", "portal"})
 _BAD_NAMES: Final = frozenset(
     {
@@ -154,7 +137,8 @@ class Checker:
         return self._scrub(value, stand, node)
 
     def css(self, text: str, node: int) -> str:
-        if not _maybe_address(text.lower()):
+        low = text.lower()
+        if not any(word in low for word in _IN_ADDRESSES):
             return text
         clean = _CSS_ADDRESS.sub(lambda match: dots(match.group()), text)
         if clean is not text and clean != text:

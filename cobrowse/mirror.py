@@ -40,8 +40,8 @@ _ALT: Final = STATIC_TABLE.index("alt")
 _DOCUMENT: Final = 1
 
 
-# a recorder sends no text in them: rules come as sheets
-_TEXTLESS: Final = frozenset({"style", "xmp", "iframe", "noembed", "noframes", "plaintext", "template"})
+# a recorder sends no text in them (rules come as sheets): whatever stands there is masked
+_TEXTLESS: Final = frozenset({"style", "xmp", "noembed", "noframes", "plaintext", "template"})
 
 
 class Mirror:
@@ -223,8 +223,7 @@ class Mirror:
         node = self._new(TEXT, 0, "", parent.stand)
         checker = self.checker
         if checker is not None:
-            kept = checker.text(text, parent.stand, node.id)
-            text = self._put(items, at, text, dots(text) if parent.tag in _TEXTLESS else kept)
+            text = self._put(items, at, text, checker.text(text, parent.stand, node.id))
         node.text = text
         if type(items[at]) is str:
             self._join(items, at, text)
@@ -241,6 +240,8 @@ class Mirror:
         stand = parent.stand
         if flags & (FLAG_MASKED | FLAG_SHOWN | FLAG_BLOCKED):
             stand = self._stand(flags, stand)
+        if tag in _TEXTLESS and stand != BLOCK:
+            stand = MASK
         node = self._new(ELEMENT_NODE, flags, tag, stand)
         at += 2
         if items[at] != 0:

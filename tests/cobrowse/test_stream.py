@@ -14,6 +14,7 @@ from cobrowse.errors import InvalidDiff, ResyncRequired
 from cobrowse.frames import decode, encode, splice, units
 from cobrowse.gate import Gate, GateState
 from cobrowse.keyframe import tree_hash
+from cobrowse.masking import _CSS_ADDRESS, Checker
 from cobrowse.mirror import Mirror
 from cobrowse.ops import CODES, ELEMENT, END, FLAG_MASKED, FLAG_SHOWN, MAX_DEPTH, MOVED, TEXT_NODE
 from cobrowse.pages import matches
@@ -313,3 +314,50 @@ def test_globs_name_pages() -> None:
     assert matches(("/pay/*",), "https://bank.example/pay/card?x=1")
     assert not matches(("/pay/*",), "https://bank.example/pay/card/two")
     assert matches(("https://bank.example/**",), "https://bank.example/a/b/c")
+
+
+def test_text_that_stands_as_a_rule_is_masked_however_it_comes() -> None:
+    stream = page(element("style", *text("@import '//evil.example'")))
+    node = next(node for node in stream.mirror.nodes.values() if node.kind == TEXT_NODE)
+    assert "evil" not in node.text
+    assert stream.push(frame(2, "TEXT", node.id, "url(//evil.example)"), 0).masked == (node.id,)
+    assert "evil" not in node.text
+    stream.push(frame(3, "TSPL", node.id, 0, 0, "evil"), 0)
+    assert "evil" not in node.text
+
+
+CSS_PARTS = (
+    "url(",
+    "u\\rl(",
+    "a:b",
+    "//",
+    "HTTPS:",
+    "wss:",
+    "Ftp:x",
+    "javascript:",
+    "data:",
+    "@Import ",
+    ";",
+    ")",
+)
+MORE_PARTS = (
+    "expression (",
+    "-moz-binding",
+    "behavior :",
+    "asset:1)",
+    "'",
+    '"',
+    " ",
+    "blob:",
+    "file:",
+    "vbscript:",
+)
+
+
+@given(st.lists(st.sampled_from(CSS_PARTS + MORE_PARTS), max_size=8))
+@settings(max_examples=500, deadline=None)
+def test_the_quick_look_at_a_rule_misses_no_address(parts: list[str]) -> None:
+    css = "".join(parts)
+    found = _CSS_ADDRESS.search(css) is not None
+    checker = Checker(CobrowsePolicy())
+    assert (checker.css(css, 1) != css or not found) and bool(checker.found) == (checker.css(css, 1) != css)

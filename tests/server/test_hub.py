@@ -27,6 +27,7 @@ from signaling import protocol as p
 from signaling.actors import engagement_actor, routing_actor
 from signaling.errors import BackendUnavailable, Overloaded
 from signaling.protocol import DeviceId, ParticipantId, SiteId
+from signaling.sharing import SecretsMasked
 from tests.fakes import FakeMedia
 
 SITES = {"bank": SiteConfig(origins=("https://bank.example",))}
@@ -250,3 +251,12 @@ async def test_timers_and_places_survive_a_restart(tmp_path: Path) -> None:
         live = world.hub.live[engagement_actor(ack.engagement)].state
         assert (live.phase.value, live.end_reason) == ("ended", "abandoned")
         assert world.hub.live[routing_actor("bank")].state.order == []
+
+
+async def test_who_drains_is_told_nothing_more(tmp_path: Path) -> None:
+    """Sockets end after the mailboxes, and their timers fire later still: neither is a fault."""
+    async with core(tmp_path, FakeClock()) as world:
+        ack = await world.service.execute(VISITOR, p.ChatSend(counter=1, text="hello"))
+        assert ack.engagement is not None
+    # Its task group is over: a task for this would be refused with an exception in whoever told it.
+    world.hub.tell(engagement_actor(ack.engagement), SecretsMasked(at_ms=1, count=1))
