@@ -36,7 +36,8 @@ LAB = """() => {
   const choice = made("select", { id: "choice" }, new Option("One"), new Option("Two"));
   choice.addEventListener("change", () => window.__done.push(`choice ${choice.value}`));
   const link = made("a", { id: "leave", href: "/accounts.html" }, "Leave");
-  for (const one of [press, closed, name, secret, card, choice, link]) lab.append(made("p", {}, one));
+  const away = made("a", { id: "away", href: "https://elsewhere.example/" }, "Elsewhere");
+  for (const one of [press, closed, name, secret, card, choice, link, away]) lab.append(made("p", {}, one));
   document.body.append(lab);
 }"""
 WAIT_MS = 1_100
@@ -104,7 +105,7 @@ def test_what_was_granted_is_done_and_nothing_else(hand: Hand) -> None:
 
 
 def test_secrets_and_closed_parts_stay_with_the_customer(hand: Hand) -> None:
-    for closed in ("#closed", "#secret", "#card"):
+    for closed in ("#closed", "#secret", "#card", "#away"):
         hand.write(closed, "anything")
         hand.is_told("stays with the customer")
     hand.on("#press")

@@ -226,6 +226,8 @@ TAKE_OVER = """(server) => new Promise((resolve) => {
   window.WebSocket = function (url) { return new Real(elsewhere(url)); };
   socket.onopen = () => resolve(token);
 })"""
+# The server refuses a few whole frames; the others are shown without what is bad in them.
+MOSTLY = 0.9
 SHOWN = "(id) => document.getElementById(id) !== null"
 
 
@@ -251,9 +253,9 @@ def test_a_hostile_stream_runs_nothing_and_fetches_nothing(server: Server, brows
         customer.page.wait_for_timeout(60)
         shown += bool(inner.evaluate(SHOWN, f"m{seq}"))
         watch.is_clean(f"through the server: {name}")
-    assert shown > len(corpus()) // 3, shown
+    assert shown >= MOSTLY * len(corpus()), shown
 
-    outer = agent.page.locator("iframe.shared-frame")
+    outer, shown = agent.page.locator("iframe.shared-frame"), 0
     for seq, (name, make) in enumerate(corpus().items(), start=1_000):
         outer.evaluate(
             """(frame, text) => frame.contentWindow.postMessage(
@@ -261,4 +263,6 @@ def test_a_hostile_stream_runs_nothing_and_fetches_nothing(server: Server, brows
             base64.b64encode(make(seq)).decode(),
         )
         agent.page.wait_for_timeout(60)
+        shown += bool(inner.evaluate(SHOWN, f"m{seq}"))
         watch.is_clean(f"past the server: {name}")
+    assert shown >= MOSTLY * len(corpus()), shown

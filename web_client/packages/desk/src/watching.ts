@@ -46,10 +46,10 @@ const REFUSED_MS = 5_000;
 /** Why something was not done on the customer's page. */
 const REFUSED: Readonly<Record<string, string>> = {
   control_not_granted: "The customer did not allow that.",
-  control_forbidden_target: "That stays with the customer: a secret, or closed by the site.",
+  control_forbidden_target: "That stays with the customer: a secret, closed by the site, or away from it.",
   changed: "The page changed meanwhile. Look again, then try again.",
   gone: "That is no longer on the page.",
-  suspended: "The customer is using the page. Wait a moment.",
+  suspended: "The customer is using the page, or has another tab in front. Wait a moment.",
 };
 
 export class Watching {

@@ -34,7 +34,7 @@ export class Echoes {
 
   /** Whether all of a value that is long enough to mean something stands in the text. */
   holds(text: string): boolean {
-    if (this.long.size === 0) return false;
+    if (this.long.size === 0 || text.length < MEANT) return false;
     const lower = text.toLowerCase();
     for (const value of this.long) if (value.length >= MEANT && lower.includes(value)) return true;
     return false;

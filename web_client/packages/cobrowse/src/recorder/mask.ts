@@ -22,7 +22,6 @@ const HARD_TYPES = new Set(["password", "hidden", "file"]);
 const HARD_AUTOCOMPLETE = /\b(?:cc-[a-z-]+|one-time-code|(?:current|new)-password)\b/;
 const BUTTONS = new Set(["submit", "button", "reset", "image"]);
 
-const UNREAD_CHARS = 8;
 const CSS_CONTENT = /content:\s*(?:"[^"]*"|'[^']*')/g;
 const DOTS = "\u2022\u2022\u2022\u2022\u2022\u2022\u2022\u2022";
 
@@ -98,7 +97,7 @@ export class Masks {
 
   /** What nobody reads (classes, ids, styles): left as it is unless a hidden value stands in it. */
   unread(text: string): string {
-    return text.length >= UNREAD_CHARS && this.echoes.holds(text) ? DOTS : text;
+    return this.echoes.holds(text) ? DOTS : text;
   }
 
   /** Texts that rules put on the page. */

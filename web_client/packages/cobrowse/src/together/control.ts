@@ -90,8 +90,9 @@ export class Control {
   }
 
   private click(element: Element, id: number, grant: ControlGrant, x: number, y: number): Did {
-    const leaves = element.closest("a[href], area[href]") as HTMLAnchorElement | null;
-    if (leaves !== null && !grant.kinds.includes("navigate")) return "control_not_granted";
+    const way = leadsTo(element.closest("a[href], area[href]"));
+    if (way === "away") return "control_forbidden_target";
+    if (way === "inside" && !grant.kinds.includes("navigate")) return "control_not_granted";
     const labelled = element.closest("label")?.control ?? null;
     if (labelled !== null && this.isForbidden(labelled, labelled)) return "control_forbidden_target";
     this.options.acted(id, x, y);
@@ -123,6 +124,14 @@ function isSecret(element: Element): boolean {
   const type = (element.getAttribute("type") ?? "").toLowerCase();
   const complete = (element.getAttribute("autocomplete") ?? "").toLowerCase();
   return (element.localName === "input" && SECRET_TYPES.has(type)) || SECRET_WORDS.test(complete);
+}
+
+/** Where a click on a link goes: nowhere, to another page of this origin, or away from what the grant is for. */
+function leadsTo(link: Element | null): "nowhere" | "inside" | "away" {
+  const address = link?.getAttribute("href") ?? "#";
+  if (/^\s*(?:#|javascript:)/i.test(address)) return "nowhere";
+  const url = URL.canParse(address, document.baseURI) ? new URL(address, document.baseURI) : null;
+  return url?.origin === location.origin ? "inside" : "away";
 }
 
 /** Frames have constructors of their own. */

@@ -90,10 +90,7 @@ const TOOLS: readonly [Tool, string][] = [
 ];
 
 function Tools({ desk, state, watching }: Shown & { watching: Watching }) {
-  const { id, cobrowse } = state.view;
-  const may = cobrowse.grants.some(({ capability }) => capability === "point");
-  const asked = cobrowse.asks.some(({ capability }) => capability === "point");
-  const ask = () => desk.connection?.send("cobrowse.ask", { engagement: id, capability: "point" });
+  const may = grantOf(state, "point") !== undefined;
   return (
     <div class="shared-tools" role="toolbar" aria-label="Shared page">
       {may &&
@@ -108,11 +105,7 @@ function Tools({ desk, state, watching }: Shown & { watching: Watching }) {
             {label}
           </button>
         ))}
-      {!may && (
-        <button type="button" class="button small quiet" disabled={asked} onClick={() => desk.attempt(ask())}>
-          {asked ? "Asked to point…" : "Ask to point"}
-        </button>
-      )}
+      {!may && <AskButton desk={desk} state={state} capability="point" />}
       <ControlTools desk={desk} state={state} watching={watching} />
       <RecordTool desk={desk} state={state} />
       <button
@@ -135,22 +128,41 @@ function Tools({ desk, state, watching }: Shown & { watching: Watching }) {
   );
 }
 
+type Asked = "point" | "control" | "record";
+
+function grantOf(state: Shown["state"], what: Asked) {
+  return state.view.cobrowse.grants.find(({ capability }) => capability === what);
+}
+
+/** Ask for more than to look; the customer answers. */
+function AskButton({ desk, state, capability }: Shown & { capability: Asked }) {
+  const { id, cobrowse } = state.view;
+  const asked = cobrowse.asks.some((one) => one.capability === capability);
+  const kinds = capability === "control" ? [...CONTROL] : [];
+  const ask = () => desk.connection?.send("cobrowse.ask", { engagement: id, capability, kinds });
+  return (
+    <button type="button" class="button small quiet" disabled={asked} onClick={() => desk.attempt(ask())}>
+      {asked ? `Asked to ${capability}…` : `Ask to ${capability}`}
+    </button>
+  );
+}
+
+/** Give back what was granted. */
+function GiveBackButton({ desk, state, capability, label }: Shown & { capability: Asked; label: string }) {
+  const giveBack = () => desk.connection?.send("cobrowse.revoke", { engagement: state.view.id, capability });
+  return (
+    <button type="button" class="button small quiet" onClick={() => desk.attempt(giveBack())}>
+      {label}
+    </button>
+  );
+}
+
 /** Acting on the customer's page: asked for, granted by kind, given back. */
 function ControlTools({ desk, state, watching }: Shown & { watching: Watching }) {
-  const { id, cobrowse } = state.view;
-  const grant = cobrowse.grants.find(({ capability }) => capability === "control");
-  const asked = cobrowse.asks.some(({ capability }) => capability === "control");
+  const grant = grantOf(state, "control");
   const held = grant?.id ?? "";
   useEffect(() => watching.control(held), [watching, held]);
-  const ask = () =>
-    desk.connection?.send("cobrowse.ask", { engagement: id, capability: "control", kinds: [...CONTROL] });
-  const giveBack = () => desk.connection?.send("cobrowse.revoke", { engagement: id, capability: "control" });
-  if (grant === undefined)
-    return (
-      <button type="button" class="button small quiet" disabled={asked} onClick={() => desk.attempt(ask())}>
-        {asked ? "Asked to control…" : "Ask to control"}
-      </button>
-    );
+  if (grant === undefined) return <AskButton desk={desk} state={state} capability="control" />;
   return (
     <>
       <button
@@ -172,35 +184,16 @@ function ControlTools({ desk, state, watching }: Shown & { watching: Watching })
             {where === "back" ? "Go back" : "Reload"}
           </button>
         ))}
-      <button type="button" class="button small stop" onClick={() => desk.attempt(giveBack())}>
-        End control
-      </button>
+      <GiveBackButton desk={desk} state={state} capability="control" label="End control" />
     </>
   );
 }
 
 /** Keeping what is shown, where the site allows it. */
 function RecordTool({ desk, state }: Shown) {
-  const { id, cobrowse } = state.view;
-  const granted = cobrowse.grants.some(({ capability }) => capability === "record");
-  const asked = cobrowse.asks.some(({ capability }) => capability === "record");
-  const send = () =>
-    desk.connection?.send(granted ? "cobrowse.revoke" : "cobrowse.ask", {
-      engagement: id,
-      capability: "record",
-    });
-  const label = granted ? "Stop recording" : asked ? "Asked to record…" : "Ask to record";
-  return (
-    <button
-      type="button"
-      class="button small quiet"
-      disabled={asked && !granted}
-      aria-pressed={granted}
-      onClick={() => desk.attempt(send())}
-    >
-      {label}
-    </button>
-  );
+  if (grantOf(state, "record") === undefined)
+    return <AskButton desk={desk} state={state} capability="record" />;
+  return <GiveBackButton desk={desk} state={state} capability="record" label="Stop recording" />;
 }
 
 function Frame({ watching }: { watching: Watching }) {
