@@ -6,6 +6,7 @@ nothing and keeps nothing.
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -48,8 +49,9 @@ class RrwebRelay:
         await socket.prepare(request)
         async for message in socket:
             if message.type is WSMsgType.TEXT:
-                for watching in self._watching:
-                    await watching.send_str(message.data)
+                for watching in list(self._watching):
+                    with contextlib.suppress(ConnectionError):  # its page has just gone
+                        await watching.send_str(message.data)
         return socket
 
     async def watch(self, request: web.Request) -> web.WebSocketResponse:

@@ -30,10 +30,10 @@ export function ShareQuestion({ talk }: { talk: Talk }) {
   return <Ask key={ask.capability} talk={talk} ask={ask} name={name(ask.by)} />;
 }
 
-const ASKED: Readonly<Record<Asked, readonly [text: string, wording: string]>> = {
-  point: [TEXT.asksToPoint, TEXT.pointWording],
-  control: [TEXT.asksToControl, TEXT.controlWording],
-  record: [TEXT.asksToRecord, TEXT.recordWording],
+const ASKED: Readonly<Record<Asked, readonly [text: string, wording: string, end: string]>> = {
+  point: [TEXT.asksToPoint, TEXT.pointWording, TEXT.endPointing],
+  control: [TEXT.asksToControl, TEXT.controlWording, TEXT.endControl],
+  record: [TEXT.asksToRecord, TEXT.recordWording, TEXT.endRecording],
 };
 
 function Ask({ talk, ask, name }: { talk: Talk; ask: AskView; name: string }) {
@@ -167,17 +167,12 @@ export function Ledger({ talk }: { talk: Talk }) {
   );
 }
 
-const ENDS: Readonly<Record<Asked, string>> = {
-  point: TEXT.endPointing,
-  control: TEXT.endControl,
-  record: TEXT.endRecording,
-};
-
 function EndGrant({ talk, capability }: { talk: Talk; capability: Asked }) {
+  const [, , end] = ASKED[capability];
   const weight = capability === "control" ? "primary stop" : "secondary";
   return (
     <button type="button" class={weight} onClick={() => void talk.revoke(capability)}>
-      {ENDS[capability]}
+      {end}
     </button>
   );
 }
