@@ -3,7 +3,7 @@
 Eight workloads, each on a page of its size, in real Chromium through a real server to the real softphone.
 In each round every workload runs without a recorder, with ours and with rrweb (live mode, no buffer),
 once to count and once with a probe that tells when a change is seen on the other side; rounds alternate
-who begins. `bytes_raw` is what the recorder gives to its socket, `bytes_sent` the TCP payload on its way
+who begins. The probe's changes come at any moment of a picture frame and go straight to the server. `bytes_raw` is what the recorder gives to its socket, `bytes_sent` the TCP payload on its way
 up, both over deflated WebSockets. `script_ms` is the page's script time above the run without a recorder;
 `longest_task_ms` the recorder's longest single call in a trace; `snapshot_ms` the main thread's time
 (forced layout included) from the start until the page is seen; `viewer_ms` the script time of the page
@@ -70,6 +70,7 @@ class Side(Struct):
     """Where one recorder sends to and what shows its page."""
 
     name: str
+    port: int
     relay: TcpRelay
     pid: int
     viewer: Page
@@ -109,11 +110,13 @@ class Bench:
         finally:
             await context.close()
 
-    async def _start(self, page: Page, side: Side | None) -> None:
+    async def _start(self, page: Page, side: Side | None, *, counted: bool) -> None:
+        """counted: through the relay that counts bytes, which takes its time; else straight to the server."""
         if side is None:
             return
         path = "/v1/cobrowse" if side.name == "talknow" else "/record"
-        access: dict[str, Any] = {"url": f"ws://{LOOPBACK}:{side.relay.port}{path}"}
+        port = side.relay.port if counted else side.port
+        access: dict[str, Any] = {"url": f"ws://{LOOPBACK}:{port}{path}"}
         if side.name == "talknow":
             opened = await self._visitor.command("cobrowse.open", engagement=self._engagement)
             access["token"] = opened["cobrowse"]["token"]
@@ -153,7 +156,7 @@ class Bench:
         side = self.sides.get(recorder)
         async with self._page(recorder, workload.page) as (page, session):
             before_start = await metrics(session)
-            await self._start(page, side)
+            await self._start(page, side, counted=True)
             await asyncio.sleep(SETTLE_S)
             snapshot = (await metrics(session))["TaskDuration"] - before_start["TaskDuration"]
             before = await self._look(page, session, side)
@@ -186,7 +189,7 @@ class Bench:
         """One run with a probe: milliseconds from change to seen, and the recorder's longest call."""
         side = self.sides[recorder]
         async with self._page(recorder, workload.page) as (page, _):
-            await self._start(page, side)
+            await self._start(page, side, counted=False)
             await asyncio.sleep(SETTLE_S)
             await side.frame.evaluate(WATCH % side.find)
             await self._recording.start_tracing(page=page, categories=TRACE)
@@ -318,15 +321,16 @@ async def bench() -> AsyncIterator[Bench]:
         ready = Bench(pages, recording, customer, engagement)
         replay = await (await showing.new_context()).new_page()
         frame = next(frame for frame in desk.frames if frame.url.endswith("/viewer.html"))
-        ready.sides["talknow"] = await side("talknow", relays[0], pid, desk, frame, OURS)
-        ready.sides["rrweb"] = await side("rrweb", relays[1], yardstick, replay, replay.main_frame, THEIRS)
+        sessions = [await page.context.new_cdp_session(page) for page in (desk, replay)]
+        for session in sessions:
+            await session.send("Performance.enable")
+        ready.sides = {
+            "talknow": Side("talknow", port, relays[0], pid, desk, frame, OURS, sessions[0]),
+            "rrweb": Side(
+                "rrweb", yardstick_port, relays[1], yardstick, replay, replay.main_frame, THEIRS, sessions[1]
+            ),
+        }
         yield ready
-
-
-async def side(name: str, relay: TcpRelay, pid: int, page: Page, frame: Frame, find: str) -> Side:
-    session = await page.context.new_cdp_session(page)
-    await session.send("Performance.enable")
-    return Side(name, relay, pid, page, frame, find, session)
 
 
 async def watching(context: BrowserContext, url: str, customer: Person) -> tuple[Page, str]:

@@ -89,6 +89,9 @@
     typing: async (step) => {
       for (let field = 0; field < 4; field++) {
         const input = document.getElementById(`f${field}`);
+        // As forms do: what is typed is counted beside the field.
+        const hint = input.parentNode.querySelector(".hint").firstChild;
+        input.addEventListener("input", () => (hint.data = `${input.value.length} of 60 characters`));
         await step(() => input.focus());
         for (const letter of words(9).slice(0, 54)) {
           await step(() => document.execCommand("insertText", false, letter));
@@ -196,6 +199,8 @@
       seed = 11;
       await WORKLOADS[name](async (change) => {
         await frame();
+        // Two browsers' frames have one phase to each other as long as they run: at any moment of a frame, not at one.
+        if (probe) await wait(Math.random() * 15);
         change();
         if (!probe) return;
         document.getElementById("probe").className = `p${times.length}`;

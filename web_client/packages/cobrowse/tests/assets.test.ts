@@ -26,6 +26,7 @@ function world() {
     send: (code, ...values) => code === SIDE_HAVE && said.push(values[0] as string[]),
     on: (_, fn) => {
       want = fn;
+      return () => undefined;
     },
     ready: (number) => ready.push(number),
     missing: () => undefined,
@@ -55,7 +56,7 @@ describe("pictures of a shared page", () => {
     assets.name(PICTURES[0] as string, "http://bank.example/");
     await vi.waitFor(() => expect(said).toHaveLength(1));
     assets.askAgain();
-    expect(said).toHaveLength(2);
+    await vi.waitFor(() => expect(said).toHaveLength(2));
     want([]);
     expect(ready).toEqual([1]);
   });

@@ -9,13 +9,13 @@ import type { Assets } from "./assets.ts";
 import { Attributes } from "./attributes.ts";
 import { Differ } from "./differ.ts";
 import { Forms, isField } from "./forms.ts";
-import { Hasher } from "./hash.ts";
+import type { Hasher } from "./hash.ts";
 import { Hooks } from "./hooks.ts";
 import { BLOCK, MASK, type Masks, PLAIN, type Stand } from "./mask.ts";
 import { Rhythm } from "./rhythm.ts";
 import { Serializer } from "./serialize.ts";
 import { Sheets } from "./sheets.ts";
-import { Stills } from "./stills.ts";
+import type { Source, Stills } from "./stills.ts";
 import { Surroundings } from "./surroundings.ts";
 import { ELEMENT_NODE, Tree } from "./tree.ts";
 
@@ -47,13 +47,16 @@ export class Capture {
   seq = 0;
   private readonly writer = new Writer();
   private readonly hooks = new Hooks();
+  private readonly attributes: Attributes;
   private readonly differ: Differ;
   private readonly serializer: Serializer;
   private readonly sheets: Sheets;
   private readonly forms: Forms;
   private readonly around: Surroundings;
-  private readonly stills: Stills;
-  private readonly hasher: Hasher;
+  /** Loaded when the first canvas or video comes. */
+  private stills: Stills | null = null;
+  private readonly moving = new Set<Source>();
+  private hasher: Hasher | null = null;
   private readonly rhythm: Rhythm;
   private readonly observer: MutationObserver;
   private readonly sizes: ResizeObserver;
@@ -74,6 +77,7 @@ export class Capture {
     const { tree, writer } = this;
     const changed = (soon: boolean) => this.changed(soon);
     const attributes = new Attributes(masks, assets);
+    this.attributes = attributes;
     this.serializer = new Serializer(tree, writer, masks, attributes, {
       shadowOf: (element) => this.shadowOf(element),
       documentOf: (frame) => this.documentOf(frame),
@@ -99,11 +103,7 @@ export class Capture {
     });
     this.forms = new Forms(tree, writer, masks, () => this.running && this.rhythm.told());
     this.around = new Surroundings(top, tree, writer, masks, changed);
-    const refused = (source: Element) => this.note("canvas", tree.id(source) ?? 0);
-    const calm = () => options.queued() === 0;
-    this.stills = new Stills(tree, writer, () => changed(false), refused, calm);
-    this.hasher = new Hasher(tree, attributes);
-    this.rhythm = new Rhythm(() => this.write(), options.queued);
+    this.rhythm = new Rhythm((now) => this.write(now), options.queued);
     this.observer = new MutationObserver((records) => {
       this.differ.take(records);
       this.changed(true);
@@ -123,6 +123,9 @@ export class Capture {
     );
     this.poll = setInterval(() => this.sheets.poll() && this.changed(false), POLL_MS);
     this.restart();
+    void import("./hash.ts").then(({ Hasher }) => {
+      this.hasher = new Hasher(this.tree, this.attributes);
+    });
   }
 
   stop(): void {
@@ -131,7 +134,8 @@ export class Capture {
     this.observer.disconnect();
     this.sizes.disconnect();
     this.rhythm.stop();
-    this.stills.stop();
+    this.around.stop();
+    this.stills?.stop();
     this.hooks.stop();
     this.forget();
   }
@@ -177,9 +181,9 @@ export class Capture {
 
   // --- one frame ----------------------------------------------------------------------------------
 
-  private write(): void {
+  private write(now: number): void {
     if (!this.running) return;
-    const deadline = performance.now() + BUDGET_MS;
+    const deadline = now + BUDGET_MS;
     this.differ.take(this.observer.takeRecords());
     const seq = this.seq + 1;
     this.differ.seq = seq;
@@ -197,10 +201,10 @@ export class Capture {
     left ||= !this.differ.idle;
     this.sheets.write();
     this.forms.write();
-    this.around.write();
-    this.stills.write();
+    this.around.write(now);
+    this.stills?.write();
     this.writeRest();
-    if (!left && isDue(this.hashAt)) this.writeHash();
+    if (!left && now >= this.hashAt) this.writeHash();
     if (this.writer.count > 1) {
       this.seq = seq;
       this.options.send(seq, this.writer.end(), isSnapshot);
@@ -253,7 +257,7 @@ export class Capture {
   }
 
   private writeHash(): void {
-    if (this.writer.count === 1) return;
+    if (this.writer.count === 1 || this.hasher === null) return;
     const lo = this.hashed < this.tree.next ? this.hashed : 1;
     const [hi, crc] = this.hasher.part(lo, performance.now() + HASH_BUDGET_MS);
     this.hashed = hi;
@@ -269,7 +273,8 @@ export class Capture {
     this.tree.clear();
     this.sheets.clear();
     this.forms.clear();
-    this.stills.clear();
+    this.stills?.clear();
+    this.moving.clear();
     for (const element of this.boxes.keys()) this.sizes.unobserve(element);
     this.boxes.clear();
     this.noted.clear();
@@ -302,10 +307,10 @@ export class Capture {
         if (isField(element)) this.forms.add(element);
         break;
       case "canvas":
-        this.stills.add(element as HTMLCanvasElement);
+        this.moves(element as HTMLCanvasElement);
         break;
       case "video":
-        this.stills.add(element as HTMLVideoElement);
+        this.moves(element as HTMLVideoElement);
         this.around.addMedia(element as HTMLMediaElement);
         break;
       case "object":
@@ -329,8 +334,36 @@ export class Capture {
     const { localName } = node as Element;
     if (localName === "style" || localName === "link") this.sheets.drop(node);
     else if (isField(node) || localName === "option") this.forms.drop(node, id);
-    else if (localName === "canvas" || localName === "video") this.stills.drop(node);
+    else if (localName === "canvas" || localName === "video") this.rests(node);
     this.around.drop(node, id);
+  }
+
+  /** Shown by still pictures. */
+  private moves(source: Source): void {
+    if (this.stills !== null) {
+      this.stills.add(source);
+      return;
+    }
+    this.moving.add(source);
+    if (this.moving.size === 1) void import("./stills.ts").then(({ Stills }) => this.begin(Stills));
+  }
+
+  private begin(Kind: typeof Stills): void {
+    if (!this.running) return;
+    const { tree, writer, options } = this;
+    this.stills ??= new Kind(tree, writer, {
+      changed: () => this.changed(false),
+      refused: (source) => this.note("canvas", tree.id(source) ?? 0),
+      isShown: (source) => tree.has(source) && tree.standOf(source) !== MASK,
+      calm: () => options.queued() === 0,
+    });
+    for (const source of this.moving) this.stills.add(source);
+    this.moving.clear();
+  }
+
+  private rests(node: Node): void {
+    this.moving.delete(node as Source);
+    this.stills?.drop(node);
   }
 
   private contentChanged(element: Element): void {
@@ -432,8 +465,4 @@ export class Capture {
       if (element !== undefined) yield element;
     }
   }
-}
-
-function isDue(at: number): boolean {
-  return performance.now() >= at;
 }

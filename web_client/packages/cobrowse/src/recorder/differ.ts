@@ -124,18 +124,20 @@ export class Differ {
       this.forgotten.contentChanged(target as Element);
       return;
     }
-    for (let index = 0; index < addedNodes.length; index += 1) {
-      const node = addedNodes[index] as Node;
-      if (!isRecorded(node)) continue;
-      this.touched.add(node);
-      if (node.nodeType === 1 && !this.tree.has(node)) this.forgotten.arrived(node as Element);
-      if (this.serializer.covering && node.nodeType === 1) this.serializer.prepare(node as Element);
-    }
+    for (let index = 0; index < addedNodes.length; index += 1) this.came(addedNodes[index] as Node);
     for (let index = 0; index < removedNodes.length; index += 1) {
       const node = removedNodes[index] as Node;
       if (this.tree.has(node)) this.touched.add(node);
       if (!node.isConnected) this.leaving.push(node);
     }
+  }
+
+  private came(node: Node): void {
+    if (!isRecorded(node)) return;
+    this.touched.add(node);
+    if (node.nodeType !== 1) return;
+    if (!this.tree.has(node)) this.forgotten.arrived(node as Element);
+    if (this.serializer.covering) this.serializer.prepare(node as Element);
   }
 
   /** It was written where it is now. */

@@ -13,8 +13,8 @@ import type { Tree } from "./tree.ts";
 type Field = HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement;
 const SPLICE_CHARS = 4;
 
-export function isField(node: Node): node is Field {
-  const name = (node as Element).localName;
+export function isField(node: Node | null): node is Field {
+  const name = (node as Element | null)?.localName;
   return name === "input" || name === "textarea" || name === "select";
 }
 

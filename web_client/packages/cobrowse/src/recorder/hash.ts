@@ -1,8 +1,10 @@
 /** What viewers should have, as one number: CRC-32 over a line per node. Source: docs/cobrowse_wire.md, "HASH". */
 import type { Attributes } from "./attributes.ts";
-import { parentOf, sentBefore, TEXT, type Tree } from "./tree.ts";
+import type { Tree } from "./tree.ts";
 
 const POLYNOMIAL = 0xedb88320;
+const ELEMENT = 1;
+const TEXT = 3;
 
 export class Hasher {
   private readonly table = new Uint32Array(256);
@@ -34,12 +36,10 @@ export class Hasher {
 
   private line(node: Node, id: number): string {
     const { tree } = this;
-    const parent = parentOf(node);
-    const before = sentBefore(tree, node);
-    const place = `${id},${(parent && tree.id(parent)) || 0},${(before && tree.id(before)) || 0}`;
+    const place = `${id},${tree.place(node).join()}`;
     if (node.nodeType === TEXT)
       return `${place},2,${tree.sent.get(id)?.get("") ?? wellFormed((node as Text).data)}`;
-    if (node.nodeType !== 1) return `${place},3`;
+    if (node.nodeType !== ELEMENT) return `${place},3`;
     return `${place},1,${(node as Element).localName}${this.attributesOf(node as Element, id)}`;
   }
 

@@ -143,7 +143,7 @@ export class Recorder implements SharedPage {
         base: `${this.options.url.replace(/^ws/, "http")}/assets`,
         token: () => this.token,
         send: (code, ...values) => this.link.say(code, ...values),
-        on: (code, fn) => void this.link.on(code, fn),
+        on: (code, fn) => this.link.on(code, fn),
         ready: () => this.capture?.assetReady(),
         missing: () => this.capture?.note("image", 0),
       });

@@ -19,6 +19,8 @@ export class Rhythm {
   private cost = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private due = Number.POSITIVE_INFINITY;
+  /** When the timer that is set comes. */
+  private rings = Number.POSITIVE_INFINITY;
   private posted = false;
   /** Something is to be written; a posted turn that finds nothing does nothing. */
   private wanted = false;
@@ -26,13 +28,13 @@ export class Rhythm {
   private readonly channel = new MessageChannel();
 
   constructor(
-    private readonly write: () => void,
+    private readonly write: (now: number) => void,
     private readonly queued: () => number,
   ) {
     this.channel.port1.onmessage = () => {
       this.posted = false;
       this.going = false;
-      if (this.wanted) this.run();
+      if (this.wanted) this.run(performance.now());
     };
   }
 
@@ -43,7 +45,7 @@ export class Rhythm {
     const now = performance.now();
     const quiet = now - this.last;
     const wait = this.pause();
-    if (soon && quiet >= Math.max(QUIET_MS, wait)) this.run();
+    if (soon && quiet >= Math.max(QUIET_MS, wait)) this.run(now);
     else this.at(this.last + (soon ? Math.max(QUIET_MS, wait) : Math.max(LAZY_MS, wait)), now);
   }
 
@@ -65,8 +67,7 @@ export class Rhythm {
 
   stop(): void {
     clearTimeout(this.timer);
-    this.timer = undefined;
-    this.due = Number.POSITIVE_INFINITY;
+    this.wanted = false;
     this.channel.port1.onmessage = null;
     this.channel.port1.close();
   }
@@ -78,10 +79,22 @@ export class Rhythm {
 
   private at(due: number, now: number): void {
     if (due >= this.due) return;
-    clearTimeout(this.timer);
     this.due = due;
     if (due <= now) this.post();
-    else this.timer = setTimeout(() => this.run(), due - now);
+    else if (due < this.rings) this.ring(due, now);
+  }
+
+  /** One timer stays set while frames come and go by other ways: setting it anew for each costs more than they do. */
+  private ring(at: number, now: number): void {
+    clearTimeout(this.timer);
+    this.rings = at;
+    this.timer = setTimeout(() => {
+      this.rings = Number.POSITIVE_INFINITY;
+      const late = performance.now();
+      if (!this.wanted) return;
+      if (this.due > late + 1) this.ring(this.due, late);
+      else this.run(late);
+    }, at - now);
   }
 
   private post(): void {
@@ -90,13 +103,10 @@ export class Rhythm {
     this.channel.port2.postMessage(0);
   }
 
-  private run(): void {
-    clearTimeout(this.timer);
-    this.timer = undefined;
+  private run(begun: number): void {
     this.due = Number.POSITIVE_INFINITY;
     this.wanted = false;
-    const begun = performance.now();
-    this.write();
+    this.write(begun);
     this.last = performance.now();
     this.cost = this.last - begun;
   }

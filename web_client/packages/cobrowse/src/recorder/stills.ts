@@ -6,14 +6,23 @@
  */
 import { MAX_IMAGE_BYTES, OP_IMG } from "@talknow/protocol";
 import type { Writer } from "../writer.ts";
-import { BLOCK, MASK } from "./mask.ts";
 import type { Tree } from "./tree.ts";
 
 const STILL_MS = 1_000;
 const MAX_SIDE = 960;
 const TYPE = "image/webp";
 
-type Source = HTMLCanvasElement | HTMLVideoElement;
+export type Source = HTMLCanvasElement | HTMLVideoElement;
+
+export interface StillsOptions {
+  changed: () => void;
+  /** The browser lets nobody read it. */
+  refused: (source: Element) => void;
+  /** Viewers know it, and it is not masked. */
+  isShown: (source: Element) => boolean;
+  /** Whether there is room for pictures now. */
+  calm: () => boolean;
+}
 
 export class Stills {
   private readonly sources = new Set<Source>();
@@ -27,9 +36,7 @@ export class Stills {
   constructor(
     private readonly tree: Tree,
     private readonly writer: Writer,
-    private readonly changed: () => void,
-    private readonly note: (source: Element) => void,
-    private readonly calm: () => boolean,
+    private readonly options: StillsOptions,
   ) {
     this.watcher = new IntersectionObserver((entries) => {
       for (const entry of entries) {
@@ -79,15 +86,14 @@ export class Stills {
     this.timer = undefined;
     if (this.sources.size === 0) return;
     this.timer = setTimeout(this.look, STILL_MS);
-    if (document.visibilityState !== "visible" || !this.calm()) return;
+    if (document.visibilityState !== "visible" || !this.options.calm()) return;
     requestAnimationFrame(() => {
       for (const source of this.seen) this.take(source);
     });
   };
 
   private take(source: Source): void {
-    const stand = this.tree.standOf(source);
-    if (stand === MASK || stand === BLOCK || this.refused.has(source) || !this.tree.has(source)) return;
+    if (this.refused.has(source) || !this.options.isShown(source)) return;
     const width = "videoWidth" in source ? source.videoWidth : source.width;
     const height = "videoHeight" in source ? source.videoHeight : source.height;
     if (width === 0 || height === 0) return;
@@ -111,11 +117,11 @@ export class Stills {
       return;
     this.last.set(source, print);
     this.taken.set(source, bytes);
-    this.changed();
+    this.options.changed();
   }
 
   private refuse(source: Source): void {
     this.refused.add(source);
-    this.note(source);
+    this.options.refused(source);
   }
 }

@@ -14,6 +14,7 @@ import {
   OP_VIS,
 } from "@talknow/protocol";
 import type { Writer } from "../writer.ts";
+import { isField } from "./forms.ts";
 import type { Hooks } from "./hooks.ts";
 import { MASK, type Masks } from "./mask.ts";
 import { isOurs, type Tree } from "./tree.ts";
@@ -29,6 +30,8 @@ const PAGE_MS = 200;
 export class Surroundings {
   /** Where it is scrolled to: read when the browser tells of it, for later that would cost a layout. */
   private readonly scrolled = new Map<Element | Document, readonly [x: number, y: number]>();
+  private readonly moving = new Set<Element | Document>();
+  private readonly settled = new MessageChannel();
   private readonly topped = new Set<HTMLElement>();
   private readonly media = new Set<HTMLMediaElement>();
   private readonly tops = new Map<number, number>();
@@ -50,13 +53,18 @@ export class Surroundings {
     private readonly writer: Writer,
     private readonly masks: Masks,
     private readonly changed: (soon: boolean) => void,
-  ) {}
+  ) {
+    this.settled.port1.onmessage = () => this.readScrolls();
+  }
+
+  stop(): void {
+    this.settled.port1.onmessage = null;
+    this.settled.port1.close();
+  }
 
   /** Listen in a document or shadow root; what composed events tell is heard at the top alone. */
   listen(hooks: Hooks, root: Document | ShadowRoot): void {
-    hooks.listen(root, "scroll", (event: Event) => {
-      this.readScroll(event.target as Element | Document);
-    });
+    hooks.listen(root, "scroll", (event: Event) => this.scrolls(event.target as Element | Document));
     hooks.listen(root, "toggle close", (event: Event) => this.maybeTop(event.target as HTMLElement));
     hooks.listen(root, "play pause seeked ratechange volumechange ended", (event: Event) => {
       this.media.add(event.target as HTMLMediaElement);
@@ -90,6 +98,8 @@ export class Surroundings {
       this.changed(false);
     });
     hooks.listen(this.top, "selectionchange", () => {
+      // The caret in a field moves with every letter and is not shown.
+      if (this.selection === "" && isField(this.top.activeElement)) return;
       this.selecting = true;
       this.changed(false);
     });
@@ -149,6 +159,17 @@ export class Surroundings {
     });
   }
 
+  /** Scrolling is told before the frame's layout, which reading now would bring about: read once it is there. */
+  private scrolls(target: Element | Document): void {
+    if (this.moving.size === 0) this.settled.port2.postMessage(0);
+    this.moving.add(target);
+  }
+
+  private readScrolls(): void {
+    for (const target of this.moving) this.readScroll(target);
+    this.moving.clear();
+  }
+
   private readScroll(target: Element | Document): void {
     const element = target.nodeType === 9 ? (target as Document).scrollingElement : (target as Element);
     if (element === null || !this.tree.has(target)) return;
@@ -169,9 +190,9 @@ export class Surroundings {
     this.page = `${url}\n${title}`;
   }
 
-  write(): void {
+  write(now: number): void {
     const { writer } = this;
-    if (performance.now() - this.pageAt > PAGE_MS) this.writePage();
+    if (now - this.pageAt > PAGE_MS) this.writePage(now);
     if (this.view) this.writeView();
     if (this.scrolled.size > 0) this.writeScrolls();
     if (this.topped.size > 0) this.writeTops();
@@ -198,8 +219,8 @@ export class Surroundings {
     this.writer.int(visible);
   }
 
-  private writePage(): void {
-    this.pageAt = performance.now();
+  private writePage(now: number): void {
+    this.pageAt = now;
     const raw = `${location.href}\n${this.top.title}`;
     if (raw === this.rawPage) return;
     this.rawPage = raw;

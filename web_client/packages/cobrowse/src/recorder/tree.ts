@@ -1,17 +1,17 @@
 /** Which nodes are known to the viewers, by which number, how they stand, and in which frame they last changed. */
 import { PLAIN, type Stand } from "./mask.ts";
 
-const UNRECORDED = new Set(["SCRIPT", "NOSCRIPT", "BASE", "META", "TITLE", "TEMPLATE"]);
+const UNRECORDED = new Set(["script", "noscript", "base", "meta", "title", "template"]);
 /** Elements of our own. */
-const OURS = "TALK-NOW";
+const OURS = "talk-now";
 /** Elements whose children are their own business: a default value, a fallback, rules. */
 const CLOSED = new Set(
-  "STYLE TEXTAREA IFRAME CANVAS VIDEO AUDIO OBJECT EMBED FRAME PROGRESS METER LINK IMG INPUT".split(" "),
+  "style textarea iframe canvas video audio object embed frame progress meter link img input".split(" "),
 );
 
 /** Whether a node is of our own: inside their shadow roots events and focus stand at the host. */
 export function isOurs(target: EventTarget | null): boolean {
-  return target instanceof Element && target.tagName.startsWith(OURS);
+  return target instanceof Element && target.localName.startsWith(OURS);
 }
 
 export const HTML = "http://www.w3.org/1999/xhtml";
@@ -26,13 +26,13 @@ const FRAGMENT = 11;
 export function isRecorded(node: Node): boolean {
   if (node.nodeType === TEXT) return true;
   if (node.nodeType !== ELEMENT_NODE) return false;
-  const name = (node as Element).tagName.toUpperCase();
-  if (name === "LINK") return /\bstylesheet\b/i.test((node as Element).getAttribute("rel") ?? "");
+  const name = (node as Element).localName;
+  if (name === "link") return /\bstylesheet\b/i.test((node as Element).getAttribute("rel") ?? "");
   return !UNRECORDED.has(name) && !name.startsWith(OURS);
 }
 
 export function hasChildren(element: Element): boolean {
-  return !CLOSED.has(element.tagName.toUpperCase());
+  return !CLOSED.has(element.localName);
 }
 
 export class Tree {
@@ -112,6 +112,16 @@ export class Tree {
     }
   }
 
+  /** The ids of the parent and of the sibling before, as viewers know them; 0 for none. */
+  place(node: Node): readonly [parent: number, before: number] {
+    const parent = parentOf(node);
+    const home = (parent && this.ids.get(parent)) || 0;
+    if (node.nodeType === DOCUMENT || node.nodeType === FRAGMENT) return [home, 0];
+    let before = node.previousSibling;
+    while (before !== null && !this.ids.has(before)) before = before.previousSibling;
+    return [home, (before && this.ids.get(before)) || 0];
+  }
+
   clear(): void {
     this.nodes.length = 1;
     this.ids.clear();
@@ -140,14 +150,6 @@ export function parentOf(node: Node): Node | null {
   if (node.nodeType === FRAGMENT) return (node as ShadowRoot).host ?? null;
   if (node.nodeType === DOCUMENT) return (node as Document).defaultView?.frameElement ?? null;
   return node.parentNode;
-}
-
-/** The sibling before it that viewers know. */
-export function sentBefore(tree: Tree, node: Node): Node | null {
-  if (node.nodeType === DOCUMENT || node.nodeType === FRAGMENT) return null;
-  let before = node.previousSibling;
-  while (before !== null && !tree.has(before)) before = before.previousSibling;
-  return before;
 }
 
 /** Whether the node is in a page that is shown: also through shadow roots and same-origin frames. */

@@ -54,6 +54,8 @@ function start(): void {
   frame.setAttribute("sandbox", "allow-same-origin");
   frame.title = "The customer's page";
   frame.tabIndex = -1;
+  // It scrolls by script only: a frame that a hand can scroll is painted for thousands of pixels around, at every change.
+  frame.scrolling = "no";
   frame.src = "/inner.html";
   frame.addEventListener(
     "load",
