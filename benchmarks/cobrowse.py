@@ -3,8 +3,9 @@
 Eight workloads, each on a page of its size, in real Chromium through a real server to the real softphone.
 In each round every workload runs without a recorder, with ours and with rrweb (live mode, no buffer),
 once to count and once with a probe that tells when a change is seen on the other side; rounds alternate
-who begins. The probe's changes come at any moment of a picture frame and go straight to the server. `bytes_raw` is what the recorder gives to its socket, `bytes_sent` the TCP payload on its way
-up, both over deflated WebSockets. `script_ms` is the page's script time above the run without a recorder;
+who begins. The probe's changes come at any moment of a picture frame and go straight to the server.
+`bytes_raw` is what the recorder gives to its socket, `bytes_sent` the TCP payload on its way up,
+both over deflated WebSockets. `script_ms` is the page's script time above the run without a recorder;
 `longest_task_ms` the recorder's longest single call in a trace; `snapshot_ms` the main thread's time
 (forced layout included) from the start until the page is seen; `viewer_ms` the script time of the page
 that shows it; `server_us_per_frame` CPU of the server's process above its idle. The last table is the

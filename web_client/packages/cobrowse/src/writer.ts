@@ -18,11 +18,14 @@ export class Writer {
   private at = HEADER;
   private last = 0;
   private readonly fixed = new Map<string, number>(STATIC_TABLE.map((text, index) => [text, index]));
-  private own = new Map<string, number>();
+  /** The fixed entries and the stream's own. */
+  private table: Map<string, number>;
+  private own = 0;
   private readonly utf8 = new TextEncoder();
 
   constructor() {
     this.fixed.delete("");
+    this.table = new Map(this.fixed);
   }
 
   begin(seq: number): void {
@@ -58,7 +61,8 @@ export class Writer {
 
   /** SNAP: both ends forget their own entries. */
   forgetTable(): void {
-    this.own.clear();
+    this.table = new Map(this.fixed);
+    this.own = 0;
   }
 
   int(value: number): void {
@@ -121,14 +125,16 @@ export class Writer {
 
   /** A string of the table, or a literal that joins it when it is short. */
   slot(text: string): void {
-    const known = this.fixed.get(text) ?? this.own.get(text);
+    const known = this.table.get(text);
     if (known !== undefined) {
       this.int(known);
       return;
     }
     this.text(text);
-    if (text.length <= MAX_TABLE_CHARS && this.own.size < MAX_TABLE)
-      this.own.set(text, FIRST_OWN + this.own.size);
+    if (text.length <= MAX_TABLE_CHARS && this.own < MAX_TABLE) {
+      this.table.set(text, FIRST_OWN + this.own);
+      this.own += 1;
+    }
   }
 
   text(text: string): void {

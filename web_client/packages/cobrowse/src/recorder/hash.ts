@@ -47,7 +47,8 @@ export class Hasher {
     const { tree, attributes } = this;
     const altered = tree.sent.get(id);
     const parts: string[] = [];
-    for (const { name, value } of element.attributes) {
+    for (const name of element.getAttributeNames()) {
+      const value = element.getAttribute(name) ?? "";
       const sent = altered?.get(name) ?? attributes.value(element, name, value, tree.stand(id));
       if (sent !== null) parts.push(`${name}=${wellFormed(sent)}`);
     }

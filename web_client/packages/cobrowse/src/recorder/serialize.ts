@@ -211,9 +211,10 @@ export class Serializer {
 
   private attributesOf(element: Element, id: number, stand: Stand): void {
     const { writer, tree, attributes } = this;
-    const all = element.attributes;
-    for (let index = 0; index < all.length; index += 1) {
-      const { name, value } = all[index] as Attr;
+    if (!element.hasAttributes()) return;
+    // Names and values, not `attributes`: that makes an object for each.
+    for (const name of element.getAttributeNames()) {
+      const value = element.getAttribute(name) ?? "";
       const sent = attributes.value(element, name, value, stand);
       if (sent === null) continue;
       writer.slot(name);
