@@ -24,7 +24,7 @@ test: setup-test  ## every suite, each with its minutes
 test-fast: setup-test  ## leaves out browser and slow tests, and says so
 	@scripts/test --fast
 
-fuzz: .venv/.fuzz-stamp  ## MINUTES (5) for each of media's parsers; corpora in tests/fuzz/corpus
+fuzz: .venv/.fuzz-stamp  ## MINUTES (5) for each parser of media and cobrowse; corpora in tests/fuzz/corpus
 	@nice -n 19 scripts/fuzz $(MINUTES)
 
 lint: .venv/.dev-stamp web_client/node_modules/.stamp

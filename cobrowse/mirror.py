@@ -13,7 +13,7 @@ from typing import Final
 
 from cobrowse.dom import BLOCK, ELEMENT_NODE, MASK, PLAIN, ROOT, SHOW, TEXT, Node
 from cobrowse.errors import InvalidDiff
-from cobrowse.frames import Items, joins_table, splice
+from cobrowse.frames import Items, joins_table, splice, units
 from cobrowse.masking import Checker
 from cobrowse.ops import (
     CODES,
@@ -31,7 +31,6 @@ from cobrowse.ops import (
     MAX_TABLE,
     STATIC_TABLE,
 )
-from cobrowse.patterns import dots
 from cobrowse.scenery import Scenery
 
 _SPACE: Final = STATIC_TABLE.index(" ")
@@ -266,7 +265,7 @@ class Mirror:
 
     def _harmless(self, items: Items, at: int, entry: int) -> str:
         """A tag or attribute name that may not be: a literal keeps its length, an index another entry."""
-        text = "x" * len(items[at]) if type(items[at]) is str else STATIC_TABLE[entry]
+        text = "x" * units(items[at]) if type(items[at]) is str else STATIC_TABLE[entry]
         items[at] = text if type(items[at]) is str else entry
         self.changed = True
         return text
@@ -283,7 +282,7 @@ class Mirror:
             if good:
                 kept = checker.attribute(name, value, node.stand, node.id)
             else:
-                kept = "x" * len(value)
+                kept = "x" * units(value)
             if kept is not value:
                 value = self._put(items, value_at, value, kept)
         self._join(items, value_at, value)
@@ -351,15 +350,15 @@ class Mirror:
         if checker is not None:
             kept = checker.attribute(name, value, node.stand, node.id)
             if kept != value:
-                value = self._spliced(items, at + 2, old)
+                value = self.respliced(items, at + 2, kept)
         attributes[name] = value
         return at + 5
 
-    def _spliced(self, items: Items, at: int, old: str) -> str:
-        """A splice completes what may not be: its inserted part becomes dots."""
-        middle = dots(items[at + 2])
-        self.replace(items, at + 2, middle)
-        return splice(old, items[at], items[at + 1], middle)
+    def respliced(self, items: Items, at: int, kept: str) -> str:
+        """A splice completes what may not be, be it by taking away: it brings the whole, judged, instead."""
+        items[at] = items[at + 1] = 0
+        self.replace(items, at + 2, kept)
+        return kept
 
     def _text(self, items: Items, at: int) -> int:
         node = self.ref(items[at])
@@ -383,7 +382,9 @@ class Mirror:
         middle = self.literal(items[at + 3])
         text = splice(node.text, items[at + 1], items[at + 2], middle)
         checker = self.checker
-        if checker is not None and checker.text(text, node.stand, node.id) != text:
-            text = self._spliced(items, at + 1, node.text)
+        if checker is not None:
+            kept = checker.text(text, node.stand, node.id)
+            if kept != text:
+                text = self.respliced(items, at + 1, kept)
         node.text = text
         return at + 4

@@ -16,7 +16,6 @@ from cobrowse.dom import ELEMENT_NODE, ROOT
 from cobrowse.errors import InvalidDiff
 from cobrowse.frames import Items, splice
 from cobrowse.ops import CODES, MAX_ASSETS, MAX_IMAGE_BYTES, MAX_SHEETS, NOTES
-from cobrowse.patterns import dots
 
 if TYPE_CHECKING:
     from cobrowse.mirror import Mirror
@@ -145,10 +144,10 @@ class Scenery:
         middle = self._mirror.literal(items[at + 3])
         value = splice(old, items[at + 1], items[at + 2], middle)
         checker = self._mirror.checker
-        if checker is not None and checker.value(field, value, field.stand) != value:
-            middle = dots(middle)
-            self._mirror.replace(items, at + 3, middle)
-            value = splice(old, items[at + 1], items[at + 2], middle)
+        if checker is not None:
+            kept = checker.value(field, value, field.stand)
+            if kept != value:
+                value = self._mirror.respliced(items, at + 1, kept)
         self.values[field.id] = value
         return at + 4
 

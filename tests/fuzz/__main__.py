@@ -10,7 +10,7 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["media", "signaling"]):
+with atheris.instrument_imports(include=["media", "signaling", "cobrowse"]):
     from tests.fuzz.targets import TARGETS
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from pathlib import Path
 from struct import pack
+from typing import Any
 
 from aioice import stun
 from aiortc.rtcdtlstransport import SRTP_AEAD_AES_128_GCM, RTCCertificate
 from OpenSSL import SSL
 
 from benchmarks import peer
+from cobrowse import frames, ops
 from media import feedback as fb
 from media import rtp, sdp
 
@@ -20,7 +23,8 @@ BROWSERS = Path(__file__).parents[1] / "vectors" / "answers"
 def seeds() -> dict[str, list[bytes]]:
     """By target."""
     packets = {"stun": _stun(), "rtp": _rtp(), "rtcp": _rtcp(), "sdp": _sdp()}
-    return {"guard": [*packets["stun"], *_dtls(), *packets["rtp"], *packets["rtcp"]], **packets}
+    shared = {"page": _pages(), "frame": _frames()}
+    return {"guard": [*packets["stun"], *_dtls(), *packets["rtp"], *packets["rtcp"]], **packets, **shared}
 
 
 def _stun() -> list[bytes]:
@@ -99,6 +103,35 @@ def _sdp() -> list[bytes]:
     offer = sdp.offer(1, 0, transport, ssrcs)
     ours = peer.answer(offer, "theirufrag", "p" * 24).encode()
     return [ours, offer.encode(), *(file.read_bytes() for file in sorted(BROWSERS.glob("*.sdp")))]
+
+
+def _pages() -> list[bytes]:
+    """Throws of the dice that build pages and change them."""
+    throws = [hashlib.shake_128(bytes([number])).digest(300) for number in range(12)]
+    return [bytes(range(256)), *throws]
+
+
+def _frames() -> list[bytes]:
+    """One of each op, as a recorder sends it to the page that is there (4 paragraph, 5 its text, 6 field)."""
+    card = "4111 1111 1111 1111"
+    child = [ops.ELEMENT, "b", "title", card, "onclick", "go()", 0, ops.TEXT_NODE, "new", ops.END]
+    said: list[list[Any]] = [
+        ["RUN", 3, 0, *child, ops.MOVED, 1, ops.END],
+        ["DET", 4, "RUN", -1, 0, ops.MOVED, 1, ops.END],
+        ["REM", 4, "ATTR", 2, "class", "a", "ADEL", 0, "class"],
+        ["ATTR", 4, "style", "color: red", "ASPL", 0, "style", 7, 0, "url(//evil.example)"],
+        ["TEXT", 5, card, "TSPL", 0, 10, 9, ""],
+        ["VAL", 6, "one", "VSPL", 0, 3, 0, card, "CHK", 0, 1],
+        ["SCR", 4, 0, 10, "FOC", 6, "SEL", 5, 0, 5, 2, "TOP", 0, 2, "MEDIA", 0, 1, 0.5, 1.0],
+        ["SHEET", 1, 0, 0, "a{}", "RADD", 1, 0, "b{}", "RSET", 1, 0, "c{}", "RDEL", 1, 0, "SDIS", 1, 1],
+        ["SHEET", 1, 4, 0, "@import url(//evil.example)", "ADOPT", 1, 1, 1],
+        ["IMG", 4, "image/webp", b"x", "ASSET", 1, "0" * 64, "image/png", "NOTE", 1, 4],
+        ["PTR", 1, 2, 0, "VIEW", 800, 600, 1.0, 0.0, 0.0, "PAGE", "http://bank.example/b", card, "VIS", 0],
+        ["HASH", 1, 7, 5],
+        ["HOLD", 1],
+    ]
+    named = [[ops.CODES.get(item, item) if isinstance(item, str) else item for item in one] for one in said]
+    return [frames.encode([2, *one]) for one in named]
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from aioice import stun as other_stun
 from media import congestion, fast, feedback, guard, rtp, sdp, stun, transport_cc
 from signaling.errors import InvalidDescription
 from signaling.protocol import MAX_SDP_BYTES
+from tests.fuzz import pages
 
 REASONS = frozenset({"empty", "short", "oversize", "stun_malformed", "unknown"})
 FIRST = {guard.Kind.STUN: (0, 3), guard.Kind.DTLS: (20, 63), guard.Kind.RTP: (128, 191)}
@@ -206,11 +207,31 @@ def _answer(text: str) -> sdp.Answer | None:
         return None
 
 
+def fuzz_page(data: bytes) -> None:
+    """A stream of nearly good frames: refused, or relayed so that who follows the bytes is in step."""
+    pages.play(data)
+
+
+def fuzz_frame(data: bytes) -> None:
+    """One message as it comes from the socket, after a page is there."""
+    pages.one(data)
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "guard": fuzz_guard,
     "stun": fuzz_stun,
     "rtp": fuzz_rtp,
     "rtcp": fuzz_rtcp,
     "sdp": fuzz_sdp,
+    "page": fuzz_page,
+    "frame": fuzz_frame,
 }
-MAX_BYTES = {"guard": 1_600, "stun": 600, "rtp": 300, "rtcp": 600, "sdp": 6_000}
+MAX_BYTES = {
+    "guard": 1_600,
+    "stun": 600,
+    "rtp": 300,
+    "rtcp": 600,
+    "sdp": 6_000,
+    "page": 600,
+    "frame": 2_000,
+}

@@ -43,6 +43,8 @@ def test_a_target_can_fail(target: str, monkeypatch: pytest.MonkeyPatch) -> None
         "rtp": ("media.rtp.rewrite", lambda packet, *numbers: packet.__setitem__(0, 0)),
         "rtcp": ("media.feedback.MAX_BITRATE_BPS", 1),
         "sdp": ("media.sdp.HASHES", {"sha-256": 32, "sha-1": 20}),
+        "page": ("cobrowse.mirror.Mirror.replace", lambda self, items, at, text: None),
+        "frame": ("cobrowse.mirror.Mirror.replace", lambda self, items, at, text: None),
     }
     name, value = broken[target]
     monkeypatch.setattr(name, value)
