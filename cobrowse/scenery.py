@@ -56,6 +56,8 @@ class Scenery:
         self.media: dict[int, tuple[int, float, float]] = {}
         self.images: dict[int, tuple[str, bytes]] = {}
         self.sheets: dict[int, Sheet] = {}
+        # by the style element whose rules they are
+        self._owned: dict[int, int] = {}
         self.adopted: dict[int, tuple[int, ...]] = {}
         self.assets: dict[int, tuple[str, str]] = {}
         self.notes: set[tuple[int, int]] = set()
@@ -106,6 +108,9 @@ class Scenery:
         ):
             if kept:
                 kept.pop(node, None)
+        number = self._owned.pop(node, None)
+        if number is not None:
+            self.sheets.pop(number, None)
 
     def visit(self, items: Items, at: int, url: str, title: str) -> None:
         """Address and title of the page, judged: no query, no fragment, nothing that looks like a secret."""
@@ -193,13 +198,15 @@ class Scenery:
 
     def _sheet(self, items: Items, at: int) -> int:
         number, owner, disabled = (_whole(value) for value in items[at : at + 3])
+        owner = self._known(owner)
+        before = self._owned.get(owner)
+        if owner and before is not None and before != number:
+            self.sheets.pop(before, None)
         if number not in self.sheets and len(self.sheets) >= MAX_SHEETS:
             raise InvalidDiff("sheets")
         if owner:
-            for known, sheet in list(self.sheets.items()):
-                if sheet.owner == owner and known != number:
-                    del self.sheets[known]
-        self.sheets[number] = Sheet(self._known(owner), disabled, self._css(items, at + 3, owner))
+            self._owned[owner] = number
+        self.sheets[number] = Sheet(owner, disabled, self._css(items, at + 3, owner))
         return at + 4
 
     def _rule(self, items: Items, at: int) -> int:

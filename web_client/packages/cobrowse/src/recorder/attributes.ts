@@ -18,9 +18,11 @@ const RULES: Readonly<Record<Rule, string>> = {
   read: "title alt placeholder aria-label aria-description aria-roledescription aria-placeholder label summary",
   scrub: "id for aria-labelledby aria-controls aria-describedby",
   asset: "src poster background",
-  drop: "value checked selected srcset srcdoc nonce integrity data action name ping",
+  drop: "value checked selected srcset srcdoc nonce integrity data action formaction name ping http-equiv archive code",
   link: "href xlink:href",
 };
+/** Handlers, and what templates of frameworks leave behind (`@click`): the server refuses such names. */
+const NO_NAME = /^(?:on|xmlns)|^[^a-z_]|[^\w.:-]/i;
 const SELECTOR = /\[\s*([\w-]+)\s*(?:[~|^$*]?=\s*["']?([^"'\]]*))?/g;
 
 export interface AssetNumbers {
@@ -80,7 +82,7 @@ export class Attributes {
   }
 
   private unknown(element: Element, name: string, raw: string): string | null {
-    if (/^(?:on|xmlns)/i.test(name)) return null;
+    if (NO_NAME.test(name)) return null;
     const { namespaceURI } = element;
     if (namespaceURI === SVG) return this.svg(element, raw);
     if (namespaceURI === MATHML) return raw.length <= 40 ? raw : null;

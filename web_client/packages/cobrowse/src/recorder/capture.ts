@@ -197,6 +197,7 @@ export class Capture {
     else {
       this.forms.learnDirty();
       left = this.differ.write(deadline);
+      if (this.differ.moved.length > 0) this.moved(this.differ.moved.splice(0));
     }
     left ||= !this.differ.idle;
     this.sheets.write();
@@ -210,6 +211,13 @@ export class Capture {
       this.options.send(seq, this.writer.end(), isSnapshot);
     }
     if (left) this.rhythm.goOn();
+  }
+
+  /** What a place takes away from an element, or gives to it, no event tells. */
+  private moved(nodes: readonly Node[]): void {
+    this.sheets.moved();
+    this.forms.moved();
+    this.around.moved(nodes);
   }
 
   private snapshot(deadline: number): void {
@@ -369,13 +377,17 @@ export class Capture {
   private contentChanged(element: Element): void {
     if (element.localName === "style") this.sheets.reload(element);
     else if (isField(element)) this.forms.mark(element);
+    else {
+      const select = element.closest("select");
+      if (select !== null) this.forms.mark(select);
+    }
   }
 
   /** A root whose inside nobody else observes. */
   private watch(root: Document | ShadowRoot): void {
     this.forms.learn(root);
     if (root !== this.options.document) this.sheets.add(root);
-    else if (root.adoptedStyleSheets !== undefined) this.sheets.add(root);
+    else if ("adoptedStyleSheets" in root) this.sheets.add(root);
     if (this.roots.has(root)) return;
     this.roots.add(root);
     this.observer.observe(root, {

@@ -26,6 +26,8 @@ import { hasChildren, isRecorded, isShown, parentOf, TEXT, type Tree } from "./t
 
 /** Shorter than this a splice saves nothing. */
 const SPLICE_CHARS = 12;
+/** Attributes that may change what is in a field, or chosen. */
+const CHOICES = new Set(["value", "checked", "selected", "type", "multiple"]);
 /** Attributes by which selectors may tell how an element stands; a style never does. */
 const NEVER_MARKS = new Set(["style", "d", "transform", "points", "width", "height"]);
 
@@ -41,6 +43,8 @@ export interface Forgotten {
 export class Differ {
   /** In which frame the ops are written. */
   seq = 0;
+  /** What viewers know and what came to another place in this frame. */
+  readonly moved: Node[] = [];
   private readonly touched = new Set<Node>();
   private readonly runs = new Set<Node>();
   private readonly gone: number[] = [];
@@ -99,7 +103,7 @@ export class Differ {
     const element = record.target as Element;
     const name = record.attributeName as string;
     if (this.serializer.covering && !NEVER_MARKS.has(name)) this.serializer.look(element);
-    if (name === "value") this.forgotten.contentChanged(element);
+    if (CHOICES.has(name)) this.forgotten.contentChanged(element);
     let changes = this.attributed.get(element);
     if (changes === undefined) {
       changes = this.spare.pop() ?? [];
@@ -124,6 +128,7 @@ export class Differ {
       this.forgotten.contentChanged(target as Element);
       return;
     }
+    if (/^opt|^sel/i.test(target.nodeName)) this.forgotten.contentChanged(target as Element);
     for (let index = 0; index < addedNodes.length; index += 1) this.came(addedNodes[index] as Node);
     for (let index = 0; index < removedNodes.length; index += 1) {
       const node = removedNodes[index] as Node;
@@ -142,6 +147,7 @@ export class Differ {
 
   /** It was written where it is now. */
   placed(node: Node): void {
+    if (node.nodeType === 1) this.moved.push(node);
     this.runs.delete(node);
     this.touched.delete(node);
   }

@@ -20,6 +20,7 @@ export function isField(node: Node | null): node is Field {
 
 export class Forms {
   private readonly dirty = new Set<Field>();
+  private readonly radios = new Set<Field>();
   private readonly sent = new Map<number, string>();
   private readonly checked = new Map<number, number>();
   /** Fields whose value stays here. */
@@ -61,6 +62,15 @@ export class Forms {
   /** A field became known: what it holds is sent with it. */
   add(field: Field): void {
     this.dirty.add(field);
+    if (field.type === "radio") {
+      this.radios.add(field);
+      this.neighbours(field);
+    }
+  }
+
+  /** Elements came to other places: radio buttons may have other neighbours there. */
+  moved(): void {
+    for (const radio of this.radios) this.dirty.add(radio);
   }
 
   mark(field: Field): void {
@@ -68,19 +78,22 @@ export class Forms {
       this.remember(field);
       return;
     }
-    this.dirty.add(field);
-    // A radio button takes the choice from its neighbours, which no event tells.
-    if (field.type === "radio" && (field as HTMLInputElement).name !== "") {
-      const root = field.getRootNode() as Document | ShadowRoot;
-      const name = CSS.escape((field as HTMLInputElement).name);
-      for (const other of root.querySelectorAll<HTMLInputElement>(`input[type=radio][name="${name}"]`))
-        if (this.tree.has(other)) this.dirty.add(other);
-    }
+    this.add(field);
     this.changed();
+  }
+
+  /** A radio button takes the choice from its neighbours, which no event tells. */
+  private neighbours(field: Field): void {
+    if (field.name === "") return;
+    const root = field.getRootNode() as Document | ShadowRoot;
+    const name = CSS.escape(field.name);
+    for (const other of root.querySelectorAll<HTMLInputElement>(`input[type=radio][name="${name}"]`))
+      if (this.tree.has(other)) this.dirty.add(other);
   }
 
   drop(node: Node, id: number): void {
     this.dirty.delete(node as Field);
+    this.radios.delete(node as Field);
     this.sent.delete(id);
     this.checked.delete(id);
     this.hiding.delete(id);
@@ -88,6 +101,7 @@ export class Forms {
 
   clear(): void {
     this.dirty.clear();
+    this.radios.clear();
     this.sent.clear();
     this.checked.clear();
     this.hiding.clear();
@@ -152,8 +166,8 @@ export class Forms {
     }
   }
 
-  private choice(id: number, now: number): void {
-    if ((this.checked.get(id) ?? 0) === now) return;
+  private choice(id: number, now: number, again = false): void {
+    if ((this.checked.get(id) ?? 0) === now && !again) return;
     this.checked.set(id, now);
     this.writer.int(OP_CHK);
     this.writer.ref(id);
@@ -161,9 +175,13 @@ export class Forms {
   }
 
   private options(select: HTMLSelectElement, hides: boolean): void {
+    // What stands in a list that changed may be chosen there by itself: say again what is, or that nothing is.
+    const [told] =
+      hides || select.multiple ? [] : select.selectedIndex < 0 ? select.options : select.selectedOptions;
     for (const option of select.options) {
       const id = this.tree.id(option);
-      if (id !== undefined) this.choice(id, !hides && option.selected ? 1 : 0);
+      if (id === undefined) continue;
+      this.choice(id, !hides && option.selected ? 1 : 0, option === told);
     }
   }
 }

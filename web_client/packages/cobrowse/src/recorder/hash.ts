@@ -36,11 +36,11 @@ export class Hasher {
 
   private line(node: Node, id: number): string {
     const { tree } = this;
-    const place = `${id},${tree.place(node).join()}`;
+    const place = `${id},${tree.place(node, id).join()}`;
     if (node.nodeType === TEXT)
       return `${place},2,${tree.sent.get(id)?.get("") ?? wellFormed((node as Text).data)}`;
     if (node.nodeType !== ELEMENT) return `${place},3`;
-    return `${place},1,${(node as Element).localName}${this.attributesOf(node as Element, id)}`;
+    return `${place},1,${tree.tag(node as Element)}${this.attributesOf(node as Element, id)}`;
   }
 
   private attributesOf(element: Element, id: number): string {
@@ -49,8 +49,10 @@ export class Hasher {
     const parts: string[] = [];
     for (const name of element.getAttributeNames()) {
       const value = element.getAttribute(name) ?? "";
-      const sent = altered?.get(name) ?? attributes.value(element, name, value, tree.stand(id));
-      if (sent !== null) parts.push(`${name}=${wellFormed(sent)}`);
+      // As it was sent: what is hidden since then comes with the next change.
+      const sent = altered?.get(name);
+      if (sent !== undefined || attributes.value(element, name, value, tree.stand(id)) !== null)
+        parts.push(`${name}=${wellFormed(sent ?? value)}`);
     }
     // What stands in no page: the size of a blocked box.
     for (const [name, sent] of altered ?? []) if (!element.hasAttribute(name)) parts.push(`${name}=${sent}`);

@@ -43,6 +43,23 @@ export class Hooks {
     });
   }
 
+  /** Before every reading of `owner[name]`: what it gives may be changed by ways that nobody is told of. */
+  getter<T extends object>(owner: T | undefined, name: string, before: (self: never) => void): void {
+    const found = owner && Object.getOwnPropertyDescriptor(owner, name);
+    const original = found?.get;
+    if (owner === undefined || original === undefined || found?.configurable === false) return;
+    const told = (self: never) => this.tell(before, self, [], undefined);
+    const wrap = function (this: never): unknown {
+      told(this);
+      return original.call(this);
+    };
+    Object.defineProperty(owner, name, { ...found, get: wrap });
+    this.undo.push(() => {
+      if (Object.getOwnPropertyDescriptor(owner, name)?.get === wrap)
+        Object.defineProperty(owner, name, found as PropertyDescriptor);
+    });
+  }
+
   listen(target: EventTarget, names: string, fn: (event: never) => void): void {
     const options = { capture: true, passive: true };
     for (const name of names.split(" ")) {

@@ -34,6 +34,8 @@ export class Masks {
   /** What the server had to mask. */
   private readonly forced = new WeakSet<Element>();
   private forces = false;
+  /** A password that is made readable stays one. */
+  private readonly hard = new WeakSet<Element>();
   private readonly patterns: Patterns;
   private readonly strict: boolean;
   private pageShown = false;
@@ -74,7 +76,8 @@ export class Masks {
 
   /** Whether a form field's value stays here. */
   hidesValue(field: Element, stand: Stand): boolean {
-    if (isHard(field) || stand === MASK || stand === BLOCK) return true;
+    if (isHard(field)) this.hard.add(field);
+    if (this.hard.has(field) || stand === MASK || stand === BLOCK) return true;
     return stand !== SHOW && !this.pageShown;
   }
 

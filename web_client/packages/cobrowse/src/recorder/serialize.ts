@@ -30,6 +30,7 @@ import {
   SVG,
   TEXT,
   type Tree,
+  tagOf,
 } from "./tree.ts";
 
 const CHECK_EVERY = 64;
@@ -187,7 +188,7 @@ export class Serializer {
     if (shadow !== null) flags |= FLAG_SHADOW;
     if (inner !== null) flags |= FLAG_FRAME;
     writer.int(ELEMENT | (flags << 2));
-    writer.slot(element.localName);
+    writer.slot(tagOf(element));
     this.attributesOf(element, id, stand);
     writer.int(0);
     if (stand === BLOCK) {

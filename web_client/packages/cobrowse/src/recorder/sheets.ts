@@ -46,6 +46,9 @@ export class Sheets {
   private readonly fetched = new WeakMap<Element, string>();
   private next = 1;
   private stale = false;
+  /** Rules whose declarations somebody has in hand, and what they said before. */
+  private readonly suspects = new Map<CSSRule, string>();
+  private looking = false;
 
   constructor(private readonly options: SheetsOptions) {}
 
@@ -66,10 +69,14 @@ export class Sheets {
     for (const name of ["setProperty", "removeProperty"])
       hooks.method(style, name, (self: CSSStyleDeclaration) => this.edited(self.parentRule));
     hooks.setter(style, "cssText", (self: CSSStyleDeclaration) => this.edited(self.parentRule));
+    for (const kind of [realm.CSSStyleRule, realm.CSSKeyframeRule, realm.CSSFontFaceRule])
+      hooks.getter(kind?.prototype, "style", (self: CSSRule) => this.suspect(self));
     hooks.setter(realm.CSSStyleRule?.prototype, "selectorText", (self: CSSRule) => this.edited(self));
     hooks.setter(realm.StyleSheet?.prototype, "disabled", () => this.changed());
-    for (const owner of [realm.Document?.prototype, realm.ShadowRoot?.prototype])
+    for (const owner of [realm.Document?.prototype, realm.ShadowRoot?.prototype]) {
       hooks.setter(owner, "adoptedStyleSheets", () => this.changed());
+      hooks.getter(owner, "adoptedStyleSheets", (self: Root) => this.handled(self));
+    }
   }
 
   /** A style or link element, or a root that may adopt sheets, became known. */
@@ -101,7 +108,16 @@ export class Sheets {
   }
 
   clear(): void {
-    for (const set of [this.known, this.byOwner, this.dirty, this.whole, this.rules, this.roots]) set.clear();
+    for (const set of [
+      this.known,
+      this.byOwner,
+      this.dirty,
+      this.whole,
+      this.rules,
+      this.roots,
+      this.suspects,
+    ])
+      set.clear();
     this.next = 1;
   }
 
@@ -114,9 +130,19 @@ export class Sheets {
       if (count !== known.rules && !this.rules.has(sheet)) this.whole.add(sheet);
       found = true;
     }
-    for (const [root, before] of this.roots) if (!same(before, root.adoptedStyleSheets)) found = true;
+    for (const [root, before] of this.roots) if (!same(before, this.adoptedBy(root))) found = true;
+    for (const [rule, before] of this.suspects) if (rule.cssText !== before) found = true;
     this.stale ||= found;
     return found;
+  }
+
+  /** Elements came to other places: a style element has another sheet since then. */
+  moved(): void {
+    for (const [owner, sheet] of this.byOwner) {
+      if ((owner as HTMLStyleElement).sheet === sheet) continue;
+      this.dirty.add(owner);
+      this.stale = true;
+    }
   }
 
   write(): void {
@@ -125,8 +151,9 @@ export class Sheets {
     for (const owner of this.dirty) this.writeOwner(owner);
     this.dirty.clear();
     for (const [root, before] of this.roots) {
-      if (!same(before, root.adoptedStyleSheets)) this.writeAdopted(root);
+      if (!same(before, this.adoptedBy(root))) this.writeAdopted(root);
     }
+    this.lookAtSuspects();
     for (const sheet of this.whole) this.writeSheet(sheet, this.ownerOf(sheet));
     this.whole.clear();
     for (const [sheet, changes] of this.rules) this.writeRules(sheet, changes);
@@ -140,6 +167,13 @@ export class Sheets {
     }
   }
 
+  private lookAtSuspects(): void {
+    for (const [rule, before] of this.suspects) {
+      if (!rule.parentStyleSheet) this.suspects.delete(rule);
+      else if (rule.cssText !== before) this.edited(rule);
+    }
+  }
+
   private changed(): void {
     this.stale = true;
     this.options.changed();
@@ -149,9 +183,39 @@ export class Sheets {
     this.change(sheet, OP_RADD, index, sheet.cssRules[index]?.cssText ?? "");
   }
 
+  /** `rule.style.color = ...` tells nobody: compared when the next frame is written, and once in a while. */
+  private suspect(rule: CSSRule): void {
+    const sheet = rule.parentStyleSheet;
+    if (!sheet || !this.known.has(sheet)) return;
+    if (!this.suspects.has(rule)) this.suspects.set(rule, rule.cssText);
+    if (this.suspects.size > MANY)
+      for (const oldest of this.suspects.keys()) {
+        this.suspects.delete(oldest);
+        break;
+      }
+    queueMicrotask(() => rule.cssText !== this.suspects.get(rule) && this.changed());
+  }
+
+  /** The list may be changed in place. */
+  private handled(root: Root): void {
+    if (this.looking || !this.roots.has(root)) return;
+    queueMicrotask(() => {
+      const before = this.roots.get(root);
+      if (before !== undefined && !same(before, this.adoptedBy(root))) this.changed();
+    });
+  }
+
+  private adoptedBy(root: Root): readonly CSSStyleSheet[] {
+    this.looking = true;
+    const sheets = root.adoptedStyleSheets;
+    this.looking = false;
+    return sheets;
+  }
+
   private edited(rule: CSSRule | null): void {
     const sheet = rule?.parentStyleSheet;
     if (!rule || !sheet || !this.known.has(sheet)) return;
+    if (this.suspects.has(rule)) this.suspects.set(rule, rule.cssText);
     let top = rule;
     while (top.parentRule !== null) top = top.parentRule;
     const index = Array.prototype.indexOf.call(sheet.cssRules, top);
@@ -232,7 +296,7 @@ export class Sheets {
     const { tree, writer } = this.options;
     const id = tree.id(root);
     if (id === undefined) return;
-    const sheets = [...root.adoptedStyleSheets];
+    const sheets = [...this.adoptedBy(root)];
     for (const sheet of sheets) if (!this.known.has(sheet)) this.writeSheet(sheet, 0);
     this.roots.set(root, sheets);
     writer.int(OP_ADOPT);

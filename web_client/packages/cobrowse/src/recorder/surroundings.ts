@@ -32,6 +32,8 @@ export class Surroundings {
   private readonly scrolled = new Map<Element | Document, readonly [x: number, y: number]>();
   private readonly moving = new Set<Element | Document>();
   private readonly settled = new MessageChannel();
+  /** Elements that are scrolled: where they are rebuilt or come to another place, viewers have them at the top. */
+  private readonly offset = new Set<Element | Document>();
   private readonly topped = new Set<HTMLElement>();
   private readonly media = new Set<HTMLMediaElement>();
   private readonly tops = new Map<number, number>();
@@ -131,12 +133,25 @@ export class Surroundings {
       this.topped.add(element as HTMLElement);
   }
 
+  /** Known nodes came to other places, where layers are closed and everything is at the top. */
+  moved(nodes: readonly Node[]): void {
+    for (const [id, layer] of this.tops) {
+      const element = this.tree.nodes[id];
+      if (layer === 0 || !element || !nodes.some((node) => node.contains(element))) continue;
+      this.tops.set(id, -1);
+      this.topped.add(element as HTMLElement);
+    }
+    if (this.offset.size > 0) this.readSoon([...this.offset]);
+  }
+
   addMedia(element: HTMLMediaElement): void {
     this.media.add(element);
   }
 
   drop(node: Node, id: number): void {
     this.scrolled.delete(node as Element);
+    // It may come back at once, as another node: it is looked at once more then.
+    if (this.offset.delete(node as Element)) this.readSoon([node as Element]);
     this.topped.delete(node as HTMLElement);
     this.media.delete(node as HTMLMediaElement);
     this.tops.delete(id);
@@ -153,9 +168,12 @@ export class Surroundings {
     this.visible = -1;
     this.showing = true;
     // At the beginning of a picture there is a layout, and reading costs nothing.
-    const early = [this.top, ...scrolled];
+    this.readSoon([this.top, ...scrolled, ...this.offset]);
+  }
+
+  private readSoon(targets: readonly (Element | Document)[]): void {
     requestAnimationFrame(() => {
-      for (const target of early) this.readScroll(target);
+      for (const target of targets) this.readScroll(target);
     });
   }
 
@@ -173,7 +191,10 @@ export class Surroundings {
   private readScroll(target: Element | Document): void {
     const element = target.nodeType === 9 ? (target as Document).scrollingElement : (target as Element);
     if (element === null || !this.tree.has(target)) return;
-    this.scrolled.set(target, [element.scrollLeft, element.scrollTop]);
+    const place = [element.scrollLeft, element.scrollTop] as const;
+    if (place[0] === 0 && place[1] === 0) this.offset.delete(target);
+    else this.offset.add(target);
+    this.scrolled.set(target, place);
     this.changed(false);
   }
 

@@ -2,6 +2,8 @@
 import { PLAIN, type Stand } from "./mask.ts";
 
 const UNRECORDED = new Set(["script", "noscript", "base", "meta", "title", "template"]);
+/** The server refuses these. */
+const NO_TAG = /^(?:applet|frameset|param|portal)$|^[^a-z_]|[^\w.:-]/i;
 /** Elements of our own. */
 const OURS = "talk-now";
 /** Elements whose children are their own business: a default value, a fallback, rules. */
@@ -29,6 +31,12 @@ export function isRecorded(node: Node): boolean {
   const name = (node as Element).localName;
   if (name === "link") return /\bstylesheet\b/i.test((node as Element).getAttribute("rel") ?? "");
   return !UNRECORDED.has(name) && !name.startsWith(OURS);
+}
+
+/** The name to send: what is no plain name, or no element of a page's body, is shown as a piece of text. */
+export function tagOf(element: Element): string {
+  const { localName } = element;
+  return NO_TAG.test(localName) ? "span" : localName;
 }
 
 export function hasChildren(element: Element): boolean {
@@ -113,13 +121,20 @@ export class Tree {
   }
 
   /** The ids of the parent and of the sibling before, as viewers know them; 0 for none. */
-  place(node: Node): readonly [parent: number, before: number] {
-    const parent = parentOf(node);
+  place(node: Node, id: number): readonly [parent: number, before: number] {
+    // A root hangs where it was written, also when its frame has another document by now.
+    const isRoot = node.nodeType === DOCUMENT || node.nodeType === FRAGMENT;
+    const parent = isRoot ? this.nodes[id - 1] : node.parentNode;
     const home = (parent && this.ids.get(parent)) || 0;
-    if (node.nodeType === DOCUMENT || node.nodeType === FRAGMENT) return [home, 0];
+    if (isRoot) return [home, 0];
     let before = node.previousSibling;
     while (before !== null && !this.ids.has(before)) before = before.previousSibling;
     return [home, (before && this.ids.get(before)) || 0];
+  }
+
+  /** The name that viewers have. */
+  tag(element: Element): string {
+    return tagOf(element);
   }
 
   clear(): void {

@@ -172,11 +172,20 @@ export class Builder {
 
   check(shown: Shown, check: number): void {
     const node = shown.node as HTMLInputElement & HTMLOptionElement;
-    if (shown.tag === "option") node.selected = (check & 1) !== 0;
+    if (shown.tag === "option") this.choose(shown, node, (check & 1) !== 0);
     else {
       node.checked = (check & 1) !== 0;
       node.indeterminate = (check & 2) !== 0;
     }
+  }
+
+  /** A list of which nothing is chosen chooses by itself, unless it is told so. */
+  private choose(shown: Shown, option: HTMLOptionElement, chosen: boolean): void {
+    shown.text = chosen ? "chosen" : "";
+    const list = option.closest("select");
+    if (chosen || list === null || list.multiple) option.selected = chosen;
+    else if (![...list.options].some((other) => this.tree.get(this.tree.idOf(other))?.text === "chosen"))
+      list.selectedIndex = -1;
   }
 }
 
