@@ -1,6 +1,7 @@
 """Secrets in generated forms: no byte of them in frames, store, logs, uploads or recordings.
 
-More forms: `TALKNOW_FORMS=10000 python -m pytest --timeout 0 tests/browser/test_secrets.py`.
+More forms: `TALKNOW_FORMS=10000 python -m pytest --timeout 0 tests/browser/test_secrets.py`, or in pieces from
+another one on (`TALKNOW_FORMS_FROM=1000`).
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, WebSocket
+from playwright.sync_api import Page, Request, WebSocket
 
 from tests.browser.conftest import Browsers, eventually
 from tests.browser.test_cobrowse import shared
 from tests.server_process import Server
 
 FORMS = int(os.environ.get("TALKNOW_FORMS", "200"))
+FROM = int(os.environ.get("TALKNOW_FORMS_FROM", "0"))
 PER_ROUND = 10
 PIECE = 8
 PROGRAM = (Path(__file__).parent / "programs" / "secrets.js").read_text()
@@ -25,15 +27,21 @@ WORD = re.compile(rb"[A-Za-z0-9]{%d,}" % PIECE)
 
 
 class Wire:
-    """Everything that goes over a page's WebSockets."""
+    """Everything that goes over a page's WebSockets, and all that it asks for or uploads."""
 
     def __init__(self, page: Page) -> None:
         self.frames: list[bytes] = []
+        self.requests = 0
         page.on("websocket", self._opened)
+        page.on("request", self._asked)
 
     def _opened(self, socket: WebSocket) -> None:
         socket.on("framesent", self._take)
         socket.on("framereceived", self._take)
+
+    def _asked(self, request: Request) -> None:
+        self.requests += 1
+        self.frames += [request.url.encode(), request.post_data_buffer or b""]
 
     def _take(self, payload: bytes | str) -> None:
         self.frames.append(payload.encode() if isinstance(payload, str) else payload)
@@ -72,7 +80,8 @@ def test_no_secret_of_a_form_leaves_the_browser(server: Server, browsers: Browse
     agent.button("Ask to record").click()
     customer.button("Allow").click()
     everything: list[str] = []
-    for begin in range(0, FORMS, PER_ROUND):
+    total = 0
+    for begin in range(FROM, FROM + FORMS, PER_ROUND):
         secrets: list[str] = []
         for seed in range(begin, begin + PER_ROUND):
             secrets += customer.page.evaluate(PROGRAM, seed)
@@ -82,9 +91,16 @@ def test_no_secret_of_a_form_leaves_the_browser(server: Server, browsers: Browse
             what="the last form is seen",
         )
         for name, wire in zip(("customer", "agent"), wires, strict=True):
-            assert not leaks(wire.take(), pieces(secrets)), f"on the {name}'s side after form {begin}"
+            data = wire.take()
+            total += len(data)
+            found = leaks(data, pieces(secrets))
+            assert not found, f"on the {name}'s side after form {begin}: {found}"
         everything += secrets
     known = pieces(everything)
+    asked = sum(wire.requests for wire in wires)
+    print(
+        f"\n{FORMS} forms from {FROM}, {len(everything)} secrets, {total} bytes looked at, {asked} requests"
+    )
     kept = [path for path in server.data.rglob("*") if path.is_file()]
     assert kept
     for path in kept:

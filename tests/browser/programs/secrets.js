@@ -8,7 +8,8 @@ async (seed) => {
   };
   const pick = (list) => list[random(list.length)];
   const LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
-  const secret = () => Array.from({ length: 12 + random(12) }, () => LETTERS[random(LETTERS.length)]).join("");
+  const secret = () =>
+    Array.from({ length: 12 + random(12) }, () => LETTERS[random(LETTERS.length)]).join("");
   const later = () => new Promise((resolve) => setTimeout(resolve, random(20)));
   const make = (tag, props = {}, ...children) => {
     const node = document.createElement(tag);
@@ -37,6 +38,23 @@ async (seed) => {
       document.execCommand("undo");
       document.execCommand("redo");
     },
+    autofill: (field, text) => {
+      // As browsers do it: the value is there at once, no key was pressed, and only then the page is told.
+      field.setAttribute("autocomplete", pick(["name", "email", "street-address", "tel", "cc-name"]));
+      setter.call(field, text);
+      told(field);
+      field.dispatchEvent(new Event("change", { bubbles: true }));
+    },
+    dragged: (field, text) => {
+      const carried = new DataTransfer();
+      carried.setData("text/plain", text);
+      for (const kind of ["dragenter", "dragover", "drop"])
+        field.dispatchEvent(new DragEvent(kind, { bubbles: true, dataTransfer: carried }));
+      setter.call(field, carried.getData("text/plain"));
+      field.dispatchEvent(
+        new InputEvent("input", { bubbles: true, inputType: "insertFromDrop", data: text }),
+      );
+    },
     born: (field, text) => {
       const twin = field.cloneNode();
       twin.setAttribute("value", text);
@@ -64,7 +82,9 @@ async (seed) => {
     clone: (_, field) => form.append(field.cloneNode(true)),
     shadow: (text) => {
       const box = form.appendChild(make("div"));
-      box.attachShadow({ mode: pick(["open", "closed"]) }).append(make("p", {}, `Dear ${text}`), make("input", { value: text }));
+      box
+        .attachShadow({ mode: pick(["open", "closed"]) })
+        .append(make("p", {}, `Dear ${text}`), make("input", { value: text }));
     },
     frame: (text) => {
       const frame = form.appendChild(make("iframe"));
@@ -81,12 +101,58 @@ async (seed) => {
     },
     names: (text) => form.append(make("b", { class: `person ${text}`, id: `row-${text}`, lang: text }, "?")),
     wrapped: (text) => form.append(make("p", {}, text.slice(0, 0), make("mark", {}, text), " ok")),
+    dropped: (text, field) => {
+      // Dragged from the field to a place of the page that shows what was dropped on it.
+      const place = form.appendChild(make("p", { class: "drop" }, "Drop here"));
+      place.addEventListener("drop", (event) => {
+        const given = event.dataTransfer.getData("text/plain");
+        place.replaceChildren("Dropped: ", make("b", { title: given }, given));
+      });
+      const carried = new DataTransfer();
+      carried.setData("text/plain", field.value || text);
+      field.dispatchEvent(new DragEvent("dragstart", { bubbles: true, dataTransfer: carried }));
+      place.dispatchEvent(new DragEvent("drop", { bubbles: true, dataTransfer: carried }));
+    },
+    undone: (text) => {
+      const area = form.appendChild(make("textarea"));
+      area.focus();
+      document.execCommand("insertText", false, text);
+      document.execCommand("undo");
+      form.append(make("p", { class: "undo" }, `Undone: ${text}`));
+    },
+    readable: (text) => {
+      // A password field inside what the site shows, made readable by its eye.
+      const field = make("input", { type: "password" });
+      form.append(make("div", { "data-talknow-show": "" }, field));
+      field.value = text;
+      field.type = "text";
+      later().then(() => (field.type = pick(["text", "password"])));
+    },
+    upper: (text) => form.append(make("p", { class: "error" }, `${text.toUpperCase()} IS TAKEN`)),
+    invalid: (text, field) => {
+      field.setCustomValidity(`${text} is too long`);
+      form.append(make("p", { role: "alert", "aria-live": "assertive" }, field.validationMessage));
+    },
+    markup: (text, field) => {
+      const twin = field.cloneNode();
+      twin.setAttribute("value", text);
+      form.insertAdjacentHTML(
+        "beforeend",
+        `<div>${twin.outerHTML}<template>${text}</template><!-- ${text} --></div>`,
+      );
+    },
+    property: (text) => form.append(make("b", { style: `--said: "${text}"` }, "?")),
+    dialog: (text) => {
+      const asked = form.appendChild(make("dialog", { "aria-label": `About ${text}` }, `Delete ${text}?`));
+      asked.show();
+    },
     moved: (text, field) => {
       const other = form.appendChild(make("input", { type: "text" }));
       field.value = "";
       other.value = text;
     },
-    option: (text) => form.append(make("select", {}, make("option", {}, text), make("option", { label: text }))),
+    option: (text) =>
+      form.append(make("select", {}, make("option", {}, text), make("option", { label: text }))),
     svg: (text) => {
       const drawn = document.createElementNS("http://www.w3.org/2000/svg", "text");
       drawn.textContent = text;
@@ -120,4 +186,4 @@ async (seed) => {
   }
   await later();
   return secrets;
-}
+};
