@@ -1,7 +1,7 @@
 """Secrets in generated forms: no byte of them in frames, store, logs, uploads or recordings.
 
-More forms: `TALKNOW_FORMS=10000 python -m pytest --timeout 0 tests/browser/test_secrets.py`, or in pieces from
-another one on (`TALKNOW_FORMS_FROM=1000`).
+More forms: `TALKNOW_FORMS=10000 python -m pytest --timeout 0 tests/browser/test_secrets.py`, or in pieces
+from another one on (`TALKNOW_FORMS_FROM=1000`).
 """
 
 from __future__ import annotations
