@@ -140,15 +140,16 @@ class Room:
             else:
                 pushed = tab.stream.take(items, frame, now_ms())
         except (InvalidDiff, ResyncRequired) as fault:
-            self._refuse(tab, fault)
+            self._refuse(tab, fault, items)
             return
         self._pushed(tab, pushed)
 
-    def _refuse(self, tab: Tab, fault: InvalidDiff | ResyncRequired) -> None:
+    def _refuse(self, tab: Tab, fault: InvalidDiff | ResyncRequired, items: Items | None) -> None:
+        """Which frame it was goes with it: of those before a snapshot that is on its way none needs another."""
         self._counts.refused += 1
         self._counts.resyncs += 1
         if tab.line is not None:
-            tab.line.say(SIDE["NEED"], fault.wire_code)
+            tab.line.say(SIDE["NEED"], fault.wire_code, *(items or [])[:1])
 
     def _pushed(self, tab: Tab, pushed: Pushed) -> None:
         if not pushed.frame:
@@ -160,7 +161,7 @@ class Room:
             self._masked(tab, pushed)
         if pushed.mismatch and tab.line is not None:
             counts.resyncs += 1
-            tab.line.say(SIDE["NEED"], "hash")
+            tab.line.say(SIDE["NEED"], "hash", pushed.seq)
         self._acknowledge(tab, pushed.seq)
         if self.sink is not None:
             self.sink.take(tab.id, tab.stream.epoch, pushed.frame, now_ms())

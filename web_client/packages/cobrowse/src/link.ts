@@ -63,6 +63,8 @@ export class Link {
   private keptBytes = 0;
   private isReady = false;
   private attempt = 0;
+  /** The number of the last snapshot. */
+  private snapshot = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private stopped = false;
   private readonly handlers = new Map<number, Set<(values: unknown[]) => void>>();
@@ -102,7 +104,10 @@ export class Link {
   }
 
   frame(seq: number, frame: Uint8Array<ArrayBuffer>, isSnapshot: boolean): void {
-    if (isSnapshot) this.forget();
+    if (isSnapshot) {
+      this.forget();
+      this.snapshot = seq;
+    }
     this.kept.push([seq, frame]);
     this.keptBytes += frame.length;
     if (this.keptBytes > MAX_KEPT_BYTES && this.kept.length > 1) {
@@ -146,8 +151,13 @@ export class Link {
     const [, code, ...values] = message;
     if (code === SIDE_WELCOME) this.welcomed(values);
     else if (code === SIDE_ACK) this.acked(values[0] as number);
-    else if (code === SIDE_NEED) this.options.need();
+    else if (code === SIDE_NEED) this.needed(values[1]);
     else if (code !== SIDE_ERROR) for (const fn of this.handlers.get(code as number) ?? []) fn(values);
+  }
+
+  /** A snapshot after the frame in question is on its way already. */
+  private needed(seq: Value | undefined): void {
+    if (typeof seq !== "number" || seq >= this.snapshot) this.options.need();
   }
 
   private welcomed(values: Value[]): void {

@@ -111,10 +111,16 @@ describe("the recorder's link", () => {
   });
 
   it("asks for a snapshot when the server needs one", () => {
-    const { link, heard, open } = world();
+    const { link, heard, frame, open } = world();
     link.start();
-    open(0).says(0, SIDE_NEED, "resync_required");
+    const socket = open(0);
+    socket.says(0, SIDE_NEED, "resync_required");
     expect(heard.need).toBe(1);
+    frame(5, true);
+    for (const seq of [2, 3, 4]) socket.says(0, SIDE_NEED, "resync_required", seq);
+    expect(heard.need).toBe(1);
+    socket.says(0, SIDE_NEED, "invalid_diff", 5);
+    expect(heard.need).toBe(2);
   });
 
   it("comes back after a cut, later each time, and never after a final word or stop", () => {
