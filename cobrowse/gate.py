@@ -11,7 +11,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from signaling.protocol import Capability, SharedGrant
+from signaling.protocol import Capability, ParticipantId, SharedGrant
 
 GateName = Literal["closed", "live", "paused"]
 
@@ -20,6 +20,7 @@ class GateState(Struct, frozen=True):
     epoch: int = 0
     state: GateName = "closed"
     grants: tuple[SharedGrant, ...] = ()
+    staff: tuple[ParticipantId, ...] = ()
 
 
 class Gate:
@@ -52,6 +53,10 @@ class Gate:
         """At once, whatever was said before."""
         self._closed_epoch = max(self._closed_epoch, self._state.epoch)
         self._state = GateState(self._state.epoch)
+
+    def admits(self, participant: ParticipantId) -> bool:
+        """Whether this one may look: it takes part now."""
+        return self.open and participant in self._state.staff
 
     def grant(
         self, capability: Capability, now_ms: int, *, grant_id: str = "", kind: str = ""

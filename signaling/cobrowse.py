@@ -8,7 +8,7 @@ Source: docs/protocol.md, "the shared page"; docs/architecture.md, "regions".
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from signaling.actors import routing_actor
 from signaling.effects import SetCode, SetGate, Welcome
@@ -75,7 +75,19 @@ def gate(state: Engagement) -> SetGate:
         SharedGrant(grant.id, capability, grant.kinds, grant.origin, grant.expires_ms)
         for capability, grant in state.grants.items()
     )
-    return SetGate(state.cobrowse_epoch, "live" if state.cobrowse is Cobrowse.LIVE else "paused", grants)
+    shown: Literal["live", "paused"] = "live" if state.cobrowse is Cobrowse.LIVE else "paused"
+    return SetGate(state.cobrowse_epoch, shown, grants, staff(state))
+
+
+def staff(state: Engagement) -> tuple[ParticipantId, ...]:
+    """Who may look while the page is shared: agents, colleagues and supervisors that take part."""
+    return tuple(one.id for one in state.participants.values() if one.role != "visitor")
+
+
+def follow_people(work: Work, before: tuple[ParticipantId, ...]) -> None:
+    """Coupling rule: who comes may look at once, who goes sees nothing more. before: `staff` of the old state."""
+    if work.state.cobrowse in _SHARED and staff(work.state) != before:
+        work.order(gate(work.state))
 
 
 # --- to look ------------------------------------------------------------------------------------

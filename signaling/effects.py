@@ -147,11 +147,12 @@ class CloseLegs(Effect, frozen=True):
 
 
 class SetGate(Effect, frozen=True):
-    """Whether the visitor's page may be looked at now. epoch grows with each closing."""
+    """Whether the visitor's page may be looked at now, and by whom. epoch grows with each closing."""
 
     epoch: int
     state: Literal["closed", "live", "paused"]
     grants: tuple[SharedGrant, ...] = ()
+    staff: tuple[ParticipantId, ...] = ()
 
 
 class SetCode(Effect, frozen=True):

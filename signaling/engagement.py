@@ -103,7 +103,9 @@ def step(state: Engagement | None, event: EngagementEvent) -> tuple[Engagement, 
     if state is not None:
         admit(state, event)
         if not seen_before(work, event) and not stale(state, event):
+            before = cobrowse.staff(state)
             _HANDLERS[type(event)](work, event)
+            cobrowse.follow_people(work, before)
     if type(event).durable:
         _account(work, event)
     return work.state, tuple(work.effects)

@@ -108,7 +108,8 @@ class Cobrowse:
             room = Room(engagement, policy, self._executor, self.counts)
             room.on_masked = lambda count: self._masked_more(engagement, count)
             self.rooms[engagement] = room
-        room.gate.set(GateState(order.epoch, order.state, order.grants))
+        room.gate.set(GateState(order.epoch, order.state, order.grants, order.staff))
+        room.dismiss()
         if order.state == "paused":
             room.hold()
         self._set_recording(room, box)
@@ -128,7 +129,7 @@ class Cobrowse:
         if (room := self.rooms.get(engagement)) is not None:
             state = room.gate.state
             kept = tuple(grant for grant in state.grants if grant.capability != capability)
-            room.gate.set(GateState(state.epoch, state.state, kept))
+            room.gate.set(GateState(state.epoch, state.state, kept, state.staff))
             if capability == "record":
                 self._end_recording(room)
 
@@ -136,7 +137,7 @@ class Cobrowse:
         """The same for a pause."""
         if (room := self.rooms.get(engagement)) is not None:
             state = room.gate.state
-            room.gate.set(GateState(state.epoch, "paused", state.grants))
+            room.gate.set(GateState(state.epoch, "paused", state.grants, state.staff))
             room.hold()
 
     # --- codes for somebody on the phone ------------------------------------------------------------

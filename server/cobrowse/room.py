@@ -25,7 +25,9 @@ from cobrowse.viewers import Credit, Verdict
 from server.cobrowse.line import Line
 from signaling.protocol import EngagementId, ParticipantId, RoleName
 
-STALE_S = 60.0
+# A tab that was lost leads for so long as if it were still there: its next page is on its way.
+CHANGING_S = 5.0
+STALE_S = 300.0
 MAX_TABS = 8
 MAX_VIEWERS = 64
 BIG_MIRROR = 4_000
@@ -57,6 +59,7 @@ class Tab:
         self.line: Line | None = None
         self.device = ""
         self.lost_at = 0.0
+        self.shown_at = 0.0
         self.lock = asyncio.Lock()
         self.acked_at = 0.0
         self.unacked = 0
@@ -66,7 +69,14 @@ class Tab:
     def state(self) -> str:
         if self.stream.mirror.scenery.held:
             return "held"
-        return "live" if self.line is not None and self.stream.live else "stale"
+        if self.line is not None and self.stream.live:
+            return "live"
+        return "stale" if self.is_here else "away"
+
+    @property
+    def is_here(self) -> bool:
+        """Connected, or between two pages."""
+        return self.line is not None or time.monotonic() - self.lost_at < CHANGING_S
 
 
 class Viewer:
@@ -106,6 +116,8 @@ class Room:
         self._executor = executor
         self._counts = counts
         self._next_viewer = 1
+        self._home = ""
+        self._waits: set[asyncio.TimerHandle] = set()
 
     # --- the tab that records ---------------------------------------------------------------------
 
@@ -123,11 +135,27 @@ class Room:
         self.tell_streams()
         return tab, last
 
+    def continues_on(self, origin: str) -> bool:
+        """Consent is for the origin where it was given and those the site lists. "": no page of a browser."""
+        self._home = self._home or origin
+        return origin in ("", self._home, *self.policy.continue_on_origins)
+
     def detach(self, tab: Tab, line: Line) -> None:
         if tab.line is line:
             tab.line = None
             tab.lost_at = time.monotonic()
             self.tell_streams()
+            self._look_again()
+
+    def _look_again(self) -> None:
+        """When a lost tab can no longer be between two pages, those who look are told."""
+
+        def look() -> None:
+            self._waits.discard(wait)
+            self.tell_streams()
+
+        wait = asyncio.get_running_loop().call_later(CHANGING_S, look)
+        self._waits.add(wait)
 
     async def push(self, tab: Tab, frame: bytes, items: Items | None) -> None:
         """Take one frame; `items` when it is decoded already. What cannot be used is answered by NEED."""
@@ -168,6 +196,8 @@ class Room:
         scenery = tab.stream.mirror.scenery
         news = (scenery.url, scenery.title, scenery.visible, tab.state)
         if news != tab.news:
+            if scenery.visible and not (tab.news and tab.news[2]):
+                tab.shown_at = time.monotonic()
             tab.news = news
             self.tell_streams()
         for viewer in self.viewers.values():
@@ -203,6 +233,13 @@ class Room:
     def leave(self, viewer: Viewer) -> None:
         self.viewers.pop(viewer.number, None)
         self.tell_watchers()
+
+    def dismiss(self) -> None:
+        """Who takes part no longer sees nothing more."""
+        for viewer in self.viewers.values():
+            if not self.gate.admits(viewer.participant):
+                viewer.line.purge()
+                viewer.line.close(4403, "takes part no longer")
 
     def looks(self, participant: ParticipantId) -> bool:
         return any(viewer.participant == participant for viewer in self.viewers.values())
@@ -257,10 +294,12 @@ class Room:
         self.needs(viewer)
 
     def _wanted(self, viewer: Viewer) -> Tab | None:
-        if viewer.selected in self.tabs:
-            return self.tabs[viewer.selected]
-        tabs = sorted(self.tabs.values(), key=_preference)
-        return tabs[-1] if tabs else None
+        """The chosen tab as long as it is there, else the one in front of the visitor."""
+        chosen = self.tabs.get(viewer.selected)
+        if chosen is not None and chosen.is_here:
+            return chosen
+        viewer.selected = ""
+        return max(self.tabs.values(), key=_preference, default=None)
 
     # --- what everybody is told ---------------------------------------------------------------------
 
@@ -273,12 +312,17 @@ class Room:
                 *(tab.stream.mirror.scenery.visible, tab.state if self.gate.shows else "held"),
                 *(tab.stream.hidden.total(), tab.device),
             ]
-            for tab in self.tabs.values()
+            for tab in self._present()
         ]
         for viewer in self.viewers.values():
             viewer.line.say(SIDE["STREAMS"], told)
             if self._wanted(viewer) is not viewer.tab:
                 self.needs(viewer)
+
+    def _present(self) -> list[Tab]:
+        """The tabs that are there; when none is, the last one."""
+        here = [tab for tab in self.tabs.values() if tab.is_here]
+        return here or sorted(self.tabs.values(), key=_preference)[-1:]
 
     def tell_watchers(self) -> None:
         """WATCH: who looks, to those who are looked at and to those who look."""
@@ -306,6 +350,9 @@ class Room:
             line.purge()
             line.close(4403, "consent ended")
         self.tabs.clear()
+        for wait in self._waits:
+            wait.cancel()
+        self._waits.clear()
 
     def hold(self) -> None:
         """Paused: what is on its way does not arrive."""
@@ -326,9 +373,9 @@ class Room:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
 
-def _preference(tab: Tab) -> tuple[bool, bool, float]:
-    """Connected and visible first, then the one that was lost last."""
-    return tab.line is not None, bool(tab.stream.mirror.scenery.visible), tab.lost_at
+def _preference(tab: Tab) -> tuple[bool, bool, float, float]:
+    """There, and in front of the visitor since the latest; else the one that was lost last."""
+    return tab.is_here, bool(tab.stream.mirror.scenery.visible), tab.shown_at, tab.lost_at
 
 
 def now_ms() -> int:

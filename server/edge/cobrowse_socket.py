@@ -115,6 +115,8 @@ class CobrowseSocket:
         granted, room = self._enter(hello[2], "recorder")
         if type(hello[3]) is not str or not 1 <= len(hello[3]) <= 64:
             raise _Over(4400, "no document")
+        if not room.continues_on(request.headers.get("Origin", "")):
+            raise _Over(4406, "another origin")
         line = Line()
         device = request.headers.get("User-Agent", "")[:300]
         tab, last = room.attach(granted.device, hello[3], line, device)
@@ -154,6 +156,8 @@ class CobrowseSocket:
 
     async def _view(self, request: web.Request, socket: web.WebSocketResponse, hello: Items) -> None:
         granted, room = self._enter(hello[2], "viewer")
+        if not room.gate.admits(granted.participant):
+            raise _Over(4403, "takes part no longer")
         if len(room.viewers) >= MAX_VIEWERS:
             raise _Over(1013, "too many viewers")
         first = not room.looks(granted.participant)
@@ -171,10 +175,13 @@ class CobrowseSocket:
                 room.tell_watchers()
                 room.tell_streams()
 
+                def shows() -> bool:
+                    return room.gate.shows and room.gate.admits(granted.participant)
+
                 async def each(raw: bytes) -> None:
                     self._from_viewer(room, viewer, decode(raw))
 
-                await _both_ways(request, socket, viewer.line, lambda: room.gate.shows, each)
+                await _both_ways(request, socket, viewer.line, shows, each)
                 catching_up.cancel()
         finally:
             room.leave(viewer)
@@ -184,6 +191,8 @@ class CobrowseSocket:
     def _from_viewer(self, room: Room, viewer: Viewer, items: Items) -> None:
         if items[0] != 0 or len(items) < 2:
             raise InvalidDiff("a viewer sends no frames")
+        if not room.gate.admits(viewer.participant):
+            return
         code, values = items[1], items[2:]
         if code == SIDE["ACK"] and values and type(values[0]) is int:
             room.acked(viewer, values[0])

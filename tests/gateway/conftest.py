@@ -69,6 +69,7 @@ class Raw:
         self.events: list[tuple[str, Any]] = []
         self.acks: dict[int, Any] = {}
         self.counter = 0
+        self.token = ""
         self._ack_id = 0
 
     async def read(self) -> str | None:
@@ -89,6 +90,7 @@ class Raw:
         return text
 
     async def connect(self, auth: dict[str, Any]) -> str | None:
+        self.token = auth.get("token", "")
         await self.socket.send_str("40" + json.dumps(auth))
         answer = await self.read()
         if answer is not None and answer.startswith("40"):

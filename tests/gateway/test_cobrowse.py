@@ -7,10 +7,12 @@ from typing import Any
 
 import aiohttp
 import msgspec
+from msgspec.structs import replace
 
 from cobrowse.ops import CODES, ELEMENT, END, SIDE, TEXT_NODE
-from tests.gateway.conftest import Raw, World
+from tests.gateway.conftest import ORIGIN, Raw, World
 from tests.gateway.test_chat import accepted
+from tests.gateway.test_colleagues import colleague
 
 VIEW = {"capability": "view", "wording_sha256": "0" * 64}
 CARD = "4111 1111 1111 1111"
@@ -35,6 +37,15 @@ class Line:
 
     async def frame(self) -> list[Any]:
         return await self._next(lambda items: items[0] > 0)
+
+    async def raw_frame(self) -> bytes:
+        """The bytes of the next frame that nobody has looked at."""
+        async with asyncio.timeout(5):
+            while True:
+                message = await self.socket.receive()
+                assert message.type is aiohttp.WSMsgType.BINARY, self.socket.close_code
+                if msgspec.msgpack.decode(message.data)[0] > 0:
+                    return bytes(message.data)
 
     async def _next(self, wanted: Any) -> list[Any]:
         async with asyncio.timeout(5):
@@ -209,3 +220,163 @@ async def test_a_code_brings_the_agent_who_is_told_it(world: World) -> None:
     assert (await agent.durable("cobrowse.join_code", code=code))["error"]["code"] == "no_such_code"
     view = (await agent.event("engagement.snapshot"))["snapshot"]["view"]
     assert (view["phase"], view["cobrowse"]["state"], view["cobrowse"]["code"]) == ("active", "live", "")
+
+
+async def test_every_viewer_gets_the_same_bytes(world: World) -> None:
+    _, agent, engagement, recorder, first = await both(world)
+    second = await line(world, agent, engagement)
+    await second.frame()
+    for seq in range(2, 30):
+        await recorder.send(seq, CODES["TEXT"], 4, f"line {seq}, card {CARD}")
+    got = [[await one.raw_frame() for _ in range(2, 30)] for one in (first, second)]
+    assert got[0] == got[1]
+    assert all(CARD.encode() not in frame for frame in got[0])
+
+
+async def test_a_colleague_who_left_sees_nothing_more_and_no_pass_of_its_opens_anything(world: World) -> None:
+    visitor, agent, engagement, recorder, viewer = await both(world)
+    other, login = await colleague(world)
+    await agent.durable("engagement.invite", engagement=engagement, login=login)
+    await other.durable("engagement.join", engagement=engagement)
+    theirs = await line(world, other, engagement)
+    await theirs.frame()
+    view = (await visitor.call("engagement.sync", {"engagement": engagement}))["snapshot"]["view"]
+    assert len(view["cobrowse"]["viewers"]) == 2
+    access = (await other.call("cobrowse.open", {"engagement": engagement}))["cobrowse"]
+    await other.durable("engagement.leave", engagement=engagement)
+    assert await theirs.closed() == 4403
+    late = Line(await world.http.ws_connect(world.url + access["url"]))
+    await late.send(0, SIDE["HELLO"], access["token"])
+    assert await late.closed() == 4403
+    await recorder.send(2, CODES["TEXT"], 4, "still seen")
+    assert (await viewer.frame())[3] == "still seen"
+    view = (await visitor.call("engagement.sync", {"engagement": engagement}))["snapshot"]["view"]
+    assert [one["participant"] for one in view["cobrowse"]["viewers"]] == [view["agent"]]
+
+
+async def test_when_consent_to_look_is_taken_back_in_mid_stream_no_frame_passes_to_anybody(
+    world: World,
+) -> None:
+    visitor, agent, engagement, recorder, first = await both(world)
+    second = await line(world, agent, engagement)
+    sent = stopped_at = 0
+
+    async def record() -> None:
+        nonlocal sent
+        for seq in range(2, 2_000):
+            if recorder.socket.closed:
+                return
+            await recorder.send(seq, CODES["TEXT"], 4, f"frame {seq}")
+            sent = seq
+            await asyncio.sleep(0)
+
+    async def look(viewer: Line) -> int:
+        """Ack all of it; the last frame that came."""
+        last = 0
+        async for message in viewer.socket:
+            items = msgspec.msgpack.decode(message.data)
+            if items[0] > 0:
+                last = items[0]
+                await viewer.send(0, SIDE["ACK"], last)
+        assert viewer.socket.close_code == 4403
+        return last
+
+    async with asyncio.TaskGroup() as tasks:
+        recording = tasks.create_task(record())
+        looking = [tasks.create_task(look(viewer)) for viewer in (first, second)]
+        while sent < 100:  # noqa: ASYNC110 - the tasks above move it
+            await asyncio.sleep(0.01)
+        room = world.node.cobrowse.rooms[engagement]  # type: ignore[index]
+        await visitor.durable("cobrowse.stop", engagement=engagement)
+        stopped_at = sent
+        passed = world.node.cobrowse.counts.frames
+        assert not room.gate.shows and engagement not in world.node.cobrowse.rooms
+        recording.cancel()
+    assert all(10 < one.result() <= stopped_at for one in looking)
+    assert world.node.cobrowse.counts.frames == passed
+
+
+async def test_control_by_a_grant_of_another_engagement_or_of_another_kind_reaches_nobody(
+    world: World,
+) -> None:
+    others = await both(world)
+    grant = {"consent": VIEW | {"capability": "control"}, "kinds": ["click"], "origin": "http://bank.example"}
+    await others[0].durable("cobrowse.grant", engagement=others[2], **grant)
+    foreign = await granted(others[0], others[2])
+    visitor, _, engagement, recorder, viewer = await both(world)
+    await visitor.durable("cobrowse.grant", engagement=engagement, **(grant | {"kinds": ["scroll"]}))
+    own = await granted(visitor, engagement)
+    for number, (grant_id, kind, values) in enumerate(
+        [
+            (foreign, "click", (0.5, 0.5)),
+            (own, "click", (0.5, 0.5)),
+            (own, "type", ("words",)),
+            (own, "navigate", ("reload",)),
+            ("", "scroll", (0, 5)),
+            (7, "scroll", (0, 5)),
+        ]
+    ):
+        await viewer.send(0, SIDE["CONTROL"], number, grant_id, 1, 3, kind, *values)
+        assert (await viewer.said("DID"))[2:] == [number, "control_not_granted"]
+    await viewer.send(0, SIDE["CONTROL"], 99, own, 1, 3, "scroll", 0, 5)
+    assert (await recorder.said("CONTROL"))[2] == 99
+
+
+async def granted(visitor: Raw, engagement: str) -> str:
+    view = (await visitor.call("engagement.sync", {"engagement": engagement}))["snapshot"]["view"]
+    return str(view["cobrowse"]["grants"][0]["id"])
+
+
+async def test_wrong_codes_are_few_a_minute_and_then_the_right_one_waits_too(world: World) -> None:
+    visitor, agent = await world.visitor("bench"), await world.agent()
+    opened = await visitor.durable("cobrowse.code", consent=VIEW)
+    view = (await visitor.call("engagement.sync", {"engagement": opened["engagement"]}))["snapshot"]["view"]
+    code = view["cobrowse"]["code"]
+    for wrong in range(1, 6):
+        guess = f"{(int(code) + wrong) % 1_000_000:06}"
+        assert (await agent.durable("cobrowse.join_code", code=guess))["error"]["code"] == "no_such_code"
+    refused = (await agent.durable("cobrowse.join_code", code=code))["error"]
+    assert refused["code"] == "rate_limited" and 0 < refused["retry_after_ms"] <= 60_000
+    another = await world.agent("db")
+    assert (await another.durable("cobrowse.join_code", code=code))["engagement"] == opened["engagement"]
+
+
+async def test_a_page_of_another_origin_is_recorded_only_where_the_site_says_so(world: World) -> None:
+    site = world.node.sites["bench"]
+    login, other = "https://login.bank.example", "https://shop.bank.example"
+    rules = replace(site.cobrowse, continue_on_origins=(login,))
+    world.node.sites["bench"] = replace(site, origins=(*site.origins, ORIGIN, login, other), cobrowse=rules)
+    visitor, _, engagement = await sharing(world)
+    for origin, code in ((ORIGIN, None), (login, None), (other, 4406), (ORIGIN, None)):
+        access = (await visitor.call("cobrowse.open", {"engagement": engagement}))["cobrowse"]
+        headers = {"Origin": origin}
+        recorder = Line(await world.http.ws_connect(world.url + access["url"], headers=headers))
+        await recorder.send(0, SIDE["HELLO"], access["token"], f"doc {origin}", 1, 1)
+        if code is None:
+            await recorder.said("WELCOME")
+        else:
+            assert await recorder.closed() == code
+
+
+async def test_two_tabs_are_two_streams_and_the_one_lost_for_a_page_change_keeps_the_lead(
+    world: World,
+) -> None:
+    visitor, _, engagement, recorder, viewer = await both(world)
+    credential = visitor.token
+    other = await world.visitor("bench", "d2", credential=credential)
+    second = await line(world, other, engagement, "doc of two", 1, 1)
+    await second.send(*SNAPSHOT[:2], 0, "http://bank.example/two", *SNAPSHOT[4:])
+    await second.send(2, CODES["VIS"], 1)
+    await recorder.send(2, CODES["VIS"], 0)
+    while (switch := (await viewer.said("SWITCH"))[2]) != "d2":
+        continue
+    await second.send(0, SIDE["BYE"], "navigating")
+    await second.socket.close()
+    while "stale" not in [tab[4] for tab in (await viewer.said("STREAMS"))[2]]:
+        continue
+    await recorder.send(3, CODES["TEXT"], 4, "behind")
+    room = world.node.cobrowse.rooms[engagement]  # type: ignore[index]
+    assert [one.tab.id for one in room.viewers.values() if one.tab] == [switch]
+    again = await line(world, other, engagement, "next doc of two", 1, 1)
+    await again.send(*SNAPSHOT)
+    assert (await viewer.said("SWITCH"))[2:] == ["d2", 2]

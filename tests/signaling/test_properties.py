@@ -211,6 +211,8 @@ def check_gate(world: World, actor: Any, state: Any) -> None:
     else:
         assert state.phase not in (Phase.WRAP_UP, Phase.ENDED)
         assert {grant.capability for grant in world.gates[actor].grants} == set(state.grants)
+        looking = {one.id for one in state.participants.values() if one.role != "visitor"}
+        assert set(world.gates[actor].staff) == looking and state.viewers.keys() <= looking
 
 
 def check(world: World) -> None:
