@@ -236,6 +236,11 @@ def _check_site(key: str, site: SiteConfig) -> None:
         if getattr(site, name) < 1:
             raise ConfigError(f"{key}.{name}: at least 1")
     _check_cobrowse(f"{key}.cobrowse", site.cobrowse)
+    for origin in site.cobrowse.continue_on_origins:
+        if origin not in site.origins:
+            raise ConfigError(
+                f"{key}.cobrowse.continue_on_origins: {origin!r} is not one of the site's origins"
+            )
 
 
 def _check_cobrowse(key: str, policy: CobrowsePolicy) -> None:

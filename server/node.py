@@ -26,7 +26,7 @@ from server.backend.open import Backend, open_backend
 from server.cobrowse.node import Cobrowse
 from server.cobrowse.room import Counts
 from server.config import Config, ConfigError, SiteConfig
-from server.edge import demo, pages, viewer
+from server.edge import bridge, demo, pages, viewer
 from server.edge.bench import BenchDoor, Bystander
 from server.edge.cobrowse_assets import CobrowseAssets
 from server.edge.cobrowse_socket import CobrowseSocket
@@ -223,6 +223,7 @@ def _main_app(node: Node, api: HttpApi, gate: OriginGate, media: MediaNode) -> w
     app.add_routes(CobrowseAssets(node.cobrowse, gate).routes())
     app.add_routes(api.routes())
     app.add_routes(pages.routes(node.config.viewer_origin))
+    app.add_routes(bridge.routes(node.sites))
     app.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)])
     node.gateway.attach(app)
     return app

@@ -85,7 +85,7 @@ def staff(state: Engagement) -> tuple[ParticipantId, ...]:
 
 
 def follow_people(work: Work, before: tuple[ParticipantId, ...]) -> None:
-    """Coupling rule: who comes may look at once, who goes sees nothing more. before: `staff` of the old state."""
+    """Coupling rule: who comes may look at once, who goes sees nothing more. before: `staff` until now."""
     if work.state.cobrowse in _SHARED and staff(work.state) != before:
         work.order(gate(work.state))
 

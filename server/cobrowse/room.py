@@ -132,7 +132,7 @@ class Room:
         tab.line = line
         tab.device = device
         last = tab.stream.begin(doc)
-        self.tell_streams()
+        self._changed(tab)
         return tab, last
 
     def continues_on(self, origin: str) -> bool:
@@ -144,8 +144,13 @@ class Room:
         if tab.line is line:
             tab.line = None
             tab.lost_at = time.monotonic()
-            self.tell_streams()
+            self._changed(tab)
             self._look_again()
+
+    def _changed(self, tab: Tab) -> None:
+        """Its state is another one, also when the next page says the same of itself."""
+        tab.news = tab.news[:3]
+        self.tell_streams()
 
     def _look_again(self) -> None:
         """When a lost tab can no longer be between two pages, those who look are told."""

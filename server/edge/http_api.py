@@ -91,6 +91,7 @@ class HttpApi:
                 cobrowse=config.cobrowse.enabled,
                 max_file_bytes=p.MAX_FILE_BYTES,
                 file_types=list(FILE_TYPES),
+                continue_on_origins=list(config.cobrowse.continue_on_origins),
             )
         )
 

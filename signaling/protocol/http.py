@@ -54,7 +54,10 @@ class SessionReply(Struct, frozen=True):
 
 
 class WidgetConfig(Struct, frozen=True):
-    """`GET /v1/sites/{site}/widget`: what the widget shows before anyone is connected."""
+    """`GET /v1/sites/{site}/widget`: what the widget shows before anyone is connected.
+
+    continue_on_origins: where the shared page of another origin of the site goes on.
+    """
 
     site: SiteId
     name: str
@@ -65,6 +68,7 @@ class WidgetConfig(Struct, frozen=True):
     cobrowse: bool
     max_file_bytes: int
     file_types: list[str]
+    continue_on_origins: list[str] = []
 
 
 class LoginRequest(Struct, frozen=True, forbid_unknown_fields=True):

@@ -284,7 +284,7 @@ async def test_when_consent_to_look_is_taken_back_in_mid_stream_no_frame_passes_
     async with asyncio.TaskGroup() as tasks:
         recording = tasks.create_task(record())
         looking = [tasks.create_task(look(viewer)) for viewer in (first, second)]
-        while sent < 100:  # noqa: ASYNC110 - the tasks above move it
+        while sent < 100:
             await asyncio.sleep(0.01)
         room = world.node.cobrowse.rooms[engagement]  # type: ignore[index]
         await visitor.durable("cobrowse.stop", engagement=engagement)

@@ -91,21 +91,26 @@ async function buildViewer() {
   for (const name of ["viewer.html", "viewer.css"]) copyFileSync(`${home}${name}`, `${target}viewer/${name}`);
 }
 
-async function buildLoader(manifest) {
+/** A small script of its own. */
+async function buildScript(entry, name, define = {}) {
   const result = await build({
     ...common,
     root: at("../packages/widget"),
-    define: { __WIDGET__: JSON.stringify(manifest.widget), __CALL__: JSON.stringify(manifest.call) },
+    define,
     build: {
       write: false,
       target: "es2022",
       modulePreload: false,
-      lib: { entry: at("../packages/widget/src/loader.ts"), formats: ["iife"], name: "TalkNowLoader" },
+      lib: { entry: at(`../packages/widget/src/${entry}`), formats: ["iife"], name },
     },
   });
   const [{ output }] = Array.isArray(result) ? result : [result];
-  const code = output[0].code;
-  writeFileSync(`${target}talknow.js`, code);
+  return output[0].code;
+}
+
+async function buildLoader(manifest) {
+  const define = { __WIDGET__: JSON.stringify(manifest.widget), __CALL__: JSON.stringify(manifest.call) };
+  writeFileSync(`${target}talknow.js`, await buildScript("loader.ts", "TalkNowLoader", define));
   return createHash("sha256")
     .update(readFileSync(`${target}talknow.js`))
     .digest("hex")
@@ -118,6 +123,7 @@ if (only === "all" || only === "widget") {
   rmSync(`${target}assets`, { recursive: true, force: true });
   const manifest = await buildWidget();
   const loader = await buildLoader(manifest);
+  writeFileSync(`${target}bridge.js`, await buildScript("bridge-page.ts", "TalkNowBridge"));
   writeFileSync(`${target}manifest.json`, `${JSON.stringify({ ...manifest, loader }, null, 1)}\n`);
 }
 if ((only === "all" || only === "desk") && existsSync(at("../packages/desk/src/main.tsx"))) await buildDesk();

@@ -107,6 +107,7 @@ export class Connection {
   start(): void {
     if (this.running) return;
     this.running = true;
+    this.outbox.reload();
     globalThis.addEventListener?.("online", this.retryNow);
     void this.connect();
   }

@@ -20,13 +20,13 @@ export function mintId(prefix: string, bytes = 12): string {
   return prefix + Array.from(random, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** Resolve to true when the lock was free; it is then held as long as the page lives. */
-function holdIfFree(locks: Locks, name: string): Promise<boolean> {
+/** Resolve to true when the lock was free; it is then held until the page goes. */
+function holdIfFree(locks: Locks, name: string, gone: Promise<void>): Promise<boolean> {
   return new Promise((resolve) => {
     locks
       .request(name, { ifAvailable: true }, (lock) => {
         resolve(lock !== null);
-        return lock === null ? undefined : new Promise<void>(() => {});
+        return lock === null ? undefined : gone;
       })
       .catch(() => resolve(true));
   });
@@ -38,8 +38,15 @@ function mint(store: Store): string {
   return id;
 }
 
-/** The tab's id. Call once per page; `markLeft` must be called in `pagehide`. */
-export async function takeDevice(store: Store, locks: Locks | undefined): Promise<string> {
+/**
+ * The tab's id. Call once per page, and again when it comes back from the back/forward cache; `markLeft` must be
+ * called in `pagehide`. gone: settles then, for a page that is kept must not hold the lock.
+ */
+export async function takeDevice(
+  store: Store,
+  locks: Locks | undefined,
+  gone: Promise<void> = new Promise(() => {}),
+): Promise<string> {
   const known = successorDevice(store);
   const successor = known !== null;
   store.removeItem(LEFT);
@@ -47,10 +54,10 @@ export async function takeDevice(store: Store, locks: Locks | undefined): Promis
   if (locks === undefined) return id;
   if (successor) {
     // The page before may hold the lock a little longer: wait for it, but let nobody wait for us.
-    locks.request(`talknow-device-${id}`, () => new Promise<void>(() => {})).catch(() => undefined);
+    locks.request(`talknow-device-${id}`, () => gone).catch(() => undefined);
     return id;
   }
-  while (!(await holdIfFree(locks, `talknow-device-${id}`))) id = mint(store);
+  while (!(await holdIfFree(locks, `talknow-device-${id}`, gone))) id = mint(store);
   return id;
 }
 

@@ -44,6 +44,21 @@ export class Outbox {
     }
   }
 
+  /** Another page of this tab went on in the meantime (back/forward cache): its numbers and commands are ours now. */
+  reload(): void {
+    const saved = readJson<Saved>(this.store, this.key);
+    if (saved === null) return;
+    this.counter = Math.max(this.counter, saved.counter);
+    this.waiting = saved.waiting;
+    const left = new Set(saved.waiting.map(({ body }) => body.counter));
+    for (const [counter, promise] of this.promised) {
+      if (left.has(counter)) continue;
+      this.promised.delete(counter);
+      promise.reject(new TalkError("shut_down"));
+    }
+    this.onChange();
+  }
+
   /** Not yet acked, oldest first. */
   get pending(): readonly Waiting[] {
     return this.waiting;

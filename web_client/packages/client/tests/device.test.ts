@@ -39,6 +39,20 @@ describe("device", () => {
     expect(await takeDevice(store, new FakeLocks())).toBe(id);
   });
 
+  it("lets go of the lock when the page is kept, and takes the same id when it comes back", async () => {
+    const store = new MemoryStore();
+    const locks = new FakeLocks();
+    let leave: () => void = () => undefined;
+    const id = await takeDevice(store, locks, new Promise((resolve) => (leave = resolve)));
+    markLeft(store);
+    leave();
+    await settle();
+    expect(locks.has(`talknow-device-${id}`)).toBe(false);
+    expect(await takeDevice(store, locks)).toBe(id);
+    await settle();
+    expect(locks.has(`talknow-device-${id}`)).toBe(true);
+  });
+
   it("works without Web Locks", async () => {
     expect(await takeDevice(new MemoryStore(), undefined)).toMatch(/^d_[0-9a-f]{24}$/);
   });

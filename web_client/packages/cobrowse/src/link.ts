@@ -55,7 +55,7 @@ const MAX_QUEUED = 1024 * 1024;
 const OPEN = 1;
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 8_000;
-const FINAL = new Set([4400, 4401, 4403, 4409]);
+const FINAL = new Set([4400, 4401, 4403, 4406, 4409]);
 
 export class Link {
   private socket: Socket | null = null;

@@ -29,7 +29,7 @@ export interface SharedTab {
   url: string;
   title: string;
   visible: boolean;
-  state: "live" | "stale" | "held";
+  state: "live" | "stale" | "held" | "away";
   device: string;
 }
 
@@ -56,6 +56,8 @@ export class Watching {
   viewerUrl = "";
   tabs: readonly SharedTab[] = [];
   shown = "";
+  /** The tab the agent picked, "" while it follows the customer. */
+  chosen = "";
   title = "";
   url = "";
   size = { width: 0, height: 0 };
@@ -134,8 +136,11 @@ export class Watching {
     this.changed();
   }
 
+  /** tab: "" to follow the one in front of the customer. */
   choose(tab: string): void {
+    this.chosen = tab;
     this.say(SIDE_SELECT, tab);
+    this.changed();
   }
 
   setTool(tool: Tool): void {
@@ -257,6 +262,7 @@ export class Watching {
       state: state as SharedTab["state"],
       device: String(device),
     }));
+    if (!this.tabs.some(({ id }) => id === this.chosen)) this.chosen = "";
     this.tellState();
   }
 

@@ -149,7 +149,10 @@ function cobrowseLine(item: Extract<LineItem, { kind: "cobrowse" }>, who: string
     case "asked":
       return `${who} asked: ${allowed}`;
     case "granted":
-      return `${who} agreed: ${allowed}${item.origin && ` on ${item.origin}`}`;
+      return `${who} agreed: ${allowed}${item.origin && ` on ${item.origin}`}${receipt(item)}`;
+    case "started":
+    case "code_issued":
+      return `${who} ${COBROWSE_WORDS[item.what]}${receipt(item)}`;
     case "revoked":
     case "expired":
       return `No longer: ${CONSENTS[item.capability]}`;
@@ -158,6 +161,12 @@ function cobrowseLine(item: Extract<LineItem, { kind: "cobrowse" }>, who: string
     default:
       return `${who} ${COBROWSE_WORDS[item.what]}`;
   }
+}
+
+/** Until when it holds, and which words were agreed to: the beginning of their SHA-256. */
+function receipt({ expires_ms, wording_sha256, language }: Extract<LineItem, { kind: "cobrowse" }>): string {
+  const until = expires_ms === 0 ? "" : `, until ${clock(expires_ms)}`;
+  return wording_sha256 === "" ? until : `${until} (words ${wording_sha256.slice(0, 8)}, ${language})`;
 }
 
 function phaseLine(item: Extract<LineItem, { kind: "phase" }>): string {

@@ -775,7 +775,9 @@ export interface ViewerView {
   since_ms: number;
 }
 
-/** `GET /v1/sites/{site}/widget`: what the widget shows before anyone is connected. */
+/** `GET /v1/sites/{site}/widget`: what the widget shows before anyone is connected.
+ * 
+ * continue_on_origins: where the shared page of another origin of the site goes on. */
 export interface WidgetConfig {
   site: string;
   name: string;
@@ -786,6 +788,7 @@ export interface WidgetConfig {
   cobrowse: boolean;
   max_file_bytes: number;
   file_types: string[];
+  continue_on_origins: string[];
 }
 
 /** The typed answer to a bad or impossible command. `ref` is the command's counter or name. */

@@ -2,7 +2,7 @@
  * What there is once per page and what widget and call code share: device id, storage, HTTP, the visitor.
  * It also tells the next page of this tab that it is the successor.
  */
-import { Api, markLeft, openStore, takeDevice, unmarkLeft } from "@talknow/client";
+import { Api, markLeft, openStore, takeDevice } from "@talknow/client";
 import type { Settings } from "./settings.ts";
 import { Visitor } from "./visitor.ts";
 
@@ -16,10 +16,16 @@ let api: Api | null = null;
 /** The id of this tab; taken when first asked for. */
 export function deviceOfPage(): Promise<string> {
   if (device === null) {
-    device = takeDevice(session, navigator.locks);
-    addEventListener("pagehide", () => markLeft(session));
+    let leave: () => void = () => undefined;
+    const take = () => takeDevice(session, navigator.locks, new Promise((resolve) => (leave = resolve)));
+    device = take();
+    addEventListener("pagehide", () => {
+      markLeft(session);
+      leave();
+    });
+    // Back from the back/forward cache: the pages in between had the id, and left it to this one.
     addEventListener("pageshow", (event) => {
-      if (event.persisted) unmarkLeft(session);
+      if (event.persisted) void take();
     });
   }
   return device;

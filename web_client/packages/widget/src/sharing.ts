@@ -1,11 +1,13 @@
 /**
  * The visitor's shared page: asks the engagement for access, starts and ends the recorder of this tab, follows what
  * the engagement says. The recorder's code is loaded when it is first needed. What leaves the page is its business.
+ *
+ * Each tab is a stream of its own: a pass that was copied with a tab is not used by the copy.
  */
 import type { Connection, EngagementState } from "@talknow/client";
 import type { ControlGrant } from "@talknow/cobrowse/together/control";
 import { remembered } from "./early.ts";
-import { session } from "./page.ts";
+import { deviceOfPage, session } from "./page.ts";
 
 export type { ControlKind } from "@talknow/cobrowse/together/control";
 
@@ -14,10 +16,23 @@ type Recorder = InstanceType<typeof import("@talknow/cobrowse/recorder/index")["
 /** That this tab is shared, and with which pass the page after this one goes on. */
 export const SHARED_KEY = "talknow:cobrowse";
 const AGAIN_MS = 2_000;
+/** Close codes: the pass is too old; the visitor did not agree to show pages of this origin. */
+const UNAUTHENTICATED = 4401;
+const ANOTHER_ORIGIN = 4406;
 
-interface Kept {
+export interface Kept {
   engagement: string;
   token: string;
+  /** The tab it was given to. */
+  device: string;
+}
+
+export interface SharingOptions {
+  server: string;
+  changed: () => void;
+  endControl: () => void;
+  /** For the next page of this tab, also on another origin; null: nothing is shared any more. */
+  keep: (kept: Kept | null) => void;
 }
 
 export class Sharing {
@@ -25,28 +40,36 @@ export class Sharing {
   private starting = false;
   private paused = false;
   /** Ended here; the engagement has yet to say so. */
-  private isOver = false;
+  isOver = false;
   private endTogether: (() => void) | null = null;
   private control: ControlGrant | undefined;
   /** Taken back here, whatever the engagement still says. */
   private takenBack = "";
   private timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(
-    private readonly server: string,
-    private readonly changed: () => void,
-    private readonly endControl: () => void,
-  ) {
-    addEventListener("pagehide", () => this.recorder?.stop("navigating"));
+  constructor(private readonly options: SharingOptions) {
+    addEventListener("pagehide", () => {
+      const { recorder } = this;
+      this.drop();
+      recorder?.stop("navigating");
+    });
     addEventListener("pageshow", (event) => {
-      if (event.persisted) this.drop();
+      if (event.persisted) void this.resume();
     });
   }
 
-  /** First thing on a page: go on with what the page before was sharing, without waiting for anybody. */
+  /** First thing on a page, or when it is shown again: go on with what was shared, without waiting for anybody. */
   async resume(): Promise<void> {
     const kept = readKept();
-    if (kept !== null) await this.record(kept);
+    if (kept === null) return;
+    if (kept.device === (await deviceOfPage())) await this.record(kept);
+    else session.removeItem(SHARED_KEY);
+  }
+
+  /** Go on with what another origin of the site was showing in this tab. */
+  async adopt(pass: Omit<Kept, "device">): Promise<void> {
+    this.isOver = false;
+    await this.record({ ...pass, device: await deviceOfPage() });
   }
 
   /** The engagement's word. */
@@ -72,12 +95,18 @@ export class Sharing {
 
   /** Let go at once: nothing more of this page leaves. */
   end(): void {
-    session.removeItem(SHARED_KEY);
+    this.keep(null);
     const { recorder } = this;
     this.isOver = true;
     this.drop();
     recorder?.stop("stopped");
-    this.changed();
+    this.options.changed();
+  }
+
+  private keep(kept: Kept | null): void {
+    if (kept === null) session.removeItem(SHARED_KEY);
+    else session.setItem(SHARED_KEY, JSON.stringify(kept));
+    this.options.keep(kept);
   }
 
   private drop(): void {
@@ -93,20 +122,20 @@ export class Sharing {
     this.starting = true;
     try {
       const { cobrowse } = await connection.tell("cobrowse.open", { engagement });
-      if (cobrowse) await this.record({ engagement, token: cobrowse.token });
+      if (cobrowse) await this.record({ engagement, token: cobrowse.token, device: connection.device });
     } catch {
-      this.again();
+      this.again(AGAIN_MS);
     } finally {
       this.starting = false;
     }
   }
 
-  private again(): void {
+  private again(waitMs: number): void {
     this.timer = setTimeout(() => {
       this.timer = undefined;
-      this.changed();
-    }, AGAIN_MS);
-    this.changed();
+      this.options.changed();
+    }, waitMs);
+    this.options.changed();
   }
 
   private async record(kept: Kept): Promise<void> {
@@ -114,27 +143,32 @@ export class Sharing {
       import("@talknow/cobrowse/recorder/index"),
       import("@talknow/cobrowse/together/index"),
     ]);
-    if (this.recorder !== null) return;
+    if (this.recorder !== null || this.isOver) return;
     const recorder = new Recorder({
-      url: `${this.server.replace(/^http/, "ws")}/v1/cobrowse`,
+      url: `${this.options.server.replace(/^http/, "ws")}/v1/cobrowse`,
       token: kept.token,
-      keepToken: (token) => session.setItem(SHARED_KEY, JSON.stringify({ ...kept, token })),
+      keepToken: (token) => this.keep({ ...kept, token }),
       early: remembered(),
-      onEnd: () => {
-        session.removeItem(SHARED_KEY);
-        this.drop();
-        // Another socket may have taken over: coming back at once would only take over from it.
-        this.again();
-      },
+      onEnd: (code) => this.refused(code),
     });
     this.recorder = recorder;
-    recorder.subscribe(() => this.changed());
+    recorder.subscribe(() => this.options.changed());
     this.endTogether = startTogether(recorder, {
       control: () => (this.control?.id === this.takenBack ? undefined : this.control),
-      endControl: this.endControl,
+      endControl: this.options.endControl,
     });
     recorder.start();
     this.pauseOrGoOn();
+  }
+
+  /** The socket ended for good. */
+  private refused(code: number): void {
+    this.keep(null);
+    this.drop();
+    // The engagement still says that it is shared, but not on this origin: it stays with the other tabs.
+    if (code === ANOTHER_ORIGIN) this.isOver = true;
+    // Another socket may have taken over: coming back at once would only take over from it.
+    this.again(code === UNAUTHENTICATED ? 0 : AGAIN_MS);
   }
 
   private pauseOrGoOn(): void {

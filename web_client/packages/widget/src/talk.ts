@@ -11,12 +11,16 @@ import {
   EngagementStore,
   TalkError,
 } from "@talknow/client";
-import type { Consent, Page, WidgetConfig } from "@talknow/protocol";
+import type { Page, WidgetConfig } from "@talknow/protocol";
+import { consentTo } from "./consent.ts";
+import { Decisions } from "./decisions.ts";
+import { Origins } from "./origins.ts";
 import { apiOf, deviceOfPage, local, session, visitorOf } from "./page.ts";
 import type { Settings } from "./settings.ts";
-import { type ControlKind, SHARED_KEY, Sharing } from "./sharing.ts";
+import { type Kept, SHARED_KEY, Sharing } from "./sharing.ts";
 import type { SoftNavigation } from "./softnav.ts";
-import { LANGUAGE, sha256, TEXT } from "./text.ts";
+import { TEXT } from "./text.ts";
+import { liveKey } from "./visitor.ts";
 
 type CallCode = typeof import("./call.ts");
 const OPEN_KEY = "talknow:open";
@@ -32,9 +36,6 @@ export function fillsScreen(): boolean {
   return matchMedia("(max-width: 480px)").matches;
 }
 
-/** What agents ask for beside looking. */
-export type Asked = "point" | "control" | "record";
-
 export class Talk {
   config: WidgetConfig | null = null;
   isOpen = false;
@@ -44,11 +45,13 @@ export class Talk {
   engagements: EngagementStore | null = null;
   keeper: CallKeeper | null = null;
   readonly sharing: Sharing;
+  readonly decisions = new Decisions(this);
   microphone: "on" | "denied" | "missing" = "on";
   /** A line for the person about what did not work. */
   notice = "";
   /** Where this page is now, for those who do not see it; set by soft navigation. */
   announcement = "";
+  private origins: Origins | null = null;
   private soft: SoftNavigation | null = null;
   private code: Promise<CallCode> | null = null;
   private starting: Promise<Connection> | null = null;
@@ -58,14 +61,15 @@ export class Talk {
   private readonly watchers = new Set<() => void>();
 
   constructor(private settings: Settings) {
-    this.sharing = new Sharing(
-      settings.server,
-      () => {
+    this.sharing = new Sharing({
+      server: settings.server,
+      changed: () => {
         this.followShare();
         this.notify();
       },
-      () => void this.revoke("control"),
-    );
+      endControl: () => void this.decisions.revoke("control"),
+      keep: (kept) => this.leave(kept),
+    });
   }
 
   get api() {
@@ -81,7 +85,8 @@ export class Talk {
     if (inCall) void this.loadCallCode();
     const shares = session.getItem(SHARED_KEY) !== null;
     if (shares) void this.sharing.resume();
-    this.loadConfig();
+    this.origins = new Origins(this.settings, this.loadConfig());
+    if (!shares) void this.arrive().catch(() => undefined);
     this.watchPage();
     const goesOn = local.getItem(this.liveKey) !== null && visitor.known !== null;
     if (this.settings.token !== null || goesOn || inCall || shares || this.isOpen)
@@ -185,7 +190,7 @@ export class Talk {
   async talk(): Promise<void> {
     this.notice = "";
     this.open();
-    const [code, consent] = await Promise.all([this.loadCallCode(), this.consent("audio")]);
+    const [code, consent] = await Promise.all([this.loadCallCode(), consentTo("audio")]);
     this.microphone = await code.askMicrophone();
     this.notify();
     if (this.microphone !== "on") return;
@@ -214,7 +219,7 @@ export class Talk {
     const { engagement } = this.target();
     if (!engagement) return;
     this.say("");
-    const consent = on ? await this.consent("video") : undefined;
+    const consent = on ? await consentTo("video") : undefined;
     await this.tell(async () => {
       const isOn = await (await this.calls()).setCamera(engagement, on, consent);
       if (on && !isOn) this.say(TEXT.cameraDenied);
@@ -225,63 +230,12 @@ export class Talk {
     const { engagement } = this.target();
     if (!engagement) return;
     this.say("");
-    const [calls, consent] = await Promise.all([this.calls(), on ? this.consent("screen") : undefined]);
+    const [calls, consent] = await Promise.all([this.calls(), on ? consentTo("screen") : undefined]);
     await this.tell(async () => {
       await calls.setScreen(engagement, on, consent);
       const state = calls.leg(engagement)?.state.screen;
       if (on && (state === "missing" || state === "busy")) this.say(TEXT.screenDenied);
     });
-  }
-
-  /** Show this site's pages to the agents of the engagement. */
-  async share(): Promise<void> {
-    const { engagement } = this.target();
-    if (!engagement) return;
-    const consent = await this.consent("view");
-    await this.tell((connection) => connection.send("cobrowse.start", { engagement, consent }));
-    // What is shown now is the page, so it is what the person should see.
-    if (fillsScreen()) this.close();
-  }
-
-  /** Show this site's pages to the agent on the phone, who is told a code. */
-  async shareByCode(): Promise<void> {
-    const consent = await this.consent("view");
-    await this.tell((connection) => connection.send("cobrowse.code", { ...this.target(), consent }));
-    if (fillsScreen()) this.close();
-  }
-
-  async declineShare(capability: "view" | Asked): Promise<void> {
-    const { engagement } = this.target();
-    if (engagement) await this.tell((c) => c.send("cobrowse.decline", { engagement, capability }));
-  }
-
-  /** kinds: what of controlling the page. */
-  async grant(capability: Asked, kinds: ControlKind[] = []): Promise<void> {
-    const { engagement } = this.target();
-    if (!engagement) return;
-    const consent = await this.consent(capability);
-    const origin = capability === "control" ? location.origin : "";
-    await this.tell((c) => c.send("cobrowse.grant", { engagement, consent, kinds, origin }));
-  }
-
-  async revoke(capability: Asked): Promise<void> {
-    if (capability === "control") this.sharing.takeControlBack();
-    const { engagement } = this.target();
-    if (engagement) await this.tell((c) => c.send("cobrowse.revoke", { engagement, capability }));
-  }
-
-  async pauseShare(paused: boolean): Promise<void> {
-    const { engagement } = this.target();
-    if (paused) this.sharing.recorder?.pause();
-    const name = paused ? "cobrowse.pause" : "cobrowse.resume";
-    if (engagement) await this.tell((c) => c.send(name, { engagement }));
-  }
-
-  /** Nothing more leaves from here on; then it is said. */
-  async stopShare(): Promise<void> {
-    const { engagement } = this.target();
-    this.sharing.end();
-    if (engagement) await this.tell((c) => c.send("cobrowse.stop", { engagement }));
   }
 
   async bringHere(): Promise<void> {
@@ -301,10 +255,11 @@ export class Talk {
   }
 
   private get liveKey(): string {
-    return `talknow:live:${this.settings.site}`;
+    return liveKey(this.settings.site);
   }
 
-  private target(): { engagement?: string } {
+  /** The engagement as commands name it; nothing when there is none. */
+  target(): { engagement?: string } {
     const state = this.current();
     return isLive(state) ? { engagement: state.view.id } : {};
   }
@@ -313,21 +268,8 @@ export class Talk {
     this.sharing.follow(this.current(), this.connection, this.engagements?.skewMs);
   }
 
-  private async consent(capability: Consent["capability"]): Promise<Consent> {
-    const wordings: Partial<Record<Consent["capability"], string>> = {
-      audio: TEXT.voiceWording,
-      video: TEXT.videoWording,
-      screen: TEXT.screenWording,
-      view: TEXT.viewWording,
-      point: TEXT.pointWording,
-      control: TEXT.controlWording,
-      record: TEXT.recordWording,
-    };
-    const wording = wordings[capability] ?? "";
-    return { capability, wording_sha256: await sha256(wording), language: LANGUAGE };
-  }
-
-  private async tell(work: (connection: Connection) => Promise<unknown>): Promise<void> {
+  /** Do it on the connection; what goes wrong is said to the person. */
+  async tell(work: (connection: Connection) => Promise<unknown>): Promise<void> {
     try {
       await work(await this.online());
     } catch (error) {
@@ -338,14 +280,30 @@ export class Talk {
     }
   }
 
-  private loadConfig(): void {
-    this.api.widget(this.settings.site).then(
+  private loadConfig(): Promise<WidgetConfig> {
+    const loading = this.api.widget(this.settings.site);
+    loading.then(
       (config) => {
         this.config = config;
         this.notify();
       },
       (error: TalkError) => this.settings.emit("error", { code: error.code }),
     );
+    return loading;
+  }
+
+  /** For the next page of this tab, should it be on another origin of the site. */
+  private leave(kept: Kept | null): void {
+    this.origins?.leave(kept).catch(() => undefined);
+  }
+
+  /** The page before, on another origin of the site, was shared: go on as the same visitor. */
+  private async arrive(): Promise<void> {
+    const pass = await this.origins?.arrive();
+    if (!pass || isLive(this.current())) return;
+    if (this.connection !== null) this.reset();
+    void this.sharing.adopt(pass);
+    await this.online();
   }
 
   /** The connection, started when first needed. */
@@ -463,11 +421,16 @@ export class Talk {
     if (navigation) navigation.addEventListener("navigatesuccess", moved);
     else addEventListener("popstate", moved);
     // The peer connection is left alone: the browser sends a little longer than this event (measured).
-    addEventListener("pagehide", () => {
+    addEventListener("pagehide", (event) => {
       const state = this.current();
       if (isLive(state)) {
         this.connection?.tell("page.leave", { engagement: state.view.id }).catch(() => undefined);
       }
+      // An open socket would keep the page out of the back/forward cache, or throw it out of it.
+      if (event.persisted) this.connection?.stop();
+    });
+    addEventListener("pageshow", (event) => {
+      if (event.persisted) this.connection?.start();
     });
   }
 

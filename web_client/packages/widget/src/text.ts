@@ -36,6 +36,16 @@ export const TEXT = {
   controls: "Agents can act on this page:",
   recorded: "What is shown is kept with this chat.",
   kinds: { scroll: "scroll", click: "click", type: "fill in fields", navigate: "go to other pages" },
+  capabilities: {
+    audio: "the microphone",
+    video: "the camera",
+    screen: "showing the screen",
+    view: "seeing this page",
+    point: "pointing at this page",
+    control: "acting on this page",
+    record: "keeping what is shown",
+  },
+  goesOn: "It goes on at",
   talkNow: "Talk now",
   notNow: "Not now",
   open: "Open chat",
@@ -64,6 +74,12 @@ export const TEXT = {
   uploadFailed: "The file could not be sent. Please try again.",
   sendFailed: "This message could not be sent.",
 } as const;
+
+/** What showing the page means on this site: origins are those where it goes on. */
+export function viewWording(origins: readonly string[]): string {
+  const hosts = origins.map((origin) => new URL(origin).host).join(", ");
+  return hosts === "" ? TEXT.viewWording : `${TEXT.viewWording} ${TEXT.goesOn} ${hosts}.`;
+}
 
 export function position(place: number): string {
   return place <= 1 ? TEXT.nextInLine : `You are number ${place} in line.`;

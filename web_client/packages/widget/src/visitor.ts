@@ -11,6 +11,11 @@ import type { SessionReply } from "@talknow/protocol";
 const PREFIX = "talknow:visitor:";
 const TOKEN_FAULTS = new Set(["invalid_token", "token_replayed"]);
 
+/** Where it is kept that this browser has an engagement at the site. */
+export function liveKey(site: string): string {
+  return `talknow:live:${site}`;
+}
+
 /** The `sub` of a JWT, "" when there is none; unverified, for choosing the stored credential only. */
 export function subjectOf(token: string | null): string {
   try {
@@ -58,6 +63,18 @@ export class Visitor {
     const subject = this.subject;
     if (token !== null) this.options.store.setItem(this.subjectKey, subject);
     return subject !== before;
+  }
+
+  /** Be who this browser is on another origin of the site; false when the page says that it is somebody else. */
+  adopt(subject: string, session: SessionReply): boolean {
+    const { site, store } = this.options;
+    if (this.token !== null && this.subject !== subject) return false;
+    const live = this.known;
+    if (live !== null && live.visitor !== session.visitor && store.getItem(liveKey(site)) !== null)
+      return false;
+    store.setItem(this.subjectKey, subject);
+    store.setItem(`${PREFIX}${site}:${subject}`, JSON.stringify(session));
+    return true;
   }
 
   /** The visitor's credential; `stale` when the server refused the stored one. */

@@ -12,7 +12,7 @@ export interface Act {
 export type ToViewer =
   | { kind: "welcome"; base: string }
   | { kind: "frame"; bytes: ArrayBuffer }
-  | { kind: "state"; state: "live" | "stale" | "held" }
+  | { kind: "state"; state: "live" | "stale" | "held" | "away" }
   | { kind: "tool"; tool: Tool }
   | { kind: "fit"; fit: boolean }
   | { kind: "follow"; follow: boolean }

@@ -13,7 +13,10 @@ const WHO_VISITOR = 0;
 const WHO_ME = -1;
 const HELD = ["", "This page is private: the site does not show it.", "The customer has paused sharing.", ""];
 const HOLD_PAUSED = 2;
-const STALE = "The customer is changing the page…";
+const UNSEEN: Readonly<Record<string, string>> = {
+  stale: "The customer is changing the page…",
+  away: "The customer is on a page that is not shared, or offline. This is the last picture; it goes on when they are back.",
+};
 
 export class Screen implements Audience {
   readonly replay: Replay;
@@ -135,7 +138,7 @@ export class Screen implements Audience {
 
   private showCover(): void {
     const held = this.holds > 0 ? this.holds : this.state === "held" ? HOLD_PAUSED : 0;
-    const text = held > 0 ? (HELD[held] ?? "") : this.state === "stale" ? STALE : "";
+    const text = held > 0 ? (HELD[held] ?? "") : (UNSEEN[this.state] ?? "");
     this.cover.textContent = text;
     if (text === "") delete this.cover.dataset.shown;
     else this.cover.dataset.shown = held > 0 ? "held" : "stale";

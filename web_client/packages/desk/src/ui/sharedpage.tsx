@@ -56,7 +56,7 @@ export function SharedPage({ desk, state }: Shown) {
 }
 
 function Address({ watching }: { watching: Watching }) {
-  const { tabs, shown, title, url, size } = watching;
+  const { tabs, shown, chosen, title, url, size } = watching;
   const tab = tabs.find(({ id }) => id === shown);
   const device = /Mobi|Android|iPhone/.test(tab?.device ?? "") ? "Phone" : "Computer";
   return (
@@ -67,9 +67,10 @@ function Address({ watching }: { watching: Watching }) {
       {tabs.length > 1 && (
         <select
           aria-label="Tab"
-          value={shown}
+          value={chosen}
           onChange={(event) => watching.choose(event.currentTarget.value)}
         >
+          <option value="">Follow the customer</option>
           {tabs.map(({ id, title: name, url: address }) => (
             <option key={id} value={id}>
               {name || address || "Tab"}

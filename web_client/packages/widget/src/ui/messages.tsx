@@ -3,6 +3,7 @@ import type { PendingMessage } from "@talknow/client";
 import type { MessageItem, TimelineItem } from "@talknow/protocol";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { Talk } from "../talk.ts";
+import { TEXT } from "../text.ts";
 import { FileView } from "./files.tsx";
 import { duration, timeOfDay } from "./hooks.ts";
 import { Icon } from "./icons.tsx";
@@ -145,6 +146,8 @@ export function describe(item: TimelineItem, me: string): string {
       return describeCall(item.what, item.duration_ms, item.by === me);
     case "video":
       return describeShown(item.media, item.on, item.by === me);
+    case "cobrowse":
+      return describeShared(item, item.by === me);
     case "phase":
       return item.phase === "ended" && item.reason === "abandoned" ? "Nobody was there any more" : "";
     default:
@@ -156,6 +159,34 @@ function describeShown(media: string | undefined, on: boolean, mine: boolean): s
   const who = mine ? "You" : "The agent";
   if (media === "screen") return on ? `${who} shared the screen` : `${who} stopped sharing the screen`;
   return `${who} turned the camera ${on ? "on" : "off"}`;
+}
+
+/** The receipts of what this person allowed, and who looked. */
+function describeShared(item: Extract<TimelineItem, { kind: "cobrowse" }>, mine: boolean): string {
+  const allowed = `${TEXT.capabilities[item.capability]}${item.kinds.map((kind) => `, ${TEXT.kinds[kind]}`).join("")}`;
+  switch (item.what) {
+    case "started":
+    case "code_issued":
+    case "granted":
+      return `You allowed: ${allowed}${item.expires_ms === 0 ? "" : ` until ${timeOfDay(item.expires_ms)}`}`;
+    case "revoked":
+    case "expired":
+      return `No longer allowed: ${allowed}`;
+    case "declined":
+      return mine ? `You did not allow: ${allowed}` : "";
+    case "paused":
+      return "You paused sharing";
+    case "resumed":
+      return "Sharing went on";
+    case "stopped":
+      return mine ? "You stopped sharing" : "Sharing ended";
+    case "viewer_joined":
+      return `${item.name} looks at the shared page`;
+    case "viewer_left":
+      return `${item.name} looks no longer`;
+    default:
+      return "";
+  }
 }
 
 function describeCall(what: string, durationMs: number, mine: boolean): string {

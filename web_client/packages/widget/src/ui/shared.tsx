@@ -2,8 +2,9 @@
 import type { AskView, CobrowseView } from "@talknow/protocol";
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
+import type { Asked } from "../decisions.ts";
 import type { ControlKind } from "../sharing.ts";
-import { type Asked, isLive, type Talk } from "../talk.ts";
+import { isLive, type Talk } from "../talk.ts";
 import { TEXT } from "../text.ts";
 import { useNow } from "./hooks.ts";
 
@@ -18,10 +19,10 @@ export function ShareQuestion({ talk }: { talk: Talk }) {
     return (
       <Question
         text={`${name(view.requested_by)} ${TEXT.asksToSee}`}
-        wording={TEXT.viewWording}
+        wording={talk.decisions.viewWording}
         yes={TEXT.showPage}
-        onYes={() => void talk.share()}
-        onNo={() => void talk.declineShare("view")}
+        onYes={() => void talk.decisions.share()}
+        onNo={() => void talk.decisions.decline("view")}
       />
     );
   }
@@ -48,8 +49,8 @@ function Ask({ talk, ask, name }: { talk: Talk; ask: AskView; name: string }) {
       wording={wording}
       yes={TEXT.allow}
       disabled={capability === "control" && kinds.length === 0}
-      onYes={() => void talk.grant(capability, [...kinds])}
-      onNo={() => void talk.declineShare(capability)}
+      onYes={() => void talk.decisions.grant(capability, [...kinds])}
+      onNo={() => void talk.decisions.decline(capability)}
     >
       {ask.kinds.map((kind) => (
         <label key={kind} class="tick">
@@ -109,12 +110,12 @@ export function ShareByCode({ talk }: { talk: Talk }) {
         aria-describedby="view-wording"
         onClick={() => {
           if (talk.current() !== undefined && !isLive(talk.current())) talk.startAgain();
-          void talk.shareByCode();
+          void talk.decisions.shareByCode();
         }}
       >
         {TEXT.shareByCode}
       </button>
-      <span>{` ${TEXT.viewWording}`}</span>
+      <span>{` ${talk.decisions.viewWording}`}</span>
     </p>
   );
 }
@@ -134,7 +135,7 @@ export function Ledger({ talk }: { talk: Talk }) {
   const view = talk.current()?.view.cobrowse;
   const shared = view?.state === "live" || view?.state === "paused";
   const now = useNow(shared) + (talk.engagements?.skewMs ?? 0);
-  if (view === undefined || !shared) return null;
+  if (view === undefined || !shared || talk.sharing.isOver) return null;
   const { recorder } = talk.sharing;
   const hidden = recorder?.hidden() ?? { fields: 0, texts: 0, blocked: 0 };
   const shut = recorder?.state === "private";
@@ -156,10 +157,14 @@ export function Ledger({ talk }: { talk: Talk }) {
         {view.grants.map(({ capability }) => (
           <EndGrant key={capability} talk={talk} capability={capability as Asked} />
         ))}
-        <button type="button" class="secondary" onClick={() => void talk.pauseShare(view.state === "live")}>
+        <button
+          type="button"
+          class="secondary"
+          onClick={() => void talk.decisions.pause(view.state === "live")}
+        >
           {view.state === "live" ? TEXT.pauseShare : TEXT.resumeShare}
         </button>
-        <button type="button" class="primary stop" onClick={() => void talk.stopShare()}>
+        <button type="button" class="primary stop" onClick={() => void talk.decisions.stop()}>
           {TEXT.stopShare}
         </button>
       </div>
@@ -171,7 +176,7 @@ function EndGrant({ talk, capability }: { talk: Talk; capability: Asked }) {
   const [, , end] = ASKED[capability];
   const weight = capability === "control" ? "primary stop" : "secondary";
   return (
-    <button type="button" class={weight} onClick={() => void talk.revoke(capability)}>
+    <button type="button" class={weight} onClick={() => void talk.decisions.revoke(capability)}>
       {end}
     </button>
   );
