@@ -90,12 +90,14 @@ class Opened:
 
     contexts: list[BrowserContext] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    scripts: list[str] = field(default_factory=list)
     expected: str = r"Failed to load resource|net::ERR_"
 
     def context(self, browser: Browser, *, width: int = 1280, height: int = 860) -> BrowserContext:
         context = browser.new_context(viewport={"width": width, "height": height})
         context.grant_permissions(["microphone", "camera"])
-        context.add_init_script(SPY)
+        for script in (SPY, *self.scripts):
+            context.add_init_script(script)
         context.set_default_timeout(10_000)
         context.on("page", self.watch)
         self.contexts.append(context)
@@ -129,10 +131,12 @@ def opened(request: pytest.FixtureRequest) -> Iterator[Opened]:
 class Agent:
     """The softphone of one agent, driven by what a person sees."""
 
-    def __init__(self, page: Page, server: Server, login: str, name: str, role: str = "agent") -> None:
+    def __init__(
+        self, page: Page, server: Server, login: str, name: str, role: str = "agent", *, site: str = "demo"
+    ) -> None:
         self.page = page
         self._server = server
-        who = ("--login", login, "--name", name, "--role", role)
+        who = ("--login", login, "--name", name, "--role", role, "--site", site)
         account = ("--data", str(server.data), *who, "--password-stdin")
         talknow("agent", "add", *account, text=PASSWORD)
         page.goto(f"{server.url}/desk/")
@@ -174,10 +178,10 @@ def make_available(page: Page, what: str = "Ready") -> None:
 class Customer:
     """The widget on a page of the demo company."""
 
-    def __init__(self, page: Page, server: Server, path: str = "/") -> None:
+    def __init__(self, page: Page, server: Server, path: str = "/", *, url: str = "") -> None:
         self.page = page
         self.server = server
-        page.goto(server.demo + path)
+        page.goto(url or server.demo + path)
 
     def open(self) -> None:
         self.page.get_by_role("button", name="Open chat").click()

@@ -12,6 +12,8 @@ RATE_HZ = 48_000
 # Remembers every peer connection and received track of a page, before any script of the page runs.
 SPY = """
 (() => {
+  // A window that a page opened gets this twice.
+  if (window.__seen) return;
   const Native = window.RTCPeerConnection;
   const seen = { pcs: [], tracks: [] };
   Object.defineProperty(window, '__seen', { value: seen });

@@ -57,6 +57,10 @@ ACTIONS = (
     "resume",
     "take_back",
     "unshare",
+    "look",
+    "code",
+    "use_code",
+    "agent_lost",
     "invite",
     "come_in",
     "come_in",
@@ -138,10 +142,21 @@ class Story:
         elif action == "lose":
             for leg in [leg for leg in state.legs.values() if leg.path]:
                 world.give(actor, ev.PathLost(at_ms=at_ms, leg=leg.id, path=leg.path))
-        elif action == "visitor_away":
-            world.give(actor, ev.ParticipantAway(at_ms=at_ms, by=visitor, reason="lost"))
         else:
-            world.give(actor, ev.ParticipantOnline(at_ms=at_ms, by=visitor, device=DeviceId("d")))
+            self.people(action, actor, agent, at_ms)
+
+    def people(self, action: str, actor: Any, agent: Any, at_ms: int) -> None:
+        """Who looks, goes away and comes back."""
+        world, state = self.world, self.world.states[actor]
+        if action == "look":
+            world.give(actor, sharing.ViewerJoined(at_ms=at_ms, participant=agent))
+        elif action == "agent_lost":
+            world.give(actor, ev.ParticipantAway(at_ms=at_ms, by=agent, reason="lost"))
+            world.pass_time(state.policy.agent_grace_ms + 1)
+        elif action == "visitor_away":
+            world.give(actor, ev.ParticipantAway(at_ms=at_ms, by=state.visitor, reason="lost"))
+        else:
+            world.give(actor, ev.ParticipantOnline(at_ms=at_ms, by=state.visitor, device=DeviceId("d")))
 
     @staticmethod
     def sharing(agent: Any, visitor: Any, at_ms: int) -> dict[str, tuple[str, Any, dict[str, Any]]]:
@@ -160,6 +175,16 @@ class Story:
             "resume": (visitor, sharing.CobrowseResumed, {}),
             "take_back": (visitor, sharing.CapabilityRevoked, {"capability": capability}),
             "unshare": (visitor, sharing.CobrowseStopped, {}),
+            "code": (
+                visitor,
+                sharing.CodeIssued,
+                {"code": "123456", "expires_ms": at_ms + 20_000, "consent": Consent("view", "0" * 64)},
+            ),
+            "use_code": (
+                agent,
+                sharing.CodeUsed,
+                {"site": SITE, "code": "123456", "role": "agent"},
+            ),
         }
 
     def queue(self, action: str, agent: Any, at_ms: int) -> None:
