@@ -79,6 +79,7 @@ export class Recorder implements SharedPage {
 
   stop(reason: "stopped" | "navigating" | "hidden" = "stopped"): void {
     this.release();
+    clearInterval(this.watching);
     this.link.stop(reason);
     this.state = "stopped";
     this.notify();
