@@ -21,6 +21,7 @@ class GateState(Struct, frozen=True):
     state: GateName = "closed"
     grants: tuple[SharedGrant, ...] = ()
     staff: tuple[ParticipantId, ...] = ()
+    origin: str = ""
 
 
 class Gate:

@@ -83,6 +83,11 @@ class Translator:
             **fields,
         )
 
+    @property
+    def origin(self) -> str:
+        """Of the page that says it."""
+        return self._session.origin
+
     def _plain(self, kind: Callable[..., Any], /, **fields: Any) -> Any:
         return kind(at_ms=self._at_ms, by=self._session.participant, **fields)
 
@@ -116,7 +121,12 @@ class Translator:
     def code(self, c: p.CobrowseCode, code: str, life_ms: int) -> sh.CodeIssued:
         """`code` chosen by the caller, who knows which are taken."""
         event: sh.CodeIssued = self._counted(
-            c, sh.CodeIssued, code=code, expires_ms=self._at_ms + life_ms, consent=c.consent
+            c,
+            sh.CodeIssued,
+            code=code,
+            expires_ms=self._at_ms + life_ms,
+            consent=c.consent,
+            origin=self.origin,
         )
         return event
 
@@ -156,7 +166,7 @@ _MAKERS: dict[type[p.Command], Callable[[Translator, Any], Any]] = {
     p.CallOpenPath: lambda t, c: t._plain(ev.PathRequested, device=t._session.device),
     p.CallAnswer: lambda t, c: t._answer(c),
     p.CobrowseRequest: lambda t, c: t._counted(c, sh.CobrowseRequested),
-    p.CobrowseStart: lambda t, c: t._counted(c, sh.CobrowseStarted, consent=c.consent),
+    p.CobrowseStart: lambda t, c: t._counted(c, sh.CobrowseStarted, consent=c.consent, origin=t.origin),
     p.CobrowseDecline: lambda t, c: t._counted(c, sh.CobrowseDeclined, capability=c.capability),
     p.CobrowsePause: lambda t, c: t._counted(c, sh.CobrowsePaused),
     p.CobrowseResume: lambda t, c: t._counted(c, sh.CobrowseResumed),

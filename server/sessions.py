@@ -10,7 +10,10 @@ from signaling.protocol import DeviceId, Page, ParticipantId, RoleName, ServerEv
 
 
 class Session(Struct, frozen=True, kw_only=True):
-    """An authenticated participant on one device. subject: verified id of the company's token."""
+    """An authenticated participant on one device. subject: verified id of the company's token.
+
+    origin: of the page that connected, as the browser says; "" for what is no page.
+    """
 
     role: RoleName
     participant: ParticipantId
@@ -21,6 +24,7 @@ class Session(Struct, frozen=True, kw_only=True):
     verified: bool = False
     capacity: int = 0
     page: Page | None = None
+    origin: str = ""
 
 
 class Outlet(Protocol):

@@ -76,7 +76,7 @@ def gate(state: Engagement) -> SetGate:
         for capability, grant in state.grants.items()
     )
     shown: Literal["live", "paused"] = "live" if state.cobrowse is Cobrowse.LIVE else "paused"
-    return SetGate(state.cobrowse_epoch, shown, grants, staff(state))
+    return SetGate(state.cobrowse_epoch, shown, grants, staff(state), state.cobrowse_origin)
 
 
 def staff(state: Engagement) -> tuple[ParticipantId, ...]:
@@ -108,7 +108,7 @@ def started(work: Work, event: CobrowseStarted) -> None:
 def _live(work: Work, event: CobrowseStarted | CodeIssued) -> None:
     state = work.state
     if state.cobrowse not in _SHARED:
-        state.cobrowse_ms = event.at_ms
+        state.cobrowse_ms, state.cobrowse_origin = event.at_ms, event.origin
     state.cobrowse = next_cobrowse(state, event)
     work.order(gate(state))
 

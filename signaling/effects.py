@@ -147,12 +147,16 @@ class CloseLegs(Effect, frozen=True):
 
 
 class SetGate(Effect, frozen=True):
-    """Whether the visitor's page may be looked at now, and by whom. epoch grows with each closing."""
+    """Whether the visitor's page may be looked at now, and by whom. epoch grows with each closing.
+
+    origin: where consent was given.
+    """
 
     epoch: int
     state: Literal["closed", "live", "paused"]
     grants: tuple[SharedGrant, ...] = ()
     staff: tuple[ParticipantId, ...] = ()
+    origin: str = ""
 
 
 class SetCode(Effect, frozen=True):

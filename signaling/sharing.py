@@ -17,9 +17,10 @@ class CobrowseRequested(CommandEvent, tag="cobrowse_requested", frozen=True):
 
 
 class CobrowseStarted(CommandEvent, tag="cobrowse_started", frozen=True):
-    """The visitor shows its pages. consent: capability `view`."""
+    """The visitor shows its pages. consent: capability `view`. origin: where it was given, "" if unknown."""
 
     consent: Consent
+    origin: str = ""
 
 
 class CobrowseDeclined(CommandEvent, tag="cobrowse_declined", frozen=True):
@@ -79,11 +80,12 @@ class SecretsMasked(Event, tag="secrets_masked", frozen=True):
 
 
 class CodeIssued(CommandEvent, tag="code_issued", frozen=True):
-    """The visitor shows its page to whoever tells this code. consent: capability `view`."""
+    """The visitor shows its page to whoever tells this code. consent, origin: as of CobrowseStarted."""
 
     code: str
     expires_ms: int
     consent: Consent
+    origin: str = ""
 
 
 class CodeUsed(CommandEvent, tag="code_used", frozen=True):

@@ -168,6 +168,7 @@ class Engagement(Struct):
     cobrowse: Cobrowse = Cobrowse.OFF
     cobrowse_epoch: int = 1
     cobrowse_ms: int = 0
+    cobrowse_origin: str = ""
     cobrowse_by: ParticipantId | None = None
     asks: dict[Capability, Ask] = field(default_factory=dict)
     grants: dict[Capability, Grant] = field(default_factory=dict)

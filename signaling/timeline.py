@@ -249,8 +249,12 @@ def _cobrowse_items(before: Engagement, event: Event, after: Engagement, by: Par
 
 def _receipt(event: Event, after: Engagement) -> dict[str, Any]:
     match event:
-        case CobrowseStarted(consent=consent) | CodeIssued(consent=consent):
-            return {"wording_sha256": consent.wording_sha256, "language": consent.language}
+        case CobrowseStarted(consent=consent, origin=origin) | CodeIssued(consent=consent, origin=origin):
+            return {
+                "origin": origin,
+                "wording_sha256": consent.wording_sha256,
+                "language": consent.language,
+            }
         case CapabilityGranted(consent=consent, kinds=kinds, origin=origin):
             grant = after.grants[consent.capability]
             return {

@@ -14,6 +14,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, Protocol
 
+from msgspec.structs import replace
+
 from cobrowse.gate import GateState
 from server.cobrowse.assets import Assets
 from server.cobrowse.recordings import Recording, Recordings
@@ -108,7 +110,7 @@ class Cobrowse:
             room = Room(engagement, policy, self._executor, self.counts)
             room.on_masked = lambda count: self._masked_more(engagement, count)
             self.rooms[engagement] = room
-        room.gate.set(GateState(order.epoch, order.state, order.grants, order.staff))
+        room.gate.set(GateState(order.epoch, order.state, order.grants, order.staff, order.origin))
         room.dismiss()
         if order.state == "paused":
             room.hold()
@@ -129,7 +131,7 @@ class Cobrowse:
         if (room := self.rooms.get(engagement)) is not None:
             state = room.gate.state
             kept = tuple(grant for grant in state.grants if grant.capability != capability)
-            room.gate.set(GateState(state.epoch, state.state, kept, state.staff))
+            room.gate.set(replace(state, grants=kept))
             if capability == "record":
                 self._end_recording(room)
 
@@ -137,7 +139,7 @@ class Cobrowse:
         """The same for a pause."""
         if (room := self.rooms.get(engagement)) is not None:
             state = room.gate.state
-            room.gate.set(GateState(state.epoch, "paused", state.grants, state.staff))
+            room.gate.set(replace(state, state="paused"))
             room.hold()
 
     # --- codes for somebody on the phone ------------------------------------------------------------

@@ -116,7 +116,6 @@ class Room:
         self._executor = executor
         self._counts = counts
         self._next_viewer = 1
-        self._home = ""
         self._waits: set[asyncio.TimerHandle] = set()
 
     # --- the tab that records ---------------------------------------------------------------------
@@ -137,8 +136,8 @@ class Room:
 
     def continues_on(self, origin: str) -> bool:
         """Consent is for the origin where it was given and those the site lists. "": no page of a browser."""
-        self._home = self._home or origin
-        return origin in ("", self._home, *self.policy.continue_on_origins)
+        home = self.gate.state.origin
+        return not home or origin in ("", home, *self.policy.continue_on_origins)
 
     def detach(self, tab: Tab, line: Line) -> None:
         if tab.line is line:

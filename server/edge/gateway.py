@@ -19,6 +19,7 @@ import socketio
 from aiohttp import web
 from engineio import packet as eio_packet
 from msgspec import Struct
+from msgspec.structs import replace
 
 from server import wire
 from server.auth import Auth
@@ -177,8 +178,9 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]  # the library is unt
         asked = wire.decode_struct(auth, p.ConnectAuth)
         if asked.protocol != p.PROTOCOL_VERSION:
             raise Malformed(code="unsupported_protocol")
-        self._gate.check(request, asked.site)
-        return await self._auth.session(asked.token, asked.device, site=asked.site, page=asked.page)
+        origin = self._gate.check(request, asked.site)
+        session = await self._auth.session(asked.token, asked.device, site=asked.site, page=asked.page)
+        return replace(session, origin=origin or "")
 
     async def _handle_connect(self, eio_sid: str, namespace: str, data: Any) -> None:
         await super()._handle_connect(eio_sid, namespace, data)

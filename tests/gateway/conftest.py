@@ -49,8 +49,10 @@ class World:
         await raw.read()  # the engine.io handshake
         return raw
 
-    async def visitor(self, site: str = "bank", device: str = "d1", credential: str = "") -> Raw:
-        raw = await self.raw()
+    async def visitor(
+        self, site: str = "bank", device: str = "d1", credential: str = "", **headers: str
+    ) -> Raw:
+        raw = await self.raw(**headers)
         token = credential or await self.credential(site)
         await raw.connect({"protocol": 1, "token": token, "device": device, "site": site})
         return raw

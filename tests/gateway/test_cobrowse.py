@@ -346,7 +346,10 @@ async def test_a_page_of_another_origin_is_recorded_only_where_the_site_says_so(
     login, other = "https://login.bank.example", "https://shop.bank.example"
     rules = replace(site.cobrowse, continue_on_origins=(login,))
     world.node.sites["bench"] = replace(site, origins=(*site.origins, ORIGIN, login, other), cobrowse=rules)
-    visitor, _, engagement = await sharing(world)
+    first, agent, engagement = await accepted(world)
+    visitor = await world.visitor("bench", "d2", first.token, Origin=ORIGIN)
+    await agent.durable("cobrowse.request", engagement=engagement)
+    await visitor.durable("cobrowse.start", engagement=engagement, consent=VIEW)
     for origin, code in ((ORIGIN, None), (login, None), (other, 4406), (ORIGIN, None)):
         access = (await visitor.call("cobrowse.open", {"engagement": engagement}))["cobrowse"]
         headers = {"Origin": origin}
@@ -356,6 +359,8 @@ async def test_a_page_of_another_origin_is_recorded_only_where_the_site_says_so(
             await recorder.said("WELCOME")
         else:
             assert await recorder.closed() == code
+    items = (await agent.call("engagement.sync", {"engagement": engagement}))["snapshot"]["items"]
+    assert [item["origin"] for item in items if item.get("what") == "started"] == [ORIGIN]
 
 
 async def test_two_tabs_are_two_streams_and_the_one_lost_for_a_page_change_keeps_the_lead(

@@ -152,7 +152,7 @@ function cobrowseLine(item: Extract<LineItem, { kind: "cobrowse" }>, who: string
       return `${who} agreed: ${allowed}${item.origin && ` on ${item.origin}`}${receipt(item)}`;
     case "started":
     case "code_issued":
-      return `${who} ${COBROWSE_WORDS[item.what]}${receipt(item)}`;
+      return `${who} ${COBROWSE_WORDS[item.what]}${item.origin && ` on ${item.origin}`}${receipt(item)}`;
     case "revoked":
     case "expired":
       return `No longer: ${CONSENTS[item.capability]}`;
