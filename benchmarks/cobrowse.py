@@ -8,8 +8,9 @@ who begins. The probe's changes come at any moment of a picture frame and go str
 both over deflated WebSockets. `script_ms` is the page's script time above the run without a recorder;
 `longest_task_ms` the recorder's longest single call in a trace; `snapshot_ms` the main thread's time
 (forced layout included) from the start until the page is seen; `viewer_ms` the script time of the page
-that shows it; `server_us_per_frame` CPU of the server's process above its idle. The last table is the
-ratios to rrweb; where one is over its bound it says so.
+that shows it; `server_us_per_frame` CPU of the server's process above its idle. `idle_ms_per_s` is what a
+shared page costs that does nothing (cobrowse_idle.py). The last tables are the ratios to rrweb and that
+cost; where one is over its bound they say so.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from rich.progress import Progress
 from benchmarks import harness
 from benchmarks.accounting import run_time_ns
 from benchmarks.chromium import FLAGS, chromium_path
+from benchmarks.cobrowse_idle import idle, judged
 from benchmarks.cobrowse_pages import SITE, START, WORKLOADS, Company, Workload, company
 from benchmarks.cobrowse_ratios import ratios
 from benchmarks.cobrowse_streams import streams_per_core
@@ -99,7 +101,7 @@ class Bench:
         self.begun_again: Counter[str] = Counter()
 
     @contextlib.asynccontextmanager
-    async def _page(self, recorder: str, page: str) -> AsyncIterator[tuple[Page, CDPSession]]:
+    async def page(self, recorder: str, page: str) -> AsyncIterator[tuple[Page, CDPSession]]:
         context = await self._recording.new_context(viewport={"width": 1280, "height": 800})
         try:
             opened = await context.new_page()
@@ -111,7 +113,7 @@ class Bench:
         finally:
             await context.close()
 
-    async def _start(self, page: Page, side: Side | None, *, counted: bool) -> None:
+    async def start(self, page: Page, side: Side | None, *, counted: bool) -> None:
         """counted: through the relay that counts bytes, which takes its time; else straight to the server."""
         if side is None:
             return
@@ -155,9 +157,9 @@ class Bench:
     async def count(self, recorder: str, workload: Workload) -> dict[str, float]:
         """One run without a probe: bytes, script time, server and viewer. `none`: script time only."""
         side = self.sides.get(recorder)
-        async with self._page(recorder, workload.page) as (page, session):
+        async with self.page(recorder, workload.page) as (page, session):
             before_start = await metrics(session)
-            await self._start(page, side, counted=True)
+            await self.start(page, side, counted=True)
             await asyncio.sleep(SETTLE_S)
             snapshot = (await metrics(session))["TaskDuration"] - before_start["TaskDuration"]
             before = await self._look(page, session, side)
@@ -189,8 +191,8 @@ class Bench:
     async def probe(self, recorder: str, workload: Workload) -> tuple[list[float], float]:
         """One run with a probe: milliseconds from change to seen, and the recorder's longest call."""
         side = self.sides[recorder]
-        async with self._page(recorder, workload.page) as (page, _):
-            await self._start(page, side, counted=False)
+        async with self.page(recorder, workload.page) as (page, _):
+            await self.start(page, side, counted=False)
             await asyncio.sleep(SETTLE_S)
             await side.frame.evaluate(WATCH % side.find)
             await self._recording.start_tracing(page=page, categories=TRACE)
@@ -200,6 +202,10 @@ class Bench:
             seen = await side.frame.evaluate("window.__seen")
             waits = [seen[f"p{n}"] - at for n, at in enumerate(times) if f"p{n}" in seen]
             return waits, longest_call(trace, "recorder-" if recorder == "talknow" else "record.js")
+
+    @staticmethod
+    async def metrics(session: CDPSession) -> dict[str, float]:
+        return await metrics(session)
 
     async def idle_us_per_s(self, side: Side) -> float:
         """CPU of the server's process while nothing changes."""
@@ -236,6 +242,11 @@ async def measure(rounds: int, chosen: Sequence[Workload], bar: Progress) -> lis
             for name in RECORDERS
         ]
     return rows(figures, chosen) + again
+
+
+async def measure_idle(rounds: int, bar: Progress) -> list[harness.Row]:
+    async with bench() as ready:
+        return await idle(ready, RECORDERS, rounds, bar)
 
 
 async def one_round(
@@ -372,19 +383,26 @@ async def rrweb_relay(port: int) -> AsyncIterator[int]:
         await process.wait()
 
 
+PARTS = [*(workload.name for workload in WORKLOADS), "idle", "streams"]
+
+
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="talknow bench cobrowse", description=__doc__)
     parser.add_argument("--json", help="append the rows to this file (- for standard output)")
     parser.add_argument("--rounds", type=int, default=3, help="of each workload and recorder")
-    parser.add_argument("--only", action="append", choices=[w.name for w in WORKLOADS] + ["streams"])
+    parser.add_argument("--only", action="append", choices=PARTS)
     options = parser.parse_args(arguments)
-    only = options.only or [w.name for w in WORKLOADS] + ["streams"]
+    only = options.only or PARTS
     chosen = [workload for workload in WORKLOADS if workload.name in only]
     with harness.progress() as bar:
         found = asyncio.run(measure(options.rounds, chosen, bar)) if chosen else []
+        if "idle" in only:
+            found += asyncio.run(measure_idle(options.rounds, bar))
         if "streams" in only:
             found += asyncio.run(streams_per_core(bar))
     harness.publish(found, options.json)
     if chosen:
         harness.console.print(ratios(found))
+    if "idle" in only:
+        harness.console.print(judged(found))
     return 0
