@@ -1,3 +1,4 @@
+import type { CobrowseItem } from "@talknow/protocol";
 import { describe, expect, it } from "vitest";
 import { callText, customerMoves, isElsewhere, suggestions } from "../src/callstate.ts";
 import { partsOf } from "../src/links.ts";
@@ -5,7 +6,7 @@ import { fractionLeft, withOffer, withoutOffer } from "../src/offers.ts";
 import { shortcutOf } from "../src/shortcuts.ts";
 import { bars } from "../src/ui/callbar.tsx";
 import { fileProblem } from "../src/ui/composer.tsx";
-import { duration, lineOf, pathOf, presenceText, rough } from "../src/words.ts";
+import { clock, duration, lineOf, pathOf, presenceText, rough } from "../src/words.ts";
 import { legOf, ME, offerOf, sample, VISITOR } from "./samples.ts";
 
 describe("offers", () => {
@@ -107,6 +108,30 @@ describe("words", () => {
     const page = { ...at, kind: "page", page: { url: "https://b.example/x", title: "" } } as const;
     expect(lineOf(page, "Anna")).toBe("Anna opened /x");
     expect(lineOf({ seq: 1, at_ms: 0, kind: "phase", phase: "offered", reason: "" }, "")).toBe("");
+  });
+
+  it("shows of a consent what was allowed, where, until when and to which words", () => {
+    const given = {
+      seq: 1,
+      at_ms: 0,
+      by: "v_1",
+      kind: "cobrowse",
+      name: "Anna",
+      count: 0,
+      what: "granted",
+      capability: "control",
+      kinds: ["click"],
+      origin: "https://b.example",
+      expires_ms: 600_000,
+      wording_sha256: "0123456789abcdef",
+      language: "en",
+    } satisfies CobrowseItem;
+    expect(lineOf(given, "Anna")).toBe(
+      `Anna agreed: acting on the page, click on https://b.example, until ${clock(600_000)} (words 01234567, en)`,
+    );
+    expect(lineOf({ ...given, what: "started", capability: "view", kinds: [], expires_ms: 0 }, "Anna")).toBe(
+      "Anna began to show the page on https://b.example (words 01234567, en)",
+    );
   });
 });
 

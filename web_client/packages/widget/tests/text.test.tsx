@@ -1,11 +1,12 @@
-import type { CallView } from "@talknow/protocol";
+import type { CallView, CobrowseItem } from "@talknow/protocol";
 import { render } from "preact";
 import { describe, expect, it } from "vitest";
-import { position, sha256, TEXT } from "../src/text.ts";
+import { position, sha256, TEXT, viewWording } from "../src/text.ts";
 import { callText } from "../src/ui/callbar.tsx";
 import { sizeOf } from "../src/ui/files.tsx";
 import { duration } from "../src/ui/hooks.ts";
 import { linkify, targetOf } from "../src/ui/linkify.tsx";
+import { describe as happened } from "../src/ui/messages.tsx";
 
 function links(text: string): { html: string; targets: (string | null)[] } {
   const box = document.createElement("div");
@@ -46,6 +47,33 @@ describe("links in messages", () => {
 });
 
 describe("what the visitor reads", () => {
+  it("is what it allowed and who looked, never what agents only need", () => {
+    const item = {
+      seq: 1,
+      at_ms: 0,
+      by: "v_1",
+      kind: "cobrowse",
+      name: "Tess",
+      count: 0,
+      origin: "",
+      capability: "control",
+      kinds: ["click"],
+      expires_ms: 0,
+      wording_sha256: "0",
+      language: "en",
+    } satisfies Omit<CobrowseItem, "what">;
+    const said = (what: CobrowseItem["what"]) => happened({ ...item, what }, "v_1");
+    expect(said("granted")).toBe("You allowed: acting on this page, click");
+    expect(said("revoked")).toBe("No longer allowed: acting on this page, click");
+    expect(said("viewer_joined")).toBe("Tess looks at the shared page");
+    expect(said("asked")).toBe("");
+  });
+
+  it("names the other origins where a shared page goes on", () => {
+    expect(viewWording([])).toBe(TEXT.viewWording);
+    expect(viewWording(["https://login.bank.example"])).toContain("It goes on at login.bank.example.");
+  });
+
   const call = (state: CallView["state"]): CallView => ({
     state,
     video_wanted: false,
