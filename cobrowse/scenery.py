@@ -43,9 +43,12 @@ class Scenery:
 
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
+        # grows when something changes that is told beside the stream: address, title, visible, held
+        self.edition = 0
         self.begin(0, 0, 0)
 
     def begin(self, flags: int, width: int, height: int) -> None:
+        self.edition += 1
         self.flags, self.width, self.height = _whole(flags), _whole(width), _whole(height)
         self.url = ""
         self.title = ""
@@ -128,6 +131,7 @@ class Scenery:
                 mirror.replace(items, at + 1, kept)
             title = kept
         self.url, self.title = url, title
+        self.edition += 1
 
     # --- fields ---------------------------------------------------------------------------------
 
@@ -281,6 +285,7 @@ class Scenery:
 
     def _vis(self, items: Items, at: int) -> int:
         self.visible = _whole(items[at])
+        self.edition += 1
         return at + 1
 
     def _note(self, items: Items, at: int) -> int:
@@ -297,6 +302,7 @@ class Scenery:
 
     def _hold(self, items: Items, at: int) -> int:
         self.held = _whole(items[at])
+        self.edition += 1
         if self.held:
             self._mirror.nodes.clear()
             held = self.held

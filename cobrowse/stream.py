@@ -21,6 +21,7 @@ from cobrowse.ops import CODES
 from cobrowse.policy import CobrowsePolicy
 
 LOG_MS: Final = 60_000
+# a longer frame takes so long that it is pushed beside the event loop
 LARGE_BYTES: Final = 48 * 1024
 MAX_LOG_BYTES: Final = 16 * 1024 * 1024
 _SNAP: Final = CODES["SNAP"]
@@ -144,11 +145,6 @@ class Stream:
         if self._keyframe is None or self._keyframe[0] != self.seq:
             self._keyframe = (self.seq, keyframe(self.mirror))
         return self._keyframe[1]
-
-    @staticmethod
-    def large(frame: bytes) -> bool:
-        """Whether a frame takes long enough to be pushed beside the event loop."""
-        return len(frame) > LARGE_BYTES
 
     def _keep(self, seq: int, frame: bytes, at_ms: int) -> None:
         self._log.append((seq, at_ms, frame))

@@ -1,78 +1,68 @@
 """What waits to be written to one socket: bounded, in order, and nothing of a page once its gate is closed.
 
-Whoever has something puts it here and goes on. It is written at once where the socket takes it without
-waiting (`at_once`: no turn of a task for each frame), else by the socket's own task (`run`).
+Whoever has something puts it here and goes on; the socket takes it when the turn of the event loop is over
+(`wake`), all of it in one write, and asks the gate right before. What the socket has no room for stays here.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import msgspec
+
+from server.cobrowse.websocket import Page, framed
 
 MAX_BYTES = 4 * 1024 * 1024
 _encode = msgspec.msgpack.Encoder().encode
 
 
 class Line:
-    """`frame` for bytes of a page, `say` for messages beside it; `run` writes until `close`.
+    """`frame` for bytes of a page, `say` for messages beside it, until `close`; the socket calls `take`.
 
-    at_once: writes these bytes now, or returns False when that would have to wait.
+    wake: something waits, or the line was closed. deflated: permessage-deflate was agreed on this socket.
     """
 
-    def __init__(self) -> None:
-        self.at_once: Callable[[bytes], bool] | None = None
-        self._writing = False
-        self._waiting: deque[tuple[bytes, bool]] = deque()
+    def __init__(self, wake: Callable[[], None], *, deflated: bool) -> None:
+        self._wake = wake
+        self._deflated = deflated
+        self._waiting: list[tuple[bytes, bool]] = []
         self._bytes = 0
-        self._wake = asyncio.Event()
-        self._shows: Callable[[], bool] = bool
         self.closing: tuple[int, str] | None = None
 
-    def frame(self, data: bytes) -> None:
-        self._put(data, True)
+    def frame(self, page: Page) -> None:
+        self._put(page.wire(deflated=self._deflated), True)
 
     def say(self, code: int, *values: object) -> None:
-        self._put(_encode([0, code, *values]), False)
+        self._put(framed(_encode([0, code, *values])), False)
+
+    def take(self, *, shows: bool) -> bytes:
+        """Everything that waits, as bytes for the socket. shows: whether frames of the page may pass now."""
+        waiting, self._waiting, self._bytes = self._waiting, [], 0
+        if len(waiting) == 1:
+            data, is_frame = waiting[0]
+            return data if shows or not is_frame else b""
+        return b"".join([data for data, is_frame in waiting if shows or not is_frame])
 
     def purge(self) -> None:
         """Drop every frame that was not written yet."""
-        self._waiting = deque(entry for entry in self._waiting if not entry[1])
+        self._waiting = [entry for entry in self._waiting if not entry[1]]
         self._bytes = sum(len(data) for data, _ in self._waiting)
 
     def close(self, code: int, reason: str) -> None:
+        """Nothing is taken any more; what waits is still written."""
         self.closing = self.closing or (code, reason)
-        self._wake.set()
-
-    async def run(self, write: Callable[[bytes], Awaitable[None]], shows: Callable[[], bool]) -> None:
-        """Write what comes; `shows` is asked right before each frame."""
-        self._shows = shows
-        wake = self._wake
-        while self.closing is None or self._waiting:
-            if not self._waiting:
-                wake.clear()
-                await wake.wait()
-                continue
-            data, is_frame = self._waiting.popleft()
-            self._bytes -= len(data)
-            if not is_frame or shows():
-                self._writing = True
-                await write(data)
-                self._writing = False
+        self._wake()
 
     def _put(self, data: bytes, is_frame: bool) -> None:
         if self.closing is not None:
             return
-        if self.at_once is not None and not self._waiting and not self._writing:
-            if is_frame and not self._shows():
-                return
-            if self.at_once(data):
-                return
-        self._waiting.append((data, is_frame))
+        waiting = self._waiting
+        waiting.append((data, is_frame))
+        if len(waiting) == 1:
+            self._bytes = len(data)
+            self._wake()
+            return
         self._bytes += len(data)
         if self._bytes > MAX_BYTES:
-            self._waiting.clear()
+            waiting.clear()
             self.close(1013, "too slow")
-        self._wake.set()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 from typing import Any, Protocol
 
@@ -23,6 +23,7 @@ from cobrowse.policy import CobrowsePolicy
 from cobrowse.stream import Pushed, Stream
 from cobrowse.viewers import Credit, Verdict
 from server.cobrowse.line import Line
+from server.cobrowse.websocket import Page
 from signaling.protocol import EngagementId, ParticipantId, RoleName
 
 # A tab that was lost leads for so long as if it were still there: its next page is on its way.
@@ -31,6 +32,8 @@ STALE_S = 300.0
 MAX_TABS = 8
 MAX_VIEWERS = 64
 BIG_MIRROR = 4_000
+_ACK = SIDE["ACK"]
+_SEND, _KEYFRAME = Verdict.SEND, Verdict.KEYFRAME
 
 
 class Sink(Protocol):
@@ -61,8 +64,9 @@ class Tab:
         self.lost_at = 0.0
         self.shown_at = 0.0
         self.lock = asyncio.Lock()
-        self.acked_at = 0.0
+        self.acked_ms = 0
         self.unacked = 0
+        self.edition = -1
         self.news: tuple[object, ...] = ()
 
     @property
@@ -79,16 +83,24 @@ class Tab:
         return self.line is not None or time.monotonic() - self.lost_at < CHANGING_S
 
 
+class Watcher(Struct, frozen=True):
+    """Who looks."""
+
+    participant: ParticipantId
+    name: str
+    role: RoleName
+
+
 class Viewer:
     """One window that shows the page. selected: a stream, or "" for the visible one."""
 
-    def __init__(self, number: int, participant: ParticipantId, name: str, role: RoleName) -> None:
+    def __init__(self, number: int, who: Watcher, line: Line) -> None:
         self.number = number
-        self.participant = participant
-        self.name = name
-        self.role = role
-        self.since_ms = int(time.time() * 1_000)
-        self.line = Line()
+        self.participant = who.participant
+        self.name = who.name
+        self.role = who.role
+        self.since_ms = now_ms()
+        self.line = line
         self.credit = Credit()
         self.selected = ""
         self.tab: Tab | None = None
@@ -161,20 +173,42 @@ class Room:
         wait = asyncio.get_running_loop().call_later(CHANGING_S, look)
         self._waits.add(wait)
 
-    async def push(self, tab: Tab, frame: bytes, items: Items | None) -> None:
-        """Take one frame; `items` when it is decoded already. What cannot be used is answered by NEED."""
+    def push(self, tab: Tab, frame: bytes, items: Items) -> Coroutine[Any, Any, None] | None:
+        """Take one frame, decoded already. What cannot be used is answered by NEED.
+
+        Returns what is to be awaited before the next frame, if this one cannot be taken at once.
+        """
+        if not self.gate.shows:
+            return None
+        if tab.lock.locked():
+            return self.push_large(tab, frame)
+        at_ms = _clock_ms()
+        try:
+            pushed = tab.stream.take(items, frame, at_ms)
+        except (InvalidDiff, ResyncRequired) as fault:
+            self._refuse(tab, fault, items)
+            return None
+        if pushed.frame:
+            self._pushed(tab, pushed, Page(pushed.frame), at_ms)
+        return None
+
+    async def push_large(self, tab: Tab, frame: bytes) -> None:
+        """As push, decoded, applied and compressed beside the event loop."""
+
+        def work() -> tuple[Pushed, Page]:
+            pushed = tab.stream.push(frame, _clock_ms())
+            return pushed, self._packed(pushed.frame)
+
         if not self.gate.shows:
             return
         try:
-            if items is None or tab.lock.locked():
-                async with tab.lock:
-                    pushed = await self._beside(lambda: tab.stream.push(frame, now_ms()))
-            else:
-                pushed = tab.stream.take(items, frame, now_ms())
+            async with tab.lock:
+                pushed, page = await self._beside(work)
         except (InvalidDiff, ResyncRequired) as fault:
-            self._refuse(tab, fault, items)
+            self._refuse(tab, fault, None)
             return
-        self._pushed(tab, pushed)
+        if pushed.frame:
+            self._pushed(tab, pushed, page, _clock_ms())
 
     def _refuse(self, tab: Tab, fault: InvalidDiff | ResyncRequired, items: Items | None) -> None:
         """Which frame it was goes with it: of those before a snapshot that is on its way none needs another."""
@@ -183,9 +217,7 @@ class Room:
         if tab.line is not None:
             tab.line.say(SIDE["NEED"], fault.wire_code, *(items or [])[:1])
 
-    def _pushed(self, tab: Tab, pushed: Pushed) -> None:
-        if not pushed.frame:
-            return
+    def _pushed(self, tab: Tab, pushed: Pushed, page: Page, at_ms: int) -> None:
         counts = self._counts
         counts.frames += 1
         counts.bytes += len(pushed.frame)
@@ -194,9 +226,18 @@ class Room:
         if pushed.mismatch and tab.line is not None:
             counts.resyncs += 1
             tab.line.say(SIDE["NEED"], "hash", pushed.seq)
-        self._acknowledge(tab, pushed.seq)
+        self._acknowledge(tab, pushed.seq, at_ms)
         if self.sink is not None:
             self.sink.take(tab.id, tab.stream.epoch, pushed.frame, now_ms())
+        edition = tab.stream.mirror.scenery.edition
+        if pushed.snapshot or edition != tab.edition:
+            tab.edition = edition
+            self._tell_news(tab)
+        for viewer in self.viewers.values():
+            if viewer.tab is tab:
+                self._offer(viewer, pushed, page)
+
+    def _tell_news(self, tab: Tab) -> None:
         scenery = tab.stream.mirror.scenery
         news = (scenery.url, scenery.title, scenery.visible, tab.state)
         if news != tab.news:
@@ -204,9 +245,6 @@ class Room:
                 tab.shown_at = time.monotonic()
             tab.news = news
             self.tell_streams()
-        for viewer in self.viewers.values():
-            if viewer.tab is tab:
-                self._offer(viewer, pushed)
 
     def _masked(self, tab: Tab, pushed: Pushed) -> None:
         self._counts.masked += len(pushed.masked)
@@ -218,18 +256,18 @@ class Room:
             viewer.line.say(SIDE["MASKED"], total, kind)
         self.on_masked(len(pushed.masked))
 
-    def _acknowledge(self, tab: Tab, seq: int) -> None:
+    def _acknowledge(self, tab: Tab, seq: int, at_ms: int) -> None:
         """Every 16 frames or 250 ms."""
         tab.unacked += 1
-        now = time.monotonic()
-        if tab.line is not None and (tab.unacked >= 16 or now - tab.acked_at > 0.25):
-            tab.unacked, tab.acked_at = 0, now
-            tab.line.say(SIDE["ACK"], seq)
+        if tab.unacked >= 16 or at_ms - tab.acked_ms > 250:
+            tab.unacked, tab.acked_ms = 0, at_ms
+            if tab.line is not None:
+                tab.line.say(_ACK, seq)
 
     # --- those who look -------------------------------------------------------------------------------
 
-    def join(self, participant: ParticipantId, name: str, role: RoleName) -> Viewer:
-        viewer = Viewer(self._next_viewer, participant, name, role)
+    def join(self, who: Watcher, line: Line) -> Viewer:
+        viewer = Viewer(self._next_viewer, who, line)
         self._next_viewer += 1
         self.viewers[viewer.number] = viewer
         return viewer
@@ -252,21 +290,19 @@ class Room:
         if viewer.credit.acked(seq):
             viewer.catching_up = True
 
-    def _offer(self, viewer: Viewer, pushed: Pushed) -> None:
+    def _offer(self, viewer: Viewer, pushed: Pushed, page: Page) -> None:
         if pushed.snapshot and not viewer.catching_up:
             viewer.credit.restart()
             viewer.credit.sent(pushed.seq, len(pushed.frame))
             self._switch(viewer)
-            viewer.line.frame(pushed.frame)
+            viewer.line.frame(page)
             return
-        match viewer.credit.offer(pushed.seq, len(pushed.frame)):
-            case Verdict.SEND:
-                viewer.line.frame(pushed.frame)
-            case Verdict.KEYFRAME:
-                viewer.catching_up = True
-                self.needs(viewer)
-            case Verdict.SKIP:
-                pass
+        verdict = viewer.credit.offer(pushed.seq, len(pushed.frame))
+        if verdict is _SEND:
+            viewer.line.frame(page)
+        elif verdict is _KEYFRAME:
+            viewer.catching_up = True
+            self.needs(viewer)
 
     def needs(self, viewer: Viewer) -> None:
         """The viewer's own task then calls `catch_up`."""
@@ -280,13 +316,13 @@ class Room:
             return
         async with tab.lock:
             if len(tab.stream.mirror.nodes) > BIG_MIRROR:
-                frame = await self._beside(tab.stream.keyframe)
+                page = await self._beside(lambda: self._packed(tab.stream.keyframe()))
             else:
-                frame = tab.stream.keyframe()
+                page = Page(tab.stream.keyframe())
             viewer.credit.restart()
-            viewer.credit.sent(tab.stream.seq, len(frame))
+            viewer.credit.sent(tab.stream.seq, len(page.data))
             self._switch(viewer)
-            viewer.line.frame(frame)
+            viewer.line.frame(page)
             self._counts.keyframes += 1
 
     def _switch(self, viewer: Viewer) -> None:
@@ -373,6 +409,13 @@ class Room:
             if now - tab.lost_at > STALE_S or len(self.tabs) + room_for > MAX_TABS:
                 del self.tabs[tab.id]
 
+    @staticmethod
+    def _packed(frame: bytes) -> Page:
+        """Compressed here, that is beside the event loop: nearly everybody takes it so."""
+        page = Page(frame)
+        page.wire(deflated=True)
+        return page
+
     async def _beside(self, work: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
@@ -384,3 +427,8 @@ def _preference(tab: Tab) -> tuple[bool, bool, float, float]:
 
 def now_ms() -> int:
     return int(time.time() * 1_000)
+
+
+def _clock_ms() -> int:
+    """For what lies between two frames."""
+    return int(time.monotonic() * 1_000)

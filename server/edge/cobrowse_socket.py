@@ -9,58 +9,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 
 import msgspec
-from aiohttp import WSMessage, WSMsgType, web
+from aiohttp import web
 
 from cobrowse.control import judge
 from cobrowse.errors import InvalidDiff
 from cobrowse.frames import Items, decode
-from cobrowse.ops import MAX_FRAME_BYTES, SIDE
-from cobrowse.stream import Stream
+from cobrowse.ops import SIDE
+from cobrowse.stream import LARGE_BYTES
 from server.cobrowse.line import Line
 from server.cobrowse.node import Cobrowse
-from server.cobrowse.room import MAX_VIEWERS, Room, Tab, Viewer, now_ms
+from server.cobrowse.room import MAX_VIEWERS, Room, Tab, Viewer, Watcher, now_ms
 from server.cobrowse.tokens import Pass, Role
+from server.cobrowse.websocket import Refused
 from server.edge.origin import OriginGate
+from server.edge.page_socket import Handler, PageSocket, Turn
 from signaling.errors import Unauthenticated
 
 logger = logging.getLogger(__name__)
 
 HELLO_S = 5.0
-COMPRESS_OVER = 1_024
-MESSAGES_PER_S, MESSAGE_BURST = 400.0, 1_200.0
-BYTES_PER_S, BYTE_BURST = 4e6, 32e6
 MAX_FAULTS = 20
-_WINDOW = 15
-MAX_BUFFERED = 64 * 1024
-
-
-class _Over(Exception):
-    """The socket is to be closed with this code."""
-
-    def __init__(self, code: int, reason: str) -> None:
-        super().__init__(code, reason)
-        self.code = code
-        self.reason = reason
-
-
-class Budget:
-    """Messages and bytes that one socket may send."""
-
-    def __init__(self) -> None:
-        self._messages, self._bytes, self._at = MESSAGE_BURST, BYTE_BURST, time.monotonic()
-
-    def spend(self, size: int) -> None:
-        now = time.monotonic()
-        passed, self._at = now - self._at, now
-        self._messages = min(MESSAGE_BURST, self._messages + passed * MESSAGES_PER_S) - 1
-        self._bytes = min(BYTE_BURST, self._bytes + passed * BYTES_PER_S) - size
-        if self._messages < 0 or self._bytes < 0:
-            raise _Over(4429, "too much")
+_ACK = SIDE["ACK"]
 
 
 class CobrowseSocket:
@@ -69,55 +43,55 @@ class CobrowseSocket:
     def __init__(self, cobrowse: Cobrowse, gate: OriginGate) -> None:
         self._cobrowse = cobrowse
         self._gate = gate
+        self._turn = Turn()
 
     def routes(self) -> list[web.RouteDef]:
         return [web.get("/v1/cobrowse", self.serve)]
 
-    async def serve(self, request: web.Request) -> web.WebSocketResponse:
+    async def serve(self, request: web.Request) -> web.StreamResponse:
         self._gate.check(request)
-        socket = web.WebSocketResponse(max_msg_size=MAX_FRAME_BYTES, compress=True, heartbeat=20.0)
-        await socket.prepare(request)
-        line = Line()
+        socket, response = await PageSocket.open(request, self._turn)
+        code, reason = 1000, "closed"
         try:
             hello = await self._hello(socket)
             if len(hello) > 3:
                 await self._record(request, socket, hello)
             else:
-                await self._view(request, socket, hello)
-        except _Over as over:
-            line.closing = (over.code, over.reason)
+                await self._view(socket, hello)
+        except Refused as refused:
+            code, reason = refused.code, refused.reason
         except Unauthenticated:
-            line.closing = (4401, "unauthenticated")
-        if line.closing is not None and not socket.closed:
-            await socket.close(code=line.closing[0], message=line.closing[1].encode())
-        return socket
+            code, reason = 4401, "unauthenticated"
+        await socket.end(code, reason)
+        return response
 
-    async def _hello(self, socket: web.WebSocketResponse) -> Items:
+    async def _hello(self, socket: PageSocket) -> Items:
         try:
-            async with asyncio.timeout(HELLO_S):
-                items = _items(await socket.receive())
+            items = decode(await socket.first(HELLO_S))
         except TimeoutError:
-            raise _Over(4408, "no hello") from None
+            raise Refused(4408, "no hello") from None
+        except InvalidDiff:
+            raise Refused(4400, "malformed") from None
         if items[0] != 0 or len(items) < 3 or items[1] != SIDE["HELLO"]:
-            raise _Over(4400, "no hello")
+            raise Refused(4400, "no hello")
         return items
 
     def _enter(self, token: object, role: Role) -> tuple[Pass, Room]:
         granted = self._cobrowse.tokens.read(token, role)
         room = self._cobrowse.rooms.get(granted.engagement)
         if room is None or not room.gate.open:
-            raise _Over(4403, "nothing is shared")
+            raise Refused(4403, "nothing is shared")
         return granted, room
 
     # --- the visitor's tab ----------------------------------------------------------------------------
 
-    async def _record(self, request: web.Request, socket: web.WebSocketResponse, hello: Items) -> None:
+    async def _record(self, request: web.Request, socket: PageSocket, hello: Items) -> None:
         granted, room = self._enter(hello[2], "recorder")
         if type(hello[3]) is not str or not 1 <= len(hello[3]) <= 64:
-            raise _Over(4400, "no document")
+            raise Refused(4400, "no document")
         if not room.continues_on(request.headers.get("Origin", "")):
-            raise _Over(4406, "another origin")
-        line = Line()
+            raise Refused(4406, "another origin")
+        line = socket.line
         device = request.headers.get("User-Agent", "")[:300]
         tab, last = room.attach(granted.device, hello[3], line, device)
         hold = 0 if room.gate.shows else 2
@@ -125,19 +99,23 @@ class CobrowseSocket:
         line.say(SIDE["WELCOME"], last, tab.stream.epoch, policy, self._cobrowse.tokens.issue(granted), hold)
         room.tell_watchers()
 
-        async def each(raw: bytes) -> None:
-            items = None if Stream.large(raw) else decode(raw)
-            if items is None or items[0] > 0:
-                await room.push(tab, raw, items)
-            else:
-                self._from_recorder(room, tab, line, granted, items)
+        def each(raw: bytes) -> Coroutine[Any, Any, None] | None:
+            if len(raw) > LARGE_BYTES:
+                return room.push_large(tab, raw)
+            items = decode(raw)
+            if items[0] > 0:
+                return room.push(tab, raw, items)
+            self._from_recorder(room, tab, line, granted, items)
+            return None
 
         try:
-            await _both_ways(request, socket, line, lambda: True, each)
+            await socket.run(_patient(each))
         finally:
             room.detach(tab, line)
 
     def _from_recorder(self, room: Room, tab: Tab, line: Line, granted: Pass, items: Items) -> None:
+        if len(items) < 2:
+            raise InvalidDiff("no message")
         code, values = items[1], items[2:]
         if code == SIDE["HAVE"] and values and isinstance(values[0], list):
             digests = [digest for digest in values[0][:256] if isinstance(digest, str)]
@@ -154,14 +132,14 @@ class CobrowseSocket:
 
     # --- a window that shows it -------------------------------------------------------------------------
 
-    async def _view(self, request: web.Request, socket: web.WebSocketResponse, hello: Items) -> None:
+    async def _view(self, socket: PageSocket, hello: Items) -> None:
         granted, room = self._enter(hello[2], "viewer")
         if not room.gate.admits(granted.participant):
-            raise _Over(4403, "takes part no longer")
+            raise Refused(4403, "takes part no longer")
         if len(room.viewers) >= MAX_VIEWERS:
-            raise _Over(1013, "too many viewers")
+            raise Refused(1013, "too many viewers")
         first = not room.looks(granted.participant)
-        viewer = room.join(granted.participant, granted.name, granted.person)
+        viewer = room.join(Watcher(granted.participant, granted.name, granted.person), socket.line)
         pictures = self._cobrowse.tokens.issue(msgspec.structs.replace(granted, role="pictures"))
         viewer.line.say(
             SIDE["WELCOME"], viewer.number, self._cobrowse.tokens.issue(granted), f"/a/{pictures}/"
@@ -174,27 +152,22 @@ class CobrowseSocket:
                 catching_up = tasks.create_task(_catch_up(room, viewer), name="keyframes")
                 room.tell_watchers()
                 room.tell_streams()
-
-                def shows() -> bool:
-                    return room.gate.shows and room.gate.admits(granted.participant)
-
-                async def each(raw: bytes) -> None:
-                    self._from_viewer(room, viewer, decode(raw))
-
-                await _both_ways(request, socket, viewer.line, shows, each)
+                socket.shows = lambda: room.gate.shows and room.gate.admits(granted.participant)
+                await socket.run(_patient(partial(self._from_viewer, room, viewer)))
                 catching_up.cancel()
         finally:
             room.leave(viewer)
             if listener is not None and not room.looks(granted.participant):
                 listener.viewer_left(granted.engagement, granted.participant)
 
-    def _from_viewer(self, room: Room, viewer: Viewer, items: Items) -> None:
+    def _from_viewer(self, room: Room, viewer: Viewer, raw: bytes) -> None:
+        items = decode(raw)
         if items[0] != 0 or len(items) < 2:
             raise InvalidDiff("a viewer sends no frames")
         if not room.gate.admits(viewer.participant):
             return
         code, values = items[1], items[2:]
-        if code == SIDE["ACK"] and values and type(values[0]) is int:
+        if code == _ACK and values and type(values[0]) is int:
             room.acked(viewer, values[0])
             if viewer.catching_up:
                 room.needs(viewer)
@@ -227,81 +200,18 @@ async def _catch_up(room: Room, viewer: Viewer) -> None:
         await room.catch_up(viewer)
 
 
-def _items(message: WSMessage) -> Items:
-    if message.type is WSMsgType.BINARY:
-        return decode(message.data)
-    if message.type is WSMsgType.TEXT:
-        raise _Over(4400, "binary messages only")
-    raise _Over(1000, "closed")
+def _patient(each: Handler) -> Handler:
+    """So many messages that cannot be are borne from one socket."""
+    left = MAX_FAULTS
 
-
-async def _both_ways(
-    request: web.Request,
-    socket: web.WebSocketResponse,
-    line: Line,
-    shows: Callable[[], bool],
-    each: Callable[[bytes], Awaitable[None]],
-) -> None:
-    """Write what waits in the line, read what comes, until either ends."""
-    compress = _WINDOW if socket.compress else None
-    # Each message is compressed for itself or not at all: no state per connection, nothing for small ones.
-    if socket._writer is not None:
-        socket._writer.compress = 0
-
-    async def write(data: bytes) -> None:
-        await socket.send_frame(data, WSMsgType.BINARY, compress if len(data) > COMPRESS_OVER else None)
-
-    def at_once(data: bytes) -> bool:
-        transport = request.transport
-        if len(data) > COMPRESS_OVER or transport is None or transport.get_write_buffer_size() > MAX_BUFFERED:
-            return False
-        return _step(socket.send_frame(data, WSMsgType.BINARY))
-
-    async def writing() -> None:
+    def borne(raw: bytes) -> Coroutine[Any, Any, None] | None:
+        nonlocal left
         try:
-            line.at_once = at_once
-            await line.run(write, shows)
-        except ConnectionError:
-            line.close(1006, "lost")
-        code, reason = line.closing or (1000, "")
-        await socket.close(code=code, message=reason.encode())
-
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(writing(), name="cobrowse-writer")
-        try:
-            await _read(socket, each)
-        except _Over as over:
-            line.close(over.code, over.reason)
-        else:
-            line.close(1000, "closed")
-
-
-def _step(sending: Coroutine[Any, Any, None]) -> bool:
-    """Run a sending to its end, which it reaches without waiting unless the socket is full."""
-    try:
-        sending.send(None)
-    except StopIteration:
-        return True
-    except ConnectionError:
-        return False
-    # It waits for room only after it has written.
-    sending.close()
-    return True
-
-
-async def _read(socket: web.WebSocketResponse, each: Callable[[bytes], Awaitable[None]]) -> None:
-    budget = Budget()
-    faults = 0
-    while True:
-        message = await socket.receive()
-        if message.type is not WSMsgType.BINARY:
-            if message.type is WSMsgType.TEXT:
-                raise _Over(4400, "binary messages only")
-            return
-        budget.spend(len(message.data))
-        try:
-            await each(message.data)
+            return each(raw)
         except InvalidDiff:
-            faults += 1
-            if faults >= MAX_FAULTS:
-                raise _Over(4400, "malformed") from None
+            left -= 1
+            if left > 0:
+                return None
+            raise Refused(4400, "malformed") from None
+
+    return borne
