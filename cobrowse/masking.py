@@ -14,7 +14,7 @@ from typing import Final
 
 from cobrowse.dom import PLAIN, SHOW, Node
 from cobrowse.pages import matches
-from cobrowse.patterns import DOT, Patterns, dots
+from cobrowse.patterns import DIGITS, DOT, MIN_DIGITS, Patterns, dots
 from cobrowse.policy import CobrowsePolicy
 
 _MASKED: Final = re.compile(rf"[{DOT}\s]*")
@@ -65,6 +65,7 @@ class Checker:
 
     def __init__(self, policy: CobrowsePolicy) -> None:
         self._patterns = Patterns(policy.ids, policy.patterns)
+        self._only_known = not policy.patterns
         self.strict = policy.mode == "strict"
         self._allow_pages = policy.allow_pages
         self._names: dict[str, bool] = {}
@@ -79,6 +80,11 @@ class Checker:
         """Text of the page; of a splice the whole result."""
         if stand != SHOW and (self.strict or stand != PLAIN):
             return text if _MASKED.fullmatch(text) else self._replace(text, "masked_text", node)
+        # as Patterns.scrub begins, without the calls: most of what a page says has neither
+        if self._only_known:
+            raw = text.encode()
+            if len(raw) - len(raw.translate(None, DIGITS)) < MIN_DIGITS and b"@" not in raw:
+                return text
         return self._scrub(text, stand, node)
 
     def value(self, field: Node, value: str, stand: int) -> str:

@@ -37,6 +37,7 @@ _SPACE: Final = STATIC_TABLE.index(" ")
 _SPAN: Final = STATIC_TABLE.index("span")
 _ALT: Final = STATIC_TABLE.index("alt")
 _DOCUMENT: Final = 1
+_TEXT_OP: Final = CODES["TEXT"]
 
 
 # a recorder sends no text in them (rules come as sheets): whatever stands there is masked
@@ -59,6 +60,7 @@ class Mirror:
         self.changed = False
         self.broken = True
         self._last = 0
+        self._ops = 0
         self._handlers: dict[int, Callable[[Items, int], int]] = {
             CODES["SNAP"]: self._snap,
             CODES["RUN"]: self._run,
@@ -80,12 +82,14 @@ class Mirror:
         self._last = 0
         self.changed = False
         self.seq = items[0]
-        at, end, ops = 1, len(items), 0
+        at, end = 1, len(items)
+        self._ops = 0
         handlers = self._handlers
         try:
             while at < end:
                 handler = handlers.get(items[at])
-                if handler is None or (ops := ops + 1) > MAX_OPS:
+                self._ops += 1
+                if handler is None or self._ops > MAX_OPS:
                     raise InvalidDiff("op", type(items[at]).__name__)
                 at = handler(items, at + 1)
             if at != end:
@@ -361,18 +365,29 @@ class Mirror:
         return kept
 
     def _text(self, items: Items, at: int) -> int:
-        node = self.ref(items[at])
-        if node.kind != TEXT:
-            raise InvalidDiff("no text", node.kind)
-        node.seq = self.seq
-        text = self.literal(items[at + 1])
-        if self.checker is not None:
-            kept = self.checker.text(text, node.stand, node.id)
-            if kept is not text:
-                self.replace(items, at + 1, kept)
-                text = kept
-        node.text = text
-        return at + 2
+        """This op and all of its kind right after it: pages often change many texts at once."""
+        nodes, checker, seq, last = self.nodes, self.checker, self.seq, self._last
+        end = min(len(items), at + 3 * (MAX_OPS - self._ops))
+        begin = at
+        while True:
+            last += items[at]
+            node = nodes[last]
+            text = items[at + 1]
+            if node.kind != TEXT or type(text) is not str or len(text) > MAX_LITERAL_CHARS:
+                raise InvalidDiff("no text", node.kind)
+            node.seq = seq
+            if checker is not None:
+                kept = checker.text(text, node.stand, last)
+                if kept is not text:
+                    self.replace(items, at + 1, kept)
+                    text = kept
+            node.text = text
+            at += 3
+            if at >= end or items[at - 1] != _TEXT_OP:
+                break
+        self._last = last
+        self._ops += (at - begin) // 3 - 1
+        return at - 1
 
     def _tspl(self, items: Items, at: int) -> int:
         node = self.ref(items[at])

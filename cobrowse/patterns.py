@@ -15,7 +15,7 @@ MAX_PATTERN_CHARS: Final = 4_096
 
 # every number we know has so many digits at least; counting them costs a tenth of any pattern
 MIN_DIGITS: Final = 6
-_DIGITS: Final = b"0123456789"
+DIGITS: Final = b"0123456789"
 
 _CARD: Final = re.compile(r"(?<!\d)\d(?:[ .\-]?\d){12,18}(?!\d)", re.ASCII)
 _IBAN: Final = re.compile(r"\b[A-Za-z]{2}\d{2}(?: ?[A-Za-z0-9]){11,30}")
@@ -81,7 +81,7 @@ def _dots(match: re.Match[str]) -> str:
 
 def _has_number(text: str) -> bool:
     raw = text.encode()
-    return len(raw) - len(raw.translate(None, _DIGITS)) >= MIN_DIGITS
+    return len(raw) - len(raw.translate(None, DIGITS)) >= MIN_DIGITS
 
 
 class Patterns:
