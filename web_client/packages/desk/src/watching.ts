@@ -41,7 +41,6 @@ export interface Access {
 
 const FINAL = new Set([4400, 4401, 4403]);
 const OUR_POINTER = 0;
-const ACK_MS = 100;
 const REFUSED_MS = 5_000;
 /** Why something was not done on the customer's page. */
 const REFUSED: Readonly<Record<string, string>> = {
@@ -54,6 +53,7 @@ const REFUSED: Readonly<Record<string, string>> = {
 
 export class Watching {
   viewerUrl = "";
+  private viewerOrigin = "";
   tabs: readonly SharedTab[] = [];
   shown = "";
   /** The tab the agent picked, "" while it follows the customer. */
@@ -72,9 +72,6 @@ export class Watching {
   /** The grant to control the page. */
   grant = "";
   private requests = 0;
-  private seen = 0;
-  private ackedAt = 0;
-  private acking: ReturnType<typeof setTimeout> | undefined;
   private names = new Map<number, string>();
   private socket: WebSocket | null = null;
   private window: Window | null = null;
@@ -101,7 +98,6 @@ export class Watching {
     this.ended = true;
     clearTimeout(this.timer);
     clearTimeout(this.forgetting);
-    clearTimeout(this.acking);
     removeEventListener("message", this.heard);
     this.socket?.close();
   }
@@ -166,6 +162,7 @@ export class Watching {
       const { token, url, viewer_url } = await this.access();
       if (this.ended) return;
       this.viewerUrl = viewer_url;
+      this.viewerOrigin = new URL(viewer_url).origin;
       this.problem = "";
       this.changed();
       this.open(new URL(url, this.server).href.replace(/^http/, "ws"), token);
@@ -278,12 +275,12 @@ export class Watching {
       return;
     }
     const transfer = message.kind === "frame" ? [message.bytes] : [];
-    this.window.postMessage(message, new URL(this.viewerUrl).origin, transfer);
+    this.window.postMessage(message, this.viewerOrigin, transfer);
   }
 
   private readonly heard = (event: MessageEvent<FromViewer>): void => {
     if (this.window === null || event.source !== this.window) return;
-    if (event.origin !== new URL(this.viewerUrl).origin) return;
+    if (event.origin !== this.viewerOrigin) return;
     this.obey(event.data);
   };
 
@@ -293,7 +290,7 @@ export class Watching {
         this.ready();
         return;
       case "applied":
-        this.applied(said.seq);
+        this.say(SIDE_ACK, said.seq);
         return;
       case "need":
         this.say(SIDE_NEED, "viewer");
@@ -324,22 +321,6 @@ export class Watching {
         return;
     }
     this.changed();
-  }
-
-  /** Acked at most every ACK_MS: a viewer's credit is many frames. */
-  private applied(seq: number): void {
-    const now = performance.now();
-    this.seen = seq;
-    if (this.acking !== undefined) return;
-    const wait = Math.max(0, this.ackedAt + ACK_MS - now);
-    if (wait > 0) this.acking = setTimeout(() => this.ack(), wait);
-    else this.ack();
-  }
-
-  private ack(): void {
-    this.acking = undefined;
-    this.ackedAt = performance.now();
-    this.say(SIDE_ACK, this.seen);
   }
 
   /** A viewer's page that begins (again) knows nothing: it gets a whole picture. */

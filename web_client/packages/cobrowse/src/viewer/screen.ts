@@ -9,6 +9,7 @@ import { type Audience, Replay, type View } from "./replay.ts";
 
 const POINT_MS = 40;
 const SCROLL_MS = 80;
+const APPLIED_MS = 100;
 const WHO_VISITOR = 0;
 const WHO_ME = -1;
 const HELD = ["", "This page is private: the site does not show it.", "The customer has paused sharing.", ""];
@@ -33,6 +34,8 @@ export class Screen implements Audience {
   private readonly editor: Editor;
   private state = "live";
   private holds = 0;
+  private saidAt = 0;
+  private saying: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
     private readonly root: HTMLElement,
@@ -66,6 +69,20 @@ export class Screen implements Audience {
       this.say({ kind: "need" });
       return;
     }
+    this.applied();
+  }
+
+  /** Said at most every APPLIED_MS: a viewer's credit is many frames. */
+  private applied(): void {
+    if (this.saying !== undefined) return;
+    const wait = this.saidAt + APPLIED_MS - performance.now();
+    if (wait > 0) this.saying = setTimeout(() => this.sayApplied(), wait);
+    else this.sayApplied();
+  }
+
+  private sayApplied(): void {
+    this.saying = undefined;
+    this.saidAt = performance.now();
     this.say({ kind: "applied", seq: this.replay.seq });
   }
 
