@@ -8,6 +8,7 @@ about parents and children. Source: docs/cobrowse_wire.md; opcodes in `ops.py`.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
@@ -323,6 +324,6 @@ def _whole(value: object) -> int:
 
 
 def _number(value: object) -> float:
-    if type(value) not in (int, float):
+    if type(value) not in (int, float) or not math.isfinite(value):  # type: ignore[arg-type]
         raise InvalidDiff("number", type(value).__name__)
     return float(value)  # type: ignore[arg-type]

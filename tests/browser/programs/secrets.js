@@ -136,12 +136,11 @@ async (seed) => {
     markup: (text, field) => {
       const twin = field.cloneNode();
       twin.setAttribute("value", text);
-      form.insertAdjacentHTML(
-        "beforeend",
-        `<div>${twin.outerHTML}<template>${text}</template><!-- ${text} --></div>`,
-      );
+      const kept = make("template");
+      kept.content.append(text);
+      form.append(make("div", {}, twin, kept, document.createComment(text), make("noscript", {}, text)));
     },
-    property: (text) => form.append(make("b", { style: `--said: "${text}"` }, "?")),
+    property: (text) => form.appendChild(make("b", {}, "?")).style.setProperty("--said", `"${text}"`),
     dialog: (text) => {
       const asked = form.appendChild(make("dialog", { "aria-label": `About ${text}` }, `Delete ${text}?`));
       asked.show();

@@ -62,6 +62,7 @@ export class Capture {
   private readonly sizes: ResizeObserver;
   private readonly boxes = new Map<Element, string>();
   private readonly roots = new WeakSet<Node>();
+  private readonly realms = new WeakSet<object>();
   private readonly closed = new WeakMap<Element, ShadowRoot>();
   private readonly notes: [code: number, id: number][] = [];
   private readonly noted = new Set<string>();
@@ -113,14 +114,8 @@ export class Capture {
 
   start(): void {
     this.running = true;
-    const { hooks } = this;
     const realm = window as unknown as typeof globalThis;
-    this.sheets.hook(hooks, realm);
-    this.forms.hook(hooks, realm);
-    this.around.hook(hooks, realm);
-    hooks.method(realm.Element.prototype, "attachShadow", (self: Element, _, root: ShadowRoot) =>
-      this.rooted(self, root),
-    );
+    this.hookRealm(realm);
     this.poll = setInterval(() => this.sheets.poll() && this.changed(false), POLL_MS);
     this.restart();
     void import("./hash.ts").then(({ Hasher }) => {
@@ -405,10 +400,17 @@ export class Capture {
     if (realm !== null && realm !== window) this.hookRealm(realm as unknown as typeof globalThis);
   }
 
+  /** Once for each window: the first document of a frame may leave its window to the next one. */
   private hookRealm(realm: typeof globalThis): void {
+    const { prototype } = realm.Element;
+    if (this.realms.has(prototype)) return;
+    this.realms.add(prototype);
     this.sheets.hook(this.hooks, realm);
     this.forms.hook(this.hooks, realm);
     this.around.hook(this.hooks, realm);
+    this.hooks.method(prototype, "attachShadow", (self: Element, _, root: ShadowRoot) =>
+      this.rooted(self, root),
+    );
   }
 
   /** Rules of a link arrived, or a frame has another document. */

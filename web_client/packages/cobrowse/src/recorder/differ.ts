@@ -196,7 +196,7 @@ export class Differ {
       return false;
     }
     const parent = node.parentNode;
-    const home = parent === null ? undefined : this.tree.id(parent);
+    const home = parent === null || isClosed(parent) ? undefined : this.tree.id(parent);
     const stand = home === undefined ? BLOCK : this.tree.stand(home);
     if (parent === null || home === undefined || stand === BLOCK || !isShown(node, this.top)) {
       this.runs.delete(node);
@@ -396,6 +396,11 @@ export class Differ {
     }
     this.texts.clear();
   }
+}
+
+/** Whether viewers see nothing of the node's children, though they may know the node. */
+function isClosed(node: Node): boolean {
+  return node.nodeType === 1 && !hasChildren(node as Element);
 }
 
 function previous(node: Node): Node | null {

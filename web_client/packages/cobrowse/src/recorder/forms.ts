@@ -22,6 +22,7 @@ export class Forms {
   private readonly dirty = new Set<Field>();
   private readonly radios = new Set<Field>();
   private readonly sent = new Map<number, string>();
+  private readonly kinds = new Map<number, string>();
   private readonly checked = new Map<number, number>();
   /** Fields whose value stays here. */
   readonly hiding = new Set<number>();
@@ -96,6 +97,7 @@ export class Forms {
     this.radios.delete(node as Field);
     this.sent.delete(id);
     this.checked.delete(id);
+    this.kinds.delete(id);
     this.hiding.delete(id);
   }
 
@@ -104,6 +106,7 @@ export class Forms {
     this.radios.clear();
     this.sent.clear();
     this.checked.clear();
+    this.kinds.clear();
     this.hiding.clear();
   }
 
@@ -137,9 +140,12 @@ export class Forms {
     const hides = this.masks.hidesValue(field, this.tree.stand(id)) && !isButton(field);
     if (hides) this.hiding.add(id);
     else this.hiding.delete(id);
+    // Another kind of field may have made something else of what viewers were told.
+    const turned = (this.kinds.get(id) ?? field.type) !== field.type;
+    this.kinds.set(id, field.type);
     if (field.localName === "select") this.options(field as HTMLSelectElement, hides);
-    else if (isChoice(field)) this.choice(id, hides ? 0 : checkOf(field as HTMLInputElement));
-    else if (field.type !== "file") this.value(id, this.words(field, id, hides));
+    else if (isChoice(field)) this.choice(id, hides ? 0 : checkOf(field as HTMLInputElement), turned);
+    else if (field.type !== "file") this.value(id, this.words(field, id, hides), turned);
   }
 
   private words(field: Field, id: number, hides: boolean): string {
@@ -147,13 +153,13 @@ export class Forms {
     return this.masks.value(field.value, hides);
   }
 
-  private value(id: number, now: string): void {
+  private value(id: number, now: string, again: boolean): void {
     const before = this.sent.get(id) ?? "";
-    if (now === before) return;
+    if (now === before && !again) return;
     this.sent.set(id, now);
     const { writer } = this;
     const [head, tail] = common(before, now);
-    if (head + tail > SPLICE_CHARS) {
+    if (head + tail > SPLICE_CHARS && !again) {
       writer.int(OP_VSPL);
       writer.ref(id);
       writer.int(head);
