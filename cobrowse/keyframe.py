@@ -12,7 +12,6 @@ from cobrowse.dom import ELEMENT_NODE, ROOT, TEXT, Node
 from cobrowse.frames import Items, encode
 from cobrowse.mirror import Mirror
 from cobrowse.ops import CODES, ELEMENT, END, FIRST_OWN, FLAG_BLOCKED, TEXT_NODE
-from cobrowse.scenery import Scenery
 
 _DOCUMENT = 1
 
@@ -26,8 +25,10 @@ def keyframe(mirror: Mirror) -> bytes:
     out: Items = [mirror.seq, CODES["KEY"], scenery.flags, scenery.url, scenery.title]
     out += [scenery.width, scenery.height, mirror.next_id, len(own), *own]
     _nodes(out, mirror.nodes[_DOCUMENT], {text: index for index, text in enumerate(mirror.table) if index})
-    last = _rest(out, scenery)
+    last = _rest(out, mirror)
     for node_id, (kind, image) in scenery.images.items():
+        if not _is_shown(mirror.nodes.get(node_id)):
+            continue
         out += [CODES["IMG"], node_id - last, kind, image]
         last = node_id
     return encode(out)
@@ -76,8 +77,9 @@ def _push(waiting: list[Node | None], node: Node) -> None:
         child = child.previous
 
 
-def _rest(out: Items, scenery: Scenery) -> int:
+def _rest(out: Items, mirror: Mirror) -> int:
     """Everything beside the tree but pictures. Returns the last reference."""
+    scenery = mirror.scenery
     for number, sheet in scenery.sheets.items():
         out += [CODES["SHEET"], number, sheet.owner, sheet.disabled, sheet.rules[0][2]]
         for op, index, text in sheet.rules[1:]:
@@ -92,6 +94,8 @@ def _rest(out: Items, scenery: Scenery) -> int:
     ]
     last = 0
     for name, node, values in told:
+        if not _is_shown(mirror.nodes.get(node)):
+            continue
         out += [CODES[name], node - last, *values]
         last = node
     for number, (digest, kind) in scenery.assets.items():
@@ -103,6 +107,13 @@ def _rest(out: Items, scenery: Scenery) -> int:
         width, height, *floats = scenery.view
         out += [CODES["VIEW"], int(width), int(height), *floats]
     return last
+
+
+def _is_shown(node: Node | None) -> bool:
+    """Whether it hangs in the document: what was taken out may yet come back in a later frame."""
+    while node is not None and node.parent is not None:
+        node = node.parent
+    return node is not None and node.id == _DOCUMENT
 
 
 def tree_hash(mirror: Mirror, lo: int, hi: int) -> int:

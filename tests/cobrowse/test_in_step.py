@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cobrowse.errors import InvalidDiff, ResyncRequired
-from cobrowse.frames import encode, units
+from cobrowse.frames import decode, encode, units
 from cobrowse.mirror import Mirror
-from cobrowse.ops import CODES, ELEMENT, END, FLAG_SHOWN, STATIC_TABLE, TEXT_NODE
+from cobrowse.ops import CODES, ELEMENT, END, FLAG_SHOWN, MOVED, STATIC_TABLE, TEXT_NODE
 from cobrowse.policy import CobrowsePolicy
 from cobrowse.stream import Stream
 from tests.fuzz.pages import NAMES, POLICIES, TAGS, WORDS, Dice, one, play, push, snapshot
@@ -132,3 +132,19 @@ def test_a_field_that_the_site_shows_is_known_by_its_flag() -> None:
     assert stream.mirror.nodes[6].flags == FLAG_SHOWN
     with pytest.raises(InvalidDiff):
         stream.push(encode([2, CODES["VSPL"], 4, 1, 1, "x"]), 0)
+
+
+def test_a_keyframe_tells_nothing_of_what_hangs_nowhere() -> None:
+    stream, viewer = page()
+    said(stream, viewer, "VAL", 6, "typed", "SCR", 0, 0, 9, "DET", 0)
+    kept = decode(stream.keyframe())
+    assert "typed" not in kept
+    said(stream, viewer, "RUN", 3, 0, MOVED, 3, END)
+    assert "typed" in decode(stream.keyframe())
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_a_viewport_that_is_no_number_is_refused(wrong: float) -> None:
+    stream, _ = page()
+    with pytest.raises(InvalidDiff):
+        stream.push(encode([2, CODES["VIEW"], 800, 600, wrong, 0.0, 0.0]), 0)
