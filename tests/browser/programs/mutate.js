@@ -9,7 +9,7 @@ async (program) => {
   };
   const all = (selector) => [lab, ...inside(lab)].filter((e) => e.matches(selector));
   const at = (list, n) => list[n % (list.length || 1)];
-  const any = (n) => at(all("*:not(option,style,svg *,head,head *)"), n);
+  const any = (n) => at(all("*:not(option,style,textarea,svg *,head,head *)"), n);
   const one = (selector, n) => at(all(selector), n);
   const make = (n, home) => {
     const made = (home?.ownerDocument ?? document).createElement(

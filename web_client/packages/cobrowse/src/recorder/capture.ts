@@ -61,7 +61,7 @@ export class Capture {
   private readonly observer: MutationObserver;
   private readonly sizes: ResizeObserver;
   private readonly boxes = new Map<Element, string>();
-  private readonly roots = new WeakSet<Node>();
+  private readonly roots = new WeakMap<Node, Element | null>();
   private readonly realms = new WeakSet<object>();
   private readonly closed = new WeakMap<Element, ShadowRoot>();
   private readonly notes: [code: number, id: number][] = [];
@@ -72,6 +72,8 @@ export class Capture {
   private hashAt = 0;
   private poll: ReturnType<typeof setInterval> | undefined;
   private running = false;
+  private writing = false;
+  private noticed = false;
 
   constructor(private readonly options: CaptureOptions) {
     const { document: top, masks, assets } = options;
@@ -171,13 +173,26 @@ export class Capture {
   }
 
   private changed(soon: boolean): void {
-    if (this.running) this.rhythm.changed(soon);
+    // What is noticed while a frame is written goes into it, or into the next one: never into a second one inside.
+    if (this.writing) this.noticed = true;
+    else if (this.running) this.rhythm.changed(soon);
   }
 
   // --- one frame ----------------------------------------------------------------------------------
 
   private write(now: number): void {
     if (!this.running) return;
+    this.writing = true;
+    try {
+      this.frame(now);
+    } finally {
+      this.writing = false;
+    }
+    if (this.noticed) this.changed(false);
+    this.noticed = false;
+  }
+
+  private frame(now: number): void {
     const deadline = now + BUDGET_MS;
     this.differ.take(this.observer.takeRecords());
     const seq = this.seq + 1;
@@ -383,8 +398,10 @@ export class Capture {
     this.forms.learn(root);
     if (root !== this.options.document) this.sheets.add(root);
     else if ("adoptedStyleSheets" in root) this.sheets.add(root);
-    if (this.roots.has(root)) return;
-    this.roots.add(root);
+    // `document.open` leaves the document, and takes its element and all listeners.
+    const element = "documentElement" in root ? root.documentElement : null;
+    if (this.roots.get(root) === element) return;
+    this.roots.set(root, element);
     this.observer.observe(root, {
       subtree: true,
       childList: true,
