@@ -6,8 +6,10 @@
   const [PLAIN, MASK, SHOW, BLOCK] = [0, 1, 2, 3];
   const UNSEEN = new Set("script noscript base meta title template talk-now talk-now-over".split(" "));
   const CLOSED = new Set(["style", "textarea", "input"]);
+  const DRAWN = new Set("svg g path circle linearGradient".split(" "));
   const shown = (e) => {
     const unknown = e.constructor.name === "HTMLUnknownElement" || /^(?:marquee|param)$/.test(e.localName);
+    if (e.namespaceURI.endsWith("svg")) return DRAWN.has(e.localName) ? e.localName : "g";
     if (unknown || !/^[a-z][\w.-]*$/i.test(e.localName)) return "span";
     return e.localName === "iframe" ? "div" : e.localName;
   };

@@ -184,8 +184,10 @@ export class Differ {
     for (const node of touched) runs.add(node);
     touched.clear();
     for (const node of runs) if (this.run(node, deadline)) break;
-    for (const node of runs) if (!this.isFresh(this.tree.id(node) ?? 0)) touched.add(node);
+    for (const node of runs) touched.add(node);
     runs.clear();
+    // What waited for its parent may have come with it.
+    for (const node of touched) if (this.isFresh(this.tree.id(node) ?? 0)) touched.delete(node);
     if (touched.size === 0 || !this.serializer.covering) this.serializer.finished();
   }
 

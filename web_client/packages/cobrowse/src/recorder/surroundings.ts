@@ -190,7 +190,7 @@ export class Surroundings {
 
   private readScroll(target: Element | Document): void {
     const element = target.nodeType === 9 ? (target as Document).scrollingElement : (target as Element);
-    if (element === null || !this.tree.has(target)) return;
+    if (element === null || isOurs(target)) return;
     const place = [element.scrollLeft, element.scrollTop] as const;
     if (place[0] === 0 && place[1] === 0) this.offset.delete(target);
     else this.offset.add(target);
@@ -268,13 +268,15 @@ export class Surroundings {
   private writeScrolls(): void {
     for (const [target, [x, y]] of this.scrolled) {
       const id = this.tree.id(target);
+      // Scrolled before it was written: told with it.
+      if (id === undefined && target.isConnected) continue;
+      this.scrolled.delete(target);
       if (id === undefined) continue;
       this.writer.int(OP_SCR);
       this.writer.ref(id);
       this.writer.whole(x);
       this.writer.whole(y);
     }
-    this.scrolled.clear();
   }
 
   private writeTops(): void {

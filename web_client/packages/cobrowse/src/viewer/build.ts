@@ -124,9 +124,11 @@ export class Builder {
     if (!mayHave(name)) return;
     const inert = name === "type" && shown.tag === "input" && /^(?:file|hidden|image)$/i.test(value);
     const styled = name === "style" || (value.includes("(") && shown.flags & FLAG_SVG);
+    // The recorder tells when it opens and closes; here nothing does so by itself.
+    const kept = name === "popover" ? "manual" : inert ? "text" : value;
     const draw = () => {
       try {
-        element.setAttribute(name, styled ? this.styles.safe(value) : inert ? "text" : value);
+        element.setAttribute(name, styled ? this.styles.safe(value) : kept);
       } catch {
         // A name that only a parser can make.
       }

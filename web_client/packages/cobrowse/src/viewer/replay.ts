@@ -329,6 +329,8 @@ export class Replay {
       if (layer === 3) element.showPopover();
       else if (layer === 0 && element.hasAttribute("popover")) element.hidePopover();
       else if (element.localName === "dialog") {
+        // Without its attribute it may be on top all the same.
+        if (!dialog.open && dialog.matches(":modal")) dialog.setAttribute("open", "");
         if (dialog.open) dialog.close();
         if (layer === 2) dialog.showModal();
         else if (layer === 1) dialog.show();
