@@ -9,7 +9,7 @@ async (program) => {
   };
   const all = (selector) => [lab, ...inside(lab)].filter((e) => e.matches(selector));
   const at = (list, n) => list[n % (list.length || 1)];
-  const any = (n) => at(all("*:not(option,style,textarea,svg *,head,head *)"), n);
+  const any = (n) => at(all("*:not(option,style,textarea,.scroller *,svg *,head,head *)"), n);
   const one = (selector, n) => at(all(selector), n);
   const make = (n, home) => {
     const made = (home?.ownerDocument ?? document).createElement(
@@ -203,7 +203,7 @@ async (program) => {
       const made = document.createElement(b % 3 ? "input" : "textarea");
       if (b % 3 === 1) made.type = ["checkbox", "radio", "range", "number"][n % 4];
       made.name = n % 2 ? "r" : "";
-      if (n % 3) made.value = `${n}`;
+      if (n % 3) made.value = made.type === "number" ? `${90000 + n}` : `qqqq${n}`;
       if (made.type === "checkbox" || made.type === "radio") made.checked = n % 2 > 0;
       any(a).append(made);
     },

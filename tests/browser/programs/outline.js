@@ -15,7 +15,6 @@
   };
   const NAMES = "title aria-label hidden dir lang role open colspan viewBox r fill transform d".split(" ");
   const stand = (e, above) => {
-    if (isViewer) return PLAIN;
     if (above === BLOCK || e.hasAttribute("data-talknow-block")) return BLOCK;
     if (above === MASK || e.hasAttribute("data-talknow-mask")) return MASK;
     if (above === SHOW || e.hasAttribute("data-talknow-show")) return SHOW;
@@ -32,7 +31,8 @@
     const hides = !isViewer && (how !== SHOW || e.type === "password" || window.hard?.has(e));
     // Of a choice that stays here nobody is told: the viewer has what a new field has.
     if (e.localName === "select") {
-      const chosen = (o, at) => (hides ? !e.multiple && at === 0 : o.selected);
+      const untold = how !== SHOW;
+      const chosen = (o, at) => (untold ? !e.multiple && at === 0 : o.selected);
       return `selected:${[...e.options].map((o, at) => (chosen(o, at) ? 1 : 0)).join("")}`;
     }
     const text = hides ? (e.value === "" ? "" : DOTS) : e.value;

@@ -158,7 +158,9 @@ export class Differ {
     const id = this.tree.id(top);
     if (id !== undefined) this.gone.push(id);
     this.tree.drop(top, (node, dropped) => {
-      if (node !== top && this.touched.delete(node)) this.gone.push(dropped);
+      // What was taken out of it for viewers, to be moved, does not go with it.
+      const waited = this.touched.delete(node);
+      if (this.runs.delete(node) || waited) if (node !== top) this.gone.push(dropped);
       this.forgotten.dropped(node, dropped);
     });
   }

@@ -13,7 +13,8 @@ const OWN_RULES =
   "display:inline-block;min-width:8px;min-height:8px}" +
   "[data-tn-focus]{outline:2px solid #2563eb!important;outline-offset:1px!important}" +
   "[data-tn-still]{background-size:100% 100%;background-repeat:no-repeat;display:inline-block;overflow:hidden}" +
-  "*{pointer-events:auto}";
+  // Where it is scrolled to, the recorder tells; the browser here keeps nothing in sight by itself.
+  "*{pointer-events:auto;overflow-anchor:none!important}";
 
 interface Sheet {
   element: HTMLStyleElement | null;
