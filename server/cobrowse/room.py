@@ -211,7 +211,7 @@ class Room:
             self._pushed(tab, pushed, page, _clock_ms())
 
     def _refuse(self, tab: Tab, fault: InvalidDiff | ResyncRequired, items: Items | None) -> None:
-        """Which frame it was goes with it: of those before a snapshot that is on its way none needs another."""
+        """The frame's number goes with it: no frame before a snapshot on its way needs another one."""
         self._counts.refused += 1
         self._counts.resyncs += 1
         if tab.line is not None:

@@ -160,7 +160,8 @@ export class Differ {
     this.tree.drop(top, (node, dropped) => {
       // What was taken out of it for viewers, to be moved, does not go with it.
       const waited = this.touched.delete(node);
-      if (this.runs.delete(node) || waited) if (node !== top) this.gone.push(dropped);
+      const runs = this.runs.delete(node);
+      if (node !== top && (waited || runs)) this.gone.push(dropped);
       this.forgotten.dropped(node, dropped);
     });
   }
