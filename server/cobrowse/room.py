@@ -28,7 +28,9 @@ from signaling.protocol import EngagementId, ParticipantId, RoleName
 
 # A tab that was lost leads for so long as if it were still there: its next page is on its way.
 CHANGING_S = 5.0
-STALE_S = 300.0
+STALE_S = 60.0
+# The last picture, while there is no other.
+LAST_S = 300.0
 MAX_TABS = 8
 MAX_VIEWERS = 64
 BIG_MIRROR = 4_000
@@ -405,8 +407,9 @@ class Room:
         now = time.monotonic()
         stale = [tab for tab in self.tabs.values() if tab.line is None]
         stale.sort(key=lambda tab: tab.lost_at)
+        kept_s = LAST_S if len(stale) == len(self.tabs) else STALE_S
         for tab in stale:
-            if now - tab.lost_at > STALE_S or len(self.tabs) + room_for > MAX_TABS:
+            if now - tab.lost_at > kept_s or len(self.tabs) + room_for > MAX_TABS:
                 del self.tabs[tab.id]
 
     @staticmethod
