@@ -423,9 +423,11 @@ class Room:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
 
-def _preference(tab: Tab) -> tuple[bool, bool, float, float]:
+def _preference(tab: Tab) -> tuple[bool, bool, float]:
     """There, and in front of the visitor since the latest; else the one that was lost last."""
-    return tab.is_here, bool(tab.stream.mirror.scenery.visible), tab.shown_at, tab.lost_at
+    if not tab.is_here:
+        return False, False, tab.lost_at
+    return True, bool(tab.stream.mirror.scenery.visible), tab.shown_at
 
 
 def now_ms() -> int:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from cobrowse.ops import CODES, ELEMENT, END, SIDE, TEXT_NODE
+from server.cobrowse.room import CHANGING_S
 from tests.gateway.conftest import ORIGIN, Raw, World
 from tests.gateway.test_chat import accepted
 from tests.gateway.test_colleagues import colleague
@@ -385,3 +386,23 @@ async def test_two_tabs_are_two_streams_and_the_one_lost_for_a_page_change_keeps
     again = await line(world, other, engagement, "next doc of two", 1, 1)
     await again.send(*SNAPSHOT)
     assert (await viewer.said("SWITCH"))[2:] == ["d2", 2]
+
+
+async def test_when_every_tab_is_gone_the_last_picture_is_of_the_one_that_was_lost_last(world: World) -> None:
+    visitor, _, engagement, recorder, viewer = await both(world)
+    other = await world.visitor("bench", "d2", credential=visitor.token)
+    second = await line(world, other, engagement, "doc of two", 1, 1)
+    await second.send(*SNAPSHOT)
+    room = world.node.cobrowse.rooms[engagement]  # type: ignore[index]
+    for gone, name in ((second, "d2"), (recorder, "d1")):
+        await gone.socket.close()
+        while room.tabs[name].line is not None:
+            await asyncio.sleep(0.01)
+    for tab in room.tabs.values():
+        tab.lost_at -= CHANGING_S
+    room.tell_streams()
+    while (tabs := (await viewer.said("STREAMS"))[2])[0][4] != "away":
+        continue
+    assert [tab[0] for tab in tabs] == ["d1"]
+    shown = next(iter(room.viewers.values())).tab
+    assert shown is not None and shown.id == "d1"
