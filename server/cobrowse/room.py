@@ -162,7 +162,7 @@ class Room:
 
     def _changed(self, tab: Tab) -> None:
         """Its state is another one, also when the next page says the same of itself."""
-        tab.news = tab.news[:3]
+        tab.news, tab.edition = tab.news[:3], -1
         self.tell_streams()
 
     def _look_again(self) -> None:
