@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from itertools import pairwise
 from struct import pack
 
 import pytest
@@ -63,7 +64,7 @@ def test_messages_of_another_library_are_read_however_they_are_cut(
         wanted.append(payload)
     stream += client.send(BytesMessage(data=b"", message_finished=True))
     places = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
-    found = read(*[stream[a:b] for a, b in zip(places, places[1:], strict=False)], deflated=True)
+    found = read(*[stream[a:b] for a, b in pairwise(places)], deflated=True)
     assert b"".join(payload for kind, payload in found if kind == BINARY) == b"".join(wanted)
     assert [payload for kind, payload in found if kind == PING] == [payload[:20] for payload in wanted]
 
