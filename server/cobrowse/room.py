@@ -143,6 +143,7 @@ class Room:
         elif tab.line is not None:
             tab.line.close(4409, "another socket of this tab")
         tab.line = line
+        tab.edition = -1
         tab.device = device
         last = tab.stream.begin(doc)
         self._changed(tab)
@@ -156,6 +157,7 @@ class Room:
     def detach(self, tab: Tab, line: Line) -> None:
         if tab.line is line:
             tab.line = None
+            tab.edition = -1
             tab.lost_at = time.monotonic()
             self._changed(tab)
             self._look_again()
