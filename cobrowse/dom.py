@@ -19,7 +19,13 @@ SHOW: Final = 2
 BLOCK: Final = 3
 
 
-class Node:
+class _Told:
+    """What most frames look at, side by side in memory: of many pages most is in no cache."""
+
+    __slots__ = ("id", "kind", "seq", "stand", "text")
+
+
+class Node(_Told):
     """kind: ELEMENT_NODE, TEXT, ROOT. flags: those of its head. inner: shadow root or frame's document."""
 
     __slots__ = (
@@ -27,17 +33,12 @@ class Node:
         "depth",
         "first",
         "flags",
-        "id",
         "inner",
-        "kind",
         "last",
         "next",
         "parent",
         "previous",
-        "seq",
-        "stand",
         "tag",
-        "text",
     )
 
     def __init__(self, node_id: int, kind: int, flags: int, tag: str, stand: int, seq: int) -> None:
