@@ -10,7 +10,7 @@ import sys
 
 import atheris
 
-with atheris.instrument_imports(include=["media", "signaling", "cobrowse"]):
+with atheris.instrument_imports(include=["media", "signaling", "cobrowse", "server.cobrowse.websocket"]):
     from tests.fuzz.targets import TARGETS
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import zlib
 from pathlib import Path
 from struct import pack
 from typing import Any
@@ -23,7 +24,7 @@ BROWSERS = Path(__file__).parents[1] / "vectors" / "answers"
 def seeds() -> dict[str, list[bytes]]:
     """By target."""
     packets = {"stun": _stun(), "rtp": _rtp(), "rtcp": _rtcp(), "sdp": _sdp()}
-    shared = {"page": _pages(), "frame": _frames()}
+    shared = {"page": _pages(), "frame": _frames(), "websocket": _websocket()}
     return {"guard": [*packets["stun"], *_dtls(), *packets["rtp"], *packets["rtcp"]], **packets, **shared}
 
 
@@ -132,6 +133,19 @@ def _frames() -> list[bytes]:
     ]
     named = [[ops.CODES.get(item, item) if isinstance(item, str) else item for item in one] for one in said]
     return [frames.encode([2, *one]) for one in named]
+
+
+def _websocket() -> list[bytes]:
+    """A recorder's messages, plain and deflated, in pieces, and what stands beside them."""
+    pieces = bytes.fromhex("0283010203046060608983000000004142438083050607086565 65".replace(" ", ""))
+    deflate = zlib.compressobj(wbits=-15)
+    packed = b""
+    for words in (b"page " * 20, b"page again " * 5):
+        made = (deflate.compress(words) + deflate.flush(zlib.Z_SYNC_FLUSH))[:-4]
+        packed += bytes((0xC2, 0x80 | len(made))) + b"\0\0\0\0" + made
+    long = bytes((0x82, 0xFE, 0, 200)) + b"mask" + b"a" * 200
+    bye = bytes((0x88, 0x82)) + b"\0\0\0\0\x03\xe8"
+    return [b"\0" + pieces + bye, b"\1" + packed + bye, b"\1" + long + packed]
 
 
 def main() -> None:

@@ -11,8 +11,11 @@ import ipaddress
 from collections.abc import Callable
 
 from aioice import stun as other_stun
+from wsproto.frame_protocol import FrameProtocol, Opcode
 
+from cobrowse.ops import MAX_FRAME_BYTES
 from media import congestion, fast, feedback, guard, rtp, sdp, stun, transport_cc
+from server.cobrowse import websocket
 from signaling.errors import InvalidDescription
 from signaling.protocol import MAX_SDP_BYTES
 from tests.fuzz import pages
@@ -217,6 +220,35 @@ def fuzz_frame(data: bytes) -> None:
     pages.one(data)
 
 
+def fuzz_websocket(data: bytes) -> None:
+    """Messages within bounds or a known close code, whole or in crumbs; another's are read."""
+    deflated, stream = bool(data[:1] and data[0] & 1), data[1:]
+    size = 1 + len(data) % 23
+    found = _messages(deflated, stream)
+    assert found == _messages(deflated, *[stream[at : at + size] for at in range(0, len(stream), size)])
+    for item in found:
+        if isinstance(item, int):
+            assert item in (websocket.MALFORMED, websocket.TOO_BIG) and item is found[-1]
+        else:
+            assert len(item[1]) <= MAX_FRAME_BYTES
+            assert item[0] in (1, 2) or (item[0] in (8, 9, 10) and len(item[1]) <= 125)
+    said = bytes(FrameProtocol(client=True, extensions=[])._serialize_frame(Opcode.BINARY, data))
+    assert _messages(deflated, said) == [(websocket.BINARY, data)]
+
+
+def _messages(deflated: bool, *pieces: bytes) -> list[tuple[int, bytes] | int]:
+    reader = websocket.Reader(deflated=deflated)
+    found: list[tuple[int, bytes] | int] = []
+    try:
+        for piece in pieces:
+            reader.feed(piece)
+            while (message := reader.next()) is not None:
+                found.append(message)
+    except websocket.Refused as refused:
+        found.append(refused.code)
+    return found
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     "guard": fuzz_guard,
     "stun": fuzz_stun,
@@ -225,6 +257,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "sdp": fuzz_sdp,
     "page": fuzz_page,
     "frame": fuzz_frame,
+    "websocket": fuzz_websocket,
 }
 MAX_BYTES = {
     "guard": 1_600,
@@ -234,4 +267,5 @@ MAX_BYTES = {
     "sdp": 6_000,
     "page": 600,
     "frame": 2_000,
+    "websocket": 400,
 }

@@ -42,6 +42,7 @@ def test_a_target_can_fail(target: str, monkeypatch: pytest.MonkeyPatch) -> None
         "stun": ("media.stun.Request.authentic", lambda self, password: True),
         "rtp": ("media.rtp.rewrite", lambda packet, *numbers: packet.__setitem__(0, 0)),
         "rtcp": ("media.feedback.MAX_BITRATE_BPS", 1),
+        "websocket": ("server.cobrowse.websocket.unmasked", lambda payload, mask: payload),
         "sdp": ("media.sdp.HASHES", {"sha-256": 32, "sha-1": 20}),
         "page": ("cobrowse.mirror.Mirror.replace", lambda self, items, at, text: None),
         "frame": ("cobrowse.mirror.Mirror.replace", lambda self, items, at, text: None),
