@@ -24,6 +24,7 @@ MAX_ASSETS: Final = 4_096
 MAX_IMAGE_BYTES: Final = 512 * 1024
 MAX_ASSET_BYTES: Final = 4 * 1024 * 1024
 
+# SNAP_FLAGS: 1 quirks mode; the device: 2 dark, 4 touch, 8 less motion; 16 a page dark by its head alone
 # node heads: kind | flags << 2
 MOVED: Final = 0
 ELEMENT: Final = 1
@@ -36,6 +37,7 @@ FLAG_BLOCKED: Final = 8
 FLAG_FRAME: Final = 16
 FLAG_MASKED: Final = 32
 FLAG_SHOWN: Final = 64
+FLAG_QUIRKS: Final = 128  # of a frame's document
 
 
 class Op(Struct, frozen=True):
@@ -53,7 +55,7 @@ class Op(Struct, frozen=True):
 
 
 OPS: Final = (
-    Op(1, "SNAP", "ittiiN"),  # flags (1: quirks), url, title, width, height, children of the document
+    Op(1, "SNAP", "ittiiN"),  # SNAP_FLAGS, url, title, width, height, children of the document
     Op(2, "KEY", "ittiiiTK"),  # as SNAP; next id, string table, children with their ids
     Op(3, "RUN", "rrN"),  # parent, anchor (delta 0: first), consecutive children after the anchor
     Op(4, "REM", "r"),  # forget a node and what is in it

@@ -22,6 +22,7 @@ export const FLAG_BLOCKED = 8;
 export const FLAG_FRAME = 16;
 export const FLAG_MASKED = 32;
 export const FLAG_SHOWN = 64;
+export const FLAG_QUIRKS = 128;
 export const FIRST_OWN = 232;
 export const OP_SNAP = 1;
 export const OP_KEY = 2;

@@ -105,7 +105,7 @@ export class Capture {
       opaque,
     });
     this.forms = new Forms(tree, writer, masks, () => this.running && this.rhythm.told());
-    this.around = new Surroundings(top, tree, writer, masks, changed);
+    this.around = new Surroundings(top, tree, writer, masks, changed, () => this.restart());
     this.rhythm = new Rhythm((now) => this.write(now), options.queued);
     this.observer = new MutationObserver((records) => {
       this.differ.take(records);
@@ -239,7 +239,7 @@ export class Capture {
     around.told(url, title);
     this.forms.learn(top);
     writer.int(OP_SNAP);
-    writer.int(top.compatMode === "BackCompat" ? 1 : 0);
+    writer.int(this.around.flags());
     writer.text(url);
     writer.text(title);
     writer.whole(window.innerWidth);
@@ -329,6 +329,9 @@ export class Capture {
         break;
       case "video":
         this.moves(element as HTMLVideoElement);
+        this.around.addMedia(element as HTMLMediaElement);
+        break;
+      case "audio":
         this.around.addMedia(element as HTMLMediaElement);
         break;
       case "object":

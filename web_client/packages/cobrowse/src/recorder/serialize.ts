@@ -11,6 +11,7 @@ import {
   FLAG_FRAME,
   FLAG_MASKED,
   FLAG_MATHML,
+  FLAG_QUIRKS,
   FLAG_SHADOW,
   FLAG_SHOWN,
   FLAG_SVG,
@@ -186,7 +187,7 @@ export class Serializer {
     let flags = stand === parent ? 0 : FLAG_OF[stand];
     if (element.namespaceURI !== HTML) flags |= namespaceFlag(element);
     if (shadow !== null) flags |= FLAG_SHADOW;
-    if (inner !== null) flags |= FLAG_FRAME;
+    if (inner !== null) flags |= frameFlags(inner);
     writer.int(ELEMENT | (flags << 2));
     writer.slot(tagOf(element));
     this.attributesOf(element, id, stand);
@@ -228,4 +229,8 @@ export class Serializer {
 function namespaceFlag(element: Element): number {
   if (element.namespaceURI === SVG) return FLAG_SVG;
   return element.namespaceURI === MATHML ? FLAG_MATHML : 0;
+}
+
+function frameFlags(inner: Document): number {
+  return inner.compatMode === "BackCompat" ? FLAG_FRAME | FLAG_QUIRKS : FLAG_FRAME;
 }

@@ -325,7 +325,7 @@ export class Sheets {
     const inner = rule as CSSImportRule;
     const text = inner.styleSheet ? (this.textOf(inner.styleSheet) ?? "") : "";
     const rewritten = inner.styleSheet ? this.options.assets.inCss(text, baseOf(inner.styleSheet)) : text;
-    return inner.media.mediaText ? `@media ${inner.media.mediaText} {${rewritten}}` : rewritten;
+    return within(inner, rewritten);
   }
 
   /** A sheet of another origin: the visitor's browser may be allowed to read it after all. */
@@ -357,4 +357,11 @@ function baseOf(sheet: CSSStyleSheet): string {
 
 function same(before: readonly CSSStyleSheet[], now: readonly CSSStyleSheet[]): boolean {
   return before.length === now.length && before.every((sheet, index) => sheet === now[index]);
+}
+
+/** What an import says besides the address, written around its rules. */
+function within({ media, supportsText, layerName }: CSSImportRule, rules: string): string {
+  const asked = media.mediaText ? `@media ${media.mediaText} {${rules}}` : rules;
+  const able = supportsText ? `@supports (${supportsText}) {${asked}}` : asked;
+  return layerName === null || layerName === undefined ? able : `@layer ${layerName} {${able}}`;
 }

@@ -24,6 +24,8 @@ const PRESSED = 1;
 const RELEASED = 2;
 const TOUCHED = 3;
 const POINTS = 64;
+/** What of the device style sheets ask for besides the size. */
+const DEVICE = ["(prefers-color-scheme: dark)", "(pointer: coarse)", "(prefers-reduced-motion: reduce)"];
 /** So often at most the page's address and title are looked at. */
 const PAGE_MS = 200;
 
@@ -55,6 +57,7 @@ export class Surroundings {
     private readonly writer: Writer,
     private readonly masks: Masks,
     private readonly changed: (soon: boolean) => void,
+    private readonly restart: () => void,
   ) {
     this.settled.port1.onmessage = () => this.readScrolls();
   }
@@ -62,6 +65,15 @@ export class Surroundings {
   stop(): void {
     this.settled.port1.onmessage = null;
     this.settled.port1.close();
+  }
+
+  /** SNAP's flags: what style sheets ask about this device, and the page's mode. */
+  flags(): number {
+    const scheme = this.top.querySelector<HTMLMetaElement>("meta[name=color-scheme]")?.content ?? "";
+    const [dark, touch, calm] = DEVICE.map((query) => matchMedia(query).matches);
+    const darkPage = dark === true && /\bdark\b/.test(scheme);
+    const said = [this.top.compatMode === "BackCompat", dark, touch, calm, darkPage];
+    return said.reduce((flags, yes, bit) => flags | (yes ? 1 << bit : 0), 0);
   }
 
   /** Listen in a document or shadow root; what composed events tell is heard at the top alone. */
@@ -86,6 +98,7 @@ export class Surroundings {
       this.changed(false);
     };
     hooks.listen(window, "resize", view);
+    for (const query of DEVICE) hooks.listen(matchMedia(query), "change", this.restart);
     if (window.visualViewport) hooks.listen(window.visualViewport, "resize scroll", view);
     hooks.listen(window, "focusin focusout", () => {
       this.focusing = true;
@@ -260,7 +273,8 @@ export class Surroundings {
     writer.int(OP_VIEW);
     writer.whole(window.innerWidth);
     writer.whole(window.innerHeight);
-    writer.float(visual?.scale ?? 1);
+    // Of the page, not of what the browser calls 1: a page wider than the screen begins smaller.
+    writer.float(visual && visual.scale !== 1 ? window.innerWidth / visual.width : 1);
     writer.float(visual?.offsetLeft ?? 0);
     writer.float(visual?.offsetTop ?? 0);
   }
