@@ -2,9 +2,10 @@
 
 No cookies, no API, our decoder in the outer page, nothing in the inner.
 
-`/viewer.html` runs our decoder only and may be framed by the softphone only; `/inner.html` is the empty
-document into which the decoder builds the visitor's page: its policy allows no script, no frame, no form and
-no address but pictures from here. Source: docs/architecture.md, "origins"; W3C CSP level 3.
+`/viewer.html` runs our decoder only and may be framed by the softphone only; `/inner.html` (for pages without
+a doctype `/inner-quirks.html`) is the empty document into which the decoder builds the visitor's page: its
+policy allows no script, no frame with an address, no form and no address but pictures from here.
+Source: docs/architecture.md, "origins"; W3C CSP level 3.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ INNER_POLICY = (
     "base-uri 'none'; form-action 'none'; sandbox allow-same-origin; frame-ancestors 'self'"
 )
 INNER = "<!doctype html><html><head></head><body></body></html>"
+# Browsers show a page in quirks mode only if its document was parsed without a doctype.
+INNER_QUIRKS = "<html><head></head><body></body></html>"
 TYPES = {".js": "text/javascript", ".css": "text/css"}
 
 
@@ -36,14 +39,21 @@ def routes(desk_origins: str) -> list[web.RouteDef]:
         text = (FILES / "viewer.html").read_text()
         return web.Response(text=text, content_type="text/html", headers={"Content-Security-Policy": policy})
 
-    async def inner(_: web.Request) -> web.Response:
+    def empty(text: str) -> web.Response:
         headers = {"Content-Security-Policy": f"{INNER_POLICY} {desk_origins}"}
-        return web.Response(text=INNER, content_type="text/html", headers=headers)
+        return web.Response(text=text, content_type="text/html", headers=headers)
+
+    async def inner(_: web.Request) -> web.Response:
+        return empty(INNER)
+
+    async def inner_quirks(_: web.Request) -> web.Response:
+        return empty(INNER_QUIRKS)
 
     return [
         web.get("/", nothing),
         web.get("/viewer.html", outer),
         web.get("/inner.html", inner),
+        web.get("/inner-quirks.html", inner_quirks),
         web.get("/viewer/{name:[A-Za-z0-9_.-]+}", script),
     ]
 

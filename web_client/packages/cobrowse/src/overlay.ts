@@ -19,6 +19,8 @@ export const OVERLAY_STYLES = `
 .ripple { position: absolute; width: 40px; height: 40px; margin: -20px; box-sizing: border-box; border: 3px solid;
   border-radius: 50%; pointer-events: none; animation: ripple .6s ease-out forwards; }
 @keyframes ripple { from { transform: scale(.2); opacity: 1 } to { transform: scale(1.2); opacity: 0 } }
+.touched .pointer svg { display: none; }
+.touched .ripple { background: #dc262655; }
 .mark { position: absolute; box-sizing: border-box; border: 3px solid; border-radius: 6px; pointer-events: none; }
 .ink { position: absolute; inset: 0; width: 100%; height: 100%; pointer-events: none; }
 @media (prefers-reduced-motion: reduce) { .ripple { animation-duration: 1ms } }
@@ -206,5 +208,5 @@ export class Overlay {
 }
 
 export function colourOf(who: number): string {
-  return who === 0 ? "#dc2626" : (COLOURS[(who - 1) % COLOURS.length] as string);
+  return who === 0 ? "#dc2626" : (COLOURS[Math.abs(who - 1) % COLOURS.length] as string);
 }

@@ -6,7 +6,7 @@
  */
 import { backoffMs } from "@talknow/client";
 import { pack, unpack, type Value } from "@talknow/cobrowse/msgpack";
-import type { Act, FromViewer, Tool, ToViewer } from "@talknow/cobrowse/viewer/messages";
+import type { Act, FromViewer, Tool, ToViewer, Zoom } from "@talknow/cobrowse/viewer/messages";
 import {
   SIDE_ACK,
   SIDE_CONTROL,
@@ -56,15 +56,15 @@ export class Watching {
   private viewerOrigin = "";
   tabs: readonly SharedTab[] = [];
   shown = "";
-  /** The tab the agent picked, "" while it follows the customer. */
-  chosen = "";
+  /** The tab this agent picked; "": whichever is in front. */
+  picked = "";
   title = "";
   url = "";
-  size = { width: 0, height: 0 };
+  size = { width: 0, height: 0, scale: 1, touch: false };
   notes = new Set<string>();
   masked = 0;
   tool: Tool = "look";
-  fit = true;
+  zoom: Zoom = "whole";
   follow = true;
   problem = "";
   /** Why the last thing that was tried on the page was not done. */
@@ -76,6 +76,7 @@ export class Watching {
   private socket: WebSocket | null = null;
   private window: Window | null = null;
   private base = "";
+  private who = 1;
   private early: ToViewer[] = [];
   private ended = false;
   private attempt = 0;
@@ -134,7 +135,7 @@ export class Watching {
 
   /** tab: "" to follow the one in front of the customer. */
   choose(tab: string): void {
-    this.chosen = tab;
+    this.picked = tab;
     this.say(SIDE_SELECT, tab);
     this.changed();
   }
@@ -145,9 +146,9 @@ export class Watching {
     this.changed();
   }
 
-  setFit(fit: boolean): void {
-    this.fit = fit;
-    this.show({ kind: "fit", fit });
+  setZoom(zoom: Zoom): void {
+    this.zoom = zoom;
+    this.show({ kind: "zoom", zoom });
     this.changed();
   }
 
@@ -213,7 +214,8 @@ export class Watching {
       case SIDE_WELCOME:
         this.attempt = 0;
         this.base = String(values[2]);
-        this.show({ kind: "welcome", base: this.base });
+        this.who = Number(values[0]);
+        this.show({ kind: "welcome", base: this.base, who: this.who });
         break;
       case SIDE_STREAMS:
         this.streams(values[0] as Value[][]);
@@ -259,7 +261,7 @@ export class Watching {
       state: state as SharedTab["state"],
       device: String(device),
     }));
-    if (!this.tabs.some(({ id }) => id === this.chosen)) this.chosen = "";
+    if (!this.tabs.some(({ id }) => id === this.picked)) this.picked = "";
     this.tellState();
   }
 
@@ -312,7 +314,13 @@ export class Watching {
         this.title = said.title;
         break;
       case "view":
-        this.size = { width: said.width, height: said.height };
+        this.size = { width: said.width, height: said.height, scale: said.scale, touch: said.touch };
+        break;
+      case "tool":
+        this.setTool(said.tool);
+        return;
+      case "follow":
+        this.follow = said.follow;
         break;
       case "note":
         this.notes.add(said.what);
@@ -327,9 +335,10 @@ export class Watching {
   private ready(): void {
     const waiting = this.early;
     this.early = [];
-    this.show({ kind: "welcome", base: this.base });
+    this.show({ kind: "welcome", base: this.base, who: this.who });
     this.show({ kind: "tool", tool: this.tool });
-    this.show({ kind: "fit", fit: this.fit });
+    this.show({ kind: "zoom", zoom: this.zoom });
+    this.show({ kind: "follow", follow: this.follow });
     this.tellState();
     if (waiting.some(({ kind }) => kind === "frame")) for (const message of waiting) this.show(message);
     else this.say(SIDE_NEED, "viewer");

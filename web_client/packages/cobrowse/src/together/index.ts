@@ -4,6 +4,7 @@
  * is judged here too (control.ts).
  */
 import { SIDE_DRAW, SIDE_MARK, SIDE_POINT, SIDE_WATCH } from "@talknow/protocol";
+import { boxIn } from "../boxes.ts";
 import { OVERLAY_STYLES, Overlay } from "../overlay.ts";
 import type { SharedPage } from "../recorder/index.ts";
 import { type ControlGrant, startControl } from "./control.ts";
@@ -33,7 +34,7 @@ export function startTogether(page: SharedPage, allowed: Allowed): () => void {
   const layer = document.createElement("div");
   root.append(layer);
   document.documentElement.append(host);
-  const overlay = new Overlay({ layer, boxOf: (id) => boxOf(page.nodeOf(id)) });
+  const overlay = new Overlay({ layer, boxOf: (id) => boxIn(page.nodeOf(id), document) });
   const names = new Map<number, string>();
   const stops = [
     startControl(page, {
@@ -61,11 +62,4 @@ export function startTogether(page: SharedPage, allowed: Allowed): () => void {
     overlay.stop();
     host.remove();
   };
-}
-
-function boxOf(node: Node | undefined): DOMRect | null {
-  if (node === undefined || !node.isConnected) return null;
-  if (node.nodeType === Node.DOCUMENT_NODE) return new DOMRect(0, 0, innerWidth, innerHeight);
-  const element = node.nodeType === Node.ELEMENT_NODE ? (node as Element) : node.parentElement;
-  return element?.getBoundingClientRect() ?? null;
 }

@@ -1,5 +1,5 @@
 /**
- * What of a recorded page may come to life here: which tags, attributes and pieces of CSS. Default deny; the server
+ * What of a recorded page may come to life here: which tags, attributes and addresses. Default deny; the server
  * and the recorder have looked already, and this side trusts neither.
  *
  * Source: docs/cobrowse.md, "the viewer"; OWASP on DOM clobbering and CSS exfiltration.
@@ -11,7 +11,7 @@ const HTML_TAGS = new Set(
     "form label input textarea select option optgroup button fieldset legend datalist output progress meter h1 h2 h3 " +
     "h4 h5 h6 header footer main nav section article aside figure figcaption address blockquote pre code em strong b " +
     "i u s small sub sup br hr img picture source video audio canvas iframe details summary dialog menu time abbr " +
-    "mark kbd wbr slot hgroup search ins del q cite dfn samp var bdi bdo ruby rt rp center font tt big strike area map"
+    "mark kbd wbr slot hgroup search ins del q cite dfn samp var bdi bdo ruby rt rp data nobr acronym center font tt big strike area map"
   ).split(" "),
 );
 const SVG_TAGS = new Set(
@@ -19,34 +19,30 @@ const SVG_TAGS = new Set(
     "svg g path rect circle ellipse line polyline polygon text tspan textPath defs use symbol clipPath mask pattern " +
     "linearGradient radialGradient stop image foreignObject marker title desc filter feGaussianBlur feOffset feMerge " +
     "feMergeNode feColorMatrix feBlend feFlood feComposite feMorphology feTurbulence feDisplacementMap feDropShadow " +
-    "feComponentTransfer feFuncA feFuncR feFuncG feFuncB feTile switch view"
+    "feComponentTransfer feFuncA feFuncR feFuncG feFuncB feTile feConvolveMatrix feDiffuseLighting " +
+    "feSpecularLighting feDistantLight fePointLight feSpotLight switch view"
   ).split(" "),
 );
 /** Elements that are shown as something harmless of the same shape. */
 const STAND_INS: Readonly<Record<string, string>> = {
-  iframe: "div",
   frame: "div",
   object: "div",
   embed: "div",
-  video: "div",
-  audio: "div",
-  canvas: "div",
   link: "style",
-  img: "img",
 };
-const ATTRIBUTES = /^(?!on)[A-Za-z_][\w.:-]*$/;
+const ATTRIBUTES = /^(?!on)[a-z_][\w.:-]*$/i;
 const DENIED = new Set(
   (
     "src href xlink:href srcset srcdoc action formaction ping background poster data code archive nonce integrity " +
     "http-equiv content name target rel download form is autofocus accesskey contenteditable method enctype sandbox " +
-    "allow referrerpolicy crossorigin manifest cite longdesc usemap ismap classid codebase profile xml:base"
+    "allow csp referrerpolicy crossorigin manifest cite longdesc usemap ismap classid codebase profile xml:base"
   ).split(" "),
 );
 const NAME = /^[A-Za-z][\w.-]*$/;
 const ASSET = /^asset:(\d{1,6})$/;
-const URL_IN_CSS = /url\(\s*(?:"([^"]*)"|'([^']*)'|([^)"'\s]*))\s*\)?/gi;
+const FRAGMENT = /^#[\w.:-]*$/;
 
-/** The element to build for a recorded one. Unknown elements become unknown elements: they do nothing. */
+/** The element to build for a recorded one; "" when it is none of ours: only an element that no browser knows will do. */
 export function tagFor(tag: string, namespace: "html" | "svg" | "math"): string {
   if (!NAME.test(tag)) return "span";
   if (namespace === "svg") return SVG_TAGS.has(tag) ? tag : "g";
@@ -54,7 +50,7 @@ export function tagFor(tag: string, namespace: "html" | "svg" | "math"): string 
   const lower = tag.toLowerCase();
   if (STAND_INS[lower] !== undefined) return STAND_INS[lower];
   if (HTML_TAGS.has(lower)) return lower;
-  return lower.includes("-") ? lower : "span";
+  return lower.includes("-") ? lower : "";
 }
 
 /** Whether an attribute of that name may be set at all; addresses are set by other ways. */
@@ -67,28 +63,7 @@ export function assetIn(value: string): number {
   return Number(ASSET.exec(value)?.[1] ?? 0);
 }
 
-/**
- * CSS that asks nobody for anything: `url()` only of fragments and of pictures that we have, no imports.
- * `address`: where a picture lies, "" while it is not there. Escapes cannot spell an address past this, as every
- * backslash in front of a letter or digit outside of a string of content is taken out.
- */
-export function safeCss(text: string, address: (asset: number) => string): string {
-  return text
-    .replace(/\\(?=[0-9a-f]{1,6}|[a-z(])/gi, (_, at: number, all: string) => (inString(all, at) ? "\\" : ""))
-    .replace(/@(?:import|charset|namespace)[^;]*;?/gi, "")
-    .replace(/(?:-webkit-)?image-set\(|cross-fade\(|\bsrc\(|expression\(|paint\(|element\(/gi, "none-of(")
-    .replace(/-moz-binding|behavior\s*:/gi, "none:")
-    .replace(URL_IN_CSS, (_, a?: string, b?: string, c?: string) => {
-      const value = a ?? b ?? c ?? "";
-      if (/^#[\w.:-]*$/.test(value)) return `url("${value}")`;
-      const known = address(assetIn(value));
-      return known === "" ? "none" : `url("${known}")`;
-    });
-}
-
-/** Whether the place lies in a quoted string: `content: "\201c"` keeps its escape. */
-function inString(text: string, at: number): boolean {
-  const from = Math.max(text.lastIndexOf(";", at), text.lastIndexOf("{", at), text.lastIndexOf("}", at));
-  const before = text.slice(from + 1, at);
-  return /content\s*:[^;]*["'][^"']*$/i.test(before);
+/** What stands in `url()` in a piece of CSS, as this browser may ask for it; "": nothing. */
+export function addressInCss(name: string, picture: (asset: number) => string): string {
+  return FRAGMENT.test(name) ? name : picture(assetIn(name));
 }

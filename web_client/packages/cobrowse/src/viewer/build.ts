@@ -6,6 +6,7 @@ import {
   FLAG_FRAME,
   FLAG_MASKED,
   FLAG_MATHML,
+  FLAG_QUIRKS,
   FLAG_SHADOW,
   FLAG_SVG,
   MAX_NODES,
@@ -13,7 +14,9 @@ import {
 } from "@talknow/protocol";
 import { BadFrame, type Reader } from "../reader.ts";
 import { assetIn, mayHave, tagFor } from "./allow.ts";
+import { type Frames, put } from "./frames.ts";
 import type { Pictures } from "./pictures.ts";
+import type { Stills } from "./stills.ts";
 import type { Styles } from "./styles.ts";
 import type { Shown, ShownTree } from "./tree.ts";
 
@@ -27,14 +30,29 @@ interface Level {
   last: Node | null;
 }
 
+export interface Parts {
+  tree: ShownTree;
+  reader: Reader;
+  styles: Styles;
+  pictures: Pictures;
+  stills: Stills;
+  frames: Frames;
+}
+
 export class Builder {
+  private readonly tree: ShownTree;
+  private readonly reader: Reader;
+  private readonly styles: Styles;
+  private readonly pictures: Pictures;
+  private readonly document: Document;
+
   constructor(
-    private readonly document: Document,
-    private readonly tree: ShownTree,
-    private readonly reader: Reader,
-    private readonly styles: Styles,
-    private readonly pictures: Pictures,
-  ) {}
+    private readonly view: Window & typeof globalThis,
+    private readonly parts: Parts,
+  ) {
+    ({ tree: this.tree, reader: this.reader, styles: this.styles, pictures: this.pictures } = parts);
+    this.document = view.document;
+  }
 
   /** Read a list of nodes into `home`, after `last` (null: first). keyed: ids are in the list (keyframes). */
   list(home: Node, last: Node | null, keyed: boolean): void {
@@ -51,7 +69,7 @@ export class Builder {
       if (head === END) levels.pop();
       else if ((head & 3) === ELEMENT) this.element(head >> 2, level, levels, id);
       else if (head === TEXT_NODE) this.text(id(), level);
-      else if (head === 0) place(level, this.known(reader.ref()).node);
+      else if (head === 0) this.moved(level);
       else throw new BadFrame("head");
       if (this.tree.nodes.size > MAX_NODES) throw new BadFrame("nodes");
     }
@@ -61,6 +79,15 @@ export class Builder {
     const shown = this.tree.get(id);
     if (shown === undefined) throw new BadFrame("node");
     return shown;
+  }
+
+  private moved(level: Level): void {
+    const { node } = this.known(this.reader.ref());
+    if (this.parts.frames.any) {
+      const next = level.last === null ? level.home.firstChild : level.last.nextSibling;
+      if (next !== node) put(level.home, node, next);
+      level.last = node;
+    } else place(level, node);
   }
 
   private text(id: number, level: Level): void {
@@ -85,22 +112,45 @@ export class Builder {
       const [width, height] = [reader.int(), reader.int()];
       if (width > 0) (node as HTMLElement).style.cssText = `width:${width}px;height:${height}px`;
     } else {
+      if (tag === "canvas") this.parts.stills.blank(node as HTMLElement);
       levels.push({ home: node, last: null });
-      if (flags & (FLAG_SHADOW | FLAG_FRAME)) {
-        const root = rootIn(node);
-        const rootId = nextId();
-        tree.add(rootId, { node: root, text: "", attributes: null, tag: "", flags: 0 });
-        levels.push({ home: root, last: null });
-      }
     }
     place(level, node);
+    if (flags & (FLAG_SHADOW | FLAG_FRAME) && !(flags & FLAG_BLOCKED)) {
+      const root = this.rootIn(node, flags);
+      tree.add(nextId(), { node: root, text: "", attributes: null, tag: "", flags: 0 });
+      levels.push({ home: root, last: null });
+    }
   }
 
   private create(tag: string, flags: number): Element {
-    const namespace = flags & FLAG_SVG ? "svg" : flags & FLAG_MATHML ? "math" : "html";
-    const name = flags & FLAG_BLOCKED ? "div" : tagFor(tag, namespace);
-    if (flags & FLAG_BLOCKED || namespace === "html") return this.document.createElement(name);
-    return this.document.createElementNS(namespace === "svg" ? SVG : MATHML, name);
+    const { document } = this;
+    if (flags & FLAG_BLOCKED) return document.createElement("div");
+    if (flags & FLAG_SVG) return document.createElementNS(SVG, tagFor(tag, "svg"));
+    if (flags & FLAG_MATHML) return document.createElementNS(MATHML, tagFor(tag, "math"));
+    const name = tagFor(tag, "html");
+    if (name !== "") return document.createElement(name);
+    const unknown = document.createElement(tag);
+    return unknown instanceof this.view.HTMLUnknownElement ? unknown : document.createElement("span");
+  }
+
+  /** A shadow root, or a frame's document. */
+  private rootIn(element: Element, flags: number): Node {
+    const { frames } = this.parts;
+    let root: Document | ShadowRoot;
+    if (flags & FLAG_FRAME && element.localName === "iframe")
+      root = frames.open(element as HTMLIFrameElement, (flags & FLAG_QUIRKS) !== 0);
+    else {
+      try {
+        root = element.shadowRoot ?? element.attachShadow({ mode: "open" });
+      } catch {
+        const inner = this.document.createElement("div");
+        element.append(inner);
+        return inner;
+      }
+    }
+    this.styles.own(root);
+    return root;
   }
 
   /** Set an attribute as recorded; what may not be here is remembered, for splices, but not set. */
@@ -113,6 +163,7 @@ export class Builder {
     shown.attributes?.delete(name);
     if (mayHave(name)) (shown.node as Element).removeAttribute(name);
     else if (isAddress(name)) (shown.node as Element).removeAttribute(name === "xlink:href" ? "href" : name);
+    if (shown.tag === "canvas") this.parts.stills.fit(shown.node as HTMLElement, name);
   }
 
   private draw(shown: Shown, name: string, value: string): void {
@@ -122,16 +173,18 @@ export class Builder {
       return;
     }
     if (!mayHave(name)) return;
-    const inert = name === "type" && shown.tag === "input" && /^(?:file|hidden|image)$/i.test(value);
+    const inert = name === "type" && shown.tag === "input" && /^(?:hidden|image)$/i.test(value);
     const styled = name === "style" || (value.includes("(") && shown.flags & FLAG_SVG);
     // The recorder tells when it opens and closes; here nothing does so by itself.
-    const kept = name === "popover" ? "manual" : inert ? "text" : value;
+    const shut = name === "popover" ? "manual" : inert ? "text" : value;
     const draw = () => {
+      const said = name === "media" ? this.styles.media(value) : shut;
       try {
-        element.setAttribute(name, styled ? this.styles.safe(value) : kept);
+        element.setAttribute(name, styled ? this.styles.safe(value) : said);
       } catch {
         // A name that only a parser can make.
       }
+      if (shown.tag === "canvas") this.parts.stills.fit(element as HTMLElement, name);
     };
     draw();
     if (styled && value.includes("asset:"))
@@ -155,7 +208,8 @@ export class Builder {
       const address = this.pictures.address(asset);
       if (address === "" || shown.attributes?.get(name) !== value) return;
       if (shown.tag === "img" || shown.tag === "image") element.setAttribute(svg ? "href" : "src", address);
-      else if (name === "poster" || name === "background") background(element, address);
+      else if (shown.tag === "video") element.setAttribute("poster", address);
+      else if (name === "background") background(element, address);
       else if (shown.tag === "input") background(element, address);
     };
     draw();
@@ -167,7 +221,8 @@ export class Builder {
     shown.text = value;
     if (!FIELDS.has(shown.tag)) return;
     const field = shown.node as HTMLInputElement;
-    field.value = value;
+    // A file's name is never told, and no script may write one.
+    if (field.type !== "file") field.value = value;
     if (/^\u2022+$/.test(value)) field.setAttribute("data-tn-masked", "");
     else if (!(shown.flags & FLAG_MASKED)) field.removeAttribute("data-tn-masked");
   }
@@ -198,18 +253,6 @@ function place(level: Level, node: Node): void {
   const next = level.last === null ? level.home.firstChild : level.last.nextSibling;
   if (next !== node) level.home.insertBefore(node, next);
   level.last = node;
-}
-
-/** A shadow root; also for a frame's document. */
-function rootIn(element: Element): Node {
-  if (element.shadowRoot !== null) return element.shadowRoot;
-  try {
-    return element.attachShadow({ mode: "open" });
-  } catch {
-    const inner = element.ownerDocument.createElement("div");
-    element.append(inner);
-    return inner;
-  }
 }
 
 function isAddress(name: string): boolean {

@@ -18,7 +18,7 @@ function obey(screen: Screen, message: ToViewer): void {
       screen.apply(message.bytes);
       break;
     case "welcome":
-      if (/^\/a\/[\w-]+\/$/.test(message.base)) screen.replay.pictures.base = message.base;
+      if (/^\/a\/[\w-]+\/$/.test(message.base)) screen.welcome(message.base, message.who);
       break;
     case "state":
       screen.setState(message.state);
@@ -26,8 +26,8 @@ function obey(screen: Screen, message: ToViewer): void {
     case "tool":
       screen.setTool(message.tool);
       break;
-    case "fit":
-      screen.setFit(message.fit);
+    case "zoom":
+      screen.setZoom(message.zoom);
       break;
     case "follow":
       screen.setFollow(message.follow);

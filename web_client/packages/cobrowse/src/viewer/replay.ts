@@ -41,7 +41,9 @@ import {
 } from "@talknow/protocol";
 import { BadFrame, Reader } from "../reader.ts";
 import { Builder } from "./build.ts";
+import { Frames } from "./frames.ts";
 import { Pictures } from "./pictures.ts";
+import { Stills } from "./stills.ts";
 import { Styles } from "./styles.ts";
 import { ShownTree } from "./tree.ts";
 
@@ -53,6 +55,28 @@ export interface View {
   offsetY: number;
 }
 
+/** What a video or audio element does. */
+export interface Playing {
+  paused: boolean;
+  muted: boolean;
+  at_s: number;
+  rate: number;
+}
+
+/** SNAP's flags: the page as a whole, and the device it is on. */
+const QUIRKS = 1;
+const DARK = 2;
+const TOUCH = 4;
+const CALM = 8;
+const DARK_PAGE = 16;
+
+/** A page that only a document in the other mode can show. */
+export class OtherMode extends Error {
+  constructor(readonly quirks: boolean) {
+    super("mode");
+  }
+}
+
 /** What the window around the page wants to know. */
 export interface Audience {
   pointer(x: number, y: number, kind: number): void;
@@ -60,19 +84,23 @@ export interface Audience {
   page(url: string, title: string): void;
   note(what: (typeof NOTES)[number]): void;
   held(reason: number): void;
-  scrolled(): void;
+  begun(touch: boolean): void;
+  media(node: number, playing: Playing): void;
 }
 
 export class Replay {
   readonly tree = new ShownTree();
   readonly pictures = new Pictures();
   seq = 0;
+  /** Show it whatever the document's mode is. */
+  anyMode = false;
   /** Scroll as the visitor does. */
   follows = true;
   private readonly reader = new Reader();
   private readonly builder: Builder;
   private readonly styles: Styles;
-  private readonly stills = new Map<Element, string>();
+  private readonly stills = new Stills();
+  private readonly frames = new Frames();
   private readonly scrolls = new Map<number, readonly [x: number, y: number]>();
   private focused: Element | null = null;
 
@@ -81,10 +109,11 @@ export class Replay {
     private readonly audience: Audience,
   ) {
     this.styles = new Styles(view, this.pictures);
-    this.builder = new Builder(view.document, this.tree, this.reader, this.styles, this.pictures);
+    const { tree, reader, styles, pictures, stills, frames } = this;
+    this.builder = new Builder(view, { tree, reader, styles, pictures, stills, frames });
   }
 
-  /** Raises: BadFrame. */
+  /** Raises: BadFrame; OtherMode, with nothing applied. */
   apply(bytes: Uint8Array): void {
     const { reader } = this;
     this.seq = reader.begin(bytes);
@@ -117,14 +146,15 @@ export class Replay {
         const after = anchor === 0 ? null : builder.known(anchor).node;
         if (after !== null && after.parentNode !== home) throw new BadFrame("anchor");
         builder.list(home, after, false);
+        if (this.frames.any) this.frames.check();
         return;
       }
       case OP_REM: {
         const id = reader.ref();
         const shown = tree.get(id);
         if (shown === undefined) return;
-        shown.node.parentNode?.removeChild(shown.node);
         tree.drop(id);
+        shown.node.parentNode?.removeChild(shown.node);
         return;
       }
       case OP_DET: {
@@ -140,18 +170,28 @@ export class Replay {
   private begin(keyed: boolean): void {
     const { reader, tree, view } = this;
     const { document } = view;
-    reader.int();
+    const flags = reader.int();
+    const quirks = (flags & QUIRKS) !== 0;
+    if (quirks !== (document.compatMode === "BackCompat") && !this.anyMode) throw new OtherMode(quirks);
     const [url, title] = [reader.text(), reader.text()];
     const [width, height] = [reader.int(), reader.int()];
     const next = keyed ? reader.int() : 2;
     reader.setTable(keyed ? reader.texts() : []);
     this.forget();
-    for (const child of [...document.childNodes]) if (child.nodeType !== 10) child.remove();
+    this.styles.device = {
+      dark: (flags & DARK) !== 0,
+      touch: (flags & TOUCH) !== 0,
+      calm: (flags & CALM) !== 0,
+    };
+    this.styles.ownScheme((flags & DARK_PAGE) !== 0);
+    // Without its doctype too: the mode stays, and nothing can come before it.
+    document.replaceChildren();
     tree.add(1, { node: document, text: "", attributes: null, tag: "", flags: 0 });
     reader.joins = !keyed;
-    this.builder.list(document, document.lastChild, keyed);
+    this.builder.list(document, null, keyed);
     tree.next = Math.max(next, tree.next);
     this.audience.held(0);
+    this.audience.begun(this.styles.device.touch);
     this.audience.page(url, title);
     this.audience.view({ width, height, scale: 1, offsetX: 0, offsetY: 0 });
   }
@@ -161,8 +201,8 @@ export class Replay {
     this.pictures.clear();
     this.styles.clear();
     this.scrolls.clear();
-    for (const address of this.stills.values()) URL.revokeObjectURL(address);
     this.stills.clear();
+    this.frames.clear();
     this.focused = null;
   }
 
@@ -225,10 +265,8 @@ export class Replay {
   private scroll(id: number, x: number, y: number): void {
     const node = this.tree.get(id)?.node;
     if (node === undefined) return;
-    if (node.nodeType === 9) this.view.scrollTo(x, y);
-    else if (node.nodeType === 11) (node as ShadowRoot).host.scrollTo(x, y);
-    else (node as Element).scrollTo(x, y);
-    this.audience.scrolled();
+    if (node.nodeType === 9) (node as Document).defaultView?.scrollTo(x, y);
+    else if (node.nodeType === 1) (node as Element).scrollTo(x, y);
   }
 
   private focus(id: number): void {
@@ -275,13 +313,14 @@ export class Replay {
         this.top(this.builder.known(reader.ref()).node as HTMLElement, reader.int());
         return;
       case OP_MEDIA:
-        this.builder.known(reader.ref());
-        reader.int();
-        reader.number();
-        reader.number();
+        this.playing();
         return;
       case OP_IMG:
-        this.still(this.builder.known(reader.ref()).node as HTMLElement, reader.text(), reader.binary());
+        this.stills.show(
+          this.builder.known(reader.ref()).node as HTMLElement,
+          reader.text(),
+          reader.binary(),
+        );
         return;
       case OP_ASSET: {
         const number = reader.int();
@@ -340,13 +379,12 @@ export class Replay {
     }
   }
 
-  private still(element: HTMLElement, type: string, bytes: Uint8Array): void {
-    if (!/^image\/(?:webp|png|jpeg)$/.test(type)) return;
-    const before = this.stills.get(element);
-    const address = URL.createObjectURL(new Blob([bytes as Uint8Array<ArrayBuffer>], { type }));
-    this.stills.set(element, address);
-    element.setAttribute("data-tn-still", "");
-    element.style.backgroundImage = `url("${address}")`;
-    if (before !== undefined) setTimeout(() => URL.revokeObjectURL(before), 1_000);
+  private playing(): void {
+    const { reader } = this;
+    const id = reader.ref();
+    this.builder.known(id);
+    const flags = reader.int();
+    const [at_s, rate] = [reader.number(), reader.number()];
+    this.audience.media(id, { paused: (flags & 1) !== 0, muted: (flags & 2) !== 0, at_s, rate });
   }
 }

@@ -1,41 +1,47 @@
 /**
- * The window around the shown page: the inner frame in the visitor's own size, scaled to fit or not; the layer above
- * it that draws pointers and takes the agent's hand. Nothing of the agent's reaches the inner document.
+ * The window around the shown page: the inner frame in the visitor's own size, drawn as large as the agent likes; the
+ * part of it that the visitor has zoomed in to; above it the layer for pointers and the agent's hand. Nothing of the
+ * agent's reaches the inner document.
  */
+import { boxIn } from "../boxes.ts";
 import { OVERLAY_STYLES, Overlay } from "../overlay.ts";
-import { Editor } from "./editor.ts";
-import type { Act, FromViewer, Tool } from "./messages.ts";
-import { type Audience, Replay, type View } from "./replay.ts";
+import { Badges } from "./badges.ts";
+import { Hand } from "./hand.ts";
+import type { FromViewer, Tool, Zoom } from "./messages.ts";
+import { type Audience, OtherMode, type Playing, Replay, type View } from "./replay.ts";
 
-const POINT_MS = 40;
-const SCROLL_MS = 80;
 const APPLIED_MS = 100;
 const WHO_VISITOR = 0;
-const WHO_ME = -1;
 const HELD = ["", "This page is private: the site does not show it.", "The customer has paused sharing.", ""];
 const HOLD_PAUSED = 2;
 const UNSEEN: Readonly<Record<string, string>> = {
   stale: "The customer is changing the page…",
   away: "The customer is on a page that is not shared, or offline. This is the last picture; it goes on when they are back.",
 };
+/** Fingers are not seen between touches. */
+const LIFTED_MS = 800;
+const PAGES = { standard: "/inner.html", quirks: "/inner-quirks.html" } as const;
 
 export class Screen implements Audience {
-  readonly replay: Replay;
+  replay: Replay;
   readonly overlay: Overlay;
   private readonly layer: HTMLElement;
+  private readonly lens: HTMLElement;
   private readonly cover: HTMLElement;
+  private readonly hand: Hand;
+  private readonly badges: Badges;
   private size: View = { width: 1280, height: 720, scale: 1, offsetX: 0, offsetY: 0 };
-  private tool: Tool = "look";
-  private fit = true;
-  private stroke = 0;
-  private drawing: { node: number; points: number[] } | null = null;
-  private pointed = 0;
-  private rolled = { x: 0, y: 0, at: 0 };
-  private readonly editor: Editor;
+  private zoom: Zoom = "whole";
+  private touch = false;
+  private follows = true;
+  private base = "";
   private state = "live";
   private holds = 0;
   private saidAt = 0;
   private saying: ReturnType<typeof setTimeout> | undefined;
+  private lifting: ReturnType<typeof setTimeout> | undefined;
+  /** Frames that came while the inner page of the other mode is being loaded. */
+  private waiting: ArrayBuffer[] | null = null;
 
   constructor(
     private readonly root: HTMLElement,
@@ -43,30 +49,49 @@ export class Screen implements Audience {
     private readonly frame: HTMLIFrameElement,
     private readonly say: (message: FromViewer) => void,
   ) {
-    const view = frame.contentWindow as Window & typeof globalThis;
-    this.replay = new Replay(view, this);
     this.layer = document.createElement("div");
     this.layer.id = "layer";
     this.layer.tabIndex = 0;
     this.layer.setAttribute("role", "application");
-    this.layer.setAttribute("aria-label", "Shared page: pointing and drawing");
+    this.layer.setAttribute(
+      "aria-label",
+      "Shared page. Arrow keys look around, or move the tool; Enter uses it; Escape leaves it.",
+    );
+    this.lens = document.createElement("div");
+    this.lens.id = "lens";
+    this.layer.append(this.lens);
     sheet.append(this.layer);
     this.cover = document.getElementById("cover") as HTMLElement;
     const styles = new CSSStyleSheet();
     styles.replaceSync(OVERLAY_STYLES);
     document.adoptedStyleSheets = [styles];
-    this.overlay = new Overlay({ layer: this.layer, boxOf: (node) => this.boxOf(node) });
-    this.editor = new Editor(this.layer, (node) => this.boxOf(node));
-    this.listen();
+    const boxOf = (node: number) => this.boxOf(node);
+    this.overlay = new Overlay({ layer: this.layer, boxOf });
+    this.badges = new Badges(this.layer, boxOf);
+    this.hand = new Hand({
+      layer: this.layer,
+      overlay: this.overlay,
+      replay: () => this.replay,
+      document: () => this.inner.document,
+      boxOf,
+      scale: () => this.scale,
+      say,
+    });
+    this.replay = this.newReplay();
     new ResizeObserver(() => this.layOut()).observe(root);
     this.layOut();
   }
 
   apply(bytes: ArrayBuffer): void {
+    if (this.waiting !== null) {
+      this.waiting.push(bytes);
+      return;
+    }
     try {
       this.replay.apply(new Uint8Array(bytes));
-    } catch {
-      this.say({ kind: "need" });
+    } catch (error) {
+      if (error instanceof OtherMode) this.reload(error.quirks, bytes);
+      else this.say({ kind: "need" });
       return;
     }
     this.applied();
@@ -86,24 +111,31 @@ export class Screen implements Audience {
     this.say({ kind: "applied", seq: this.replay.seq });
   }
 
-  setTool(tool: Tool): void {
-    this.tool = tool;
-    this.layer.dataset.tool = tool;
-    this.editor.close();
-    if (tool !== "highlight") this.say({ kind: "mark", node: 0 });
+  welcome(base: string, who: number): void {
+    this.base = base;
+    this.replay.pictures.base = base;
+    this.hand.me = who;
   }
 
-  setFit(fit: boolean): void {
-    this.fit = fit;
+  setTool(tool: Tool): void {
+    this.hand.use(tool);
+  }
+
+  setZoom(zoom: Zoom): void {
+    this.zoom = zoom;
     this.layOut();
   }
 
   setFollow(follow: boolean): void {
+    this.follows = follow;
     this.replay.follows = follow;
-    if (follow) this.replay.scrollBack();
+    if (!follow) return;
+    this.replay.scrollBack();
+    this.showLens();
   }
 
   setState(state: string): void {
+    if (state === this.state) return;
     this.state = state;
     this.showCover();
   }
@@ -111,14 +143,16 @@ export class Screen implements Audience {
   // --- what the page says (Audience) -------------------------------------------------------------
 
   pointer(x: number, y: number, kind: number): void {
+    clearTimeout(this.lifting);
     this.overlay.pointAt(WHO_VISITOR, "Customer", x, y);
     if (kind === 1 || kind === 3) this.overlay.rippleAt(WHO_VISITOR, x, y);
+    if (this.touch && kind !== 0) this.lifting = setTimeout(() => this.overlay.leave(WHO_VISITOR), LIFTED_MS);
   }
 
   view(view: View): void {
     this.size = view;
     this.layOut();
-    this.say({ kind: "view", width: view.width, height: view.height, scale: view.scale });
+    this.tellView();
   }
 
   page(url: string, title: string): void {
@@ -135,22 +169,89 @@ export class Screen implements Audience {
     this.say({ kind: "held", reason });
   }
 
-  scrolled(): void {}
+  begun(touch: boolean): void {
+    this.touch = touch;
+    this.layer.classList.toggle("touched", touch);
+    this.badges.clear();
+  }
+
+  media(node: number, playing: Playing): void {
+    this.badges.set(node, playing);
+  }
+
+  // --- the inner page ------------------------------------------------------------------------------
+
+  private get inner(): Window & typeof globalThis {
+    return this.frame.contentWindow as Window & typeof globalThis;
+  }
+
+  private newReplay(): Replay {
+    const replay = new Replay(this.inner, this);
+    replay.pictures.base = this.base;
+    replay.follows = this.follows;
+    this.inner.document.addEventListener("scroll", () => this.badges.soon(), {
+      capture: true,
+      passive: true,
+    });
+    return replay;
+  }
+
+  /** Only a document without a doctype is in quirks mode, so it must be another one. */
+  private reload(quirks: boolean, bytes: ArrayBuffer): void {
+    this.waiting = [bytes];
+    this.frame.addEventListener("load", () => this.reloaded(quirks), { once: true });
+    this.frame.src = PAGES[quirks ? "quirks" : "standard"];
+  }
+
+  private reloaded(quirks: boolean): void {
+    const waiting = this.waiting ?? [];
+    this.waiting = null;
+    this.replay = this.newReplay();
+    // A browser that shows neither page: rather in the wrong mode than never.
+    this.replay.anyMode = quirks !== (this.inner.document.compatMode === "BackCompat");
+    for (const bytes of waiting) this.apply(bytes);
+  }
 
   // --- layout -------------------------------------------------------------------------------------
 
   private get scale(): number {
-    return this.fit ? Math.min(1, this.root.clientWidth / Math.max(1, this.size.width)) : 1;
+    if (this.zoom === "actual") return 1;
+    const wide = this.root.clientWidth / Math.max(1, this.size.width);
+    const high = this.root.clientHeight / Math.max(1, this.size.height);
+    return Math.min(1, this.zoom === "width" ? wide : Math.min(wide, high));
   }
 
   private layOut(): void {
     const { width, height } = this.size;
-    this.frame.style.width = `${width}px`;
-    this.frame.style.height = `${height}px`;
-    this.sheet.style.width = `${width}px`;
-    this.sheet.style.height = `${height}px`;
-    const free = Math.max(0, (this.root.clientWidth - width * this.scale) / 2);
-    this.sheet.style.transform = `translate(${free}px, 0) scale(${this.scale})`;
+    const { scale } = this;
+    for (const { style } of [this.frame, this.sheet]) {
+      style.width = `${width}px`;
+      style.height = `${height}px`;
+    }
+    const free = Math.max(0, (this.root.clientWidth - width * scale) / 2);
+    this.sheet.style.transform = `translate(${free}px, 0) scale(${scale})`;
+    this.showLens();
+    this.badges.soon();
+  }
+
+  /** What of its page the visitor's screen shows, when it is less than the window. */
+  private showLens(): void {
+    const { width, height, scale, offsetX, offsetY } = this.size;
+    this.lens.hidden = scale < 1.02;
+    if (this.lens.hidden) return;
+    const { style } = this.lens;
+    style.left = `${offsetX}px`;
+    style.top = `${offsetY}px`;
+    style.width = `${width / scale}px`;
+    style.height = `${height / scale}px`;
+    this.lens.dataset.zoom = `${Math.round(scale * 100)} %`;
+    const near = { block: "nearest", inline: "nearest" } as const;
+    if (this.follows) requestAnimationFrame(() => this.lens.scrollIntoView(near));
+  }
+
+  private tellView(): void {
+    const { width, height, scale } = this.size;
+    this.say({ kind: "view", width, height, scale, touch: this.touch });
   }
 
   private showCover(): void {
@@ -162,142 +263,6 @@ export class Screen implements Audience {
   }
 
   private boxOf(id: number): DOMRect | null {
-    const node = this.replay.tree.get(id)?.node;
-    if (node === undefined || !node.isConnected) return null;
-    if (node.nodeType === 9) return new DOMRect(0, 0, this.size.width, this.size.height);
-    if (node.nodeType === 1) return (node as Element).getBoundingClientRect();
-    return node.parentElement?.getBoundingClientRect() ?? null;
+    return boxIn(this.replay.tree.get(id)?.node, this.inner.document);
   }
-
-  // --- the agent's hand -----------------------------------------------------------------------------
-
-  private listen(): void {
-    const { layer } = this;
-    layer.addEventListener("pointermove", (event) => this.moved(event));
-    layer.addEventListener("pointerdown", (event) => this.pressed(event));
-    layer.addEventListener("pointerup", () => this.lifted());
-    layer.addEventListener("pointerleave", () => {
-      this.lifted();
-      if (this.tool === "point") this.say({ kind: "point", node: 1, x: 0, y: 0, what: 2 });
-    });
-    layer.addEventListener("wheel", (event) => this.wheeled(event), { passive: false });
-  }
-
-  /** The node under the pointer, and where in its box. */
-  private at(event: MouseEvent): { node: number; x: number; y: number } {
-    const box = this.layer.getBoundingClientRect();
-    const [left, top] = [(event.clientX - box.left) / this.scale, (event.clientY - box.top) / this.scale];
-    let hit = this.frame.contentDocument?.elementFromPoint(left, top) ?? null;
-    while (hit?.shadowRoot) {
-      const inner = hit.shadowRoot.elementFromPoint(left, top);
-      if (inner === null || inner === hit) break;
-      hit = inner;
-    }
-    const node = this.replay.tree.idOf(hit) || 1;
-    const place = this.boxOf(node) ?? new DOMRect(0, 0, this.size.width, this.size.height);
-    const part = (value: number, from: number, size: number) => (size === 0 ? 0 : (value - from) / size);
-    return { node, x: part(left, place.x, place.width), y: part(top, place.y, place.height) };
-  }
-
-  private moved(event: PointerEvent): void {
-    if (this.tool === "look" || this.tool === "control") return;
-    if (event.timeStamp - this.pointed < POINT_MS) return;
-    this.pointed = event.timeStamp;
-    const { node, x, y } = this.at(event);
-    if (this.tool === "point") this.say({ kind: "point", node, x, y, what: 0 });
-    if (this.drawing !== null) this.ink(event);
-  }
-
-  private pressed(event: PointerEvent): void {
-    const { node, x, y } = this.at(event);
-    switch (this.tool) {
-      case "point":
-        this.say({ kind: "point", node, x, y, what: 1 });
-        this.overlay.ripple(WHO_ME, node, x, y);
-        break;
-      case "highlight":
-        this.say({ kind: "mark", node });
-        this.overlay.mark(WHO_ME, node);
-        break;
-      case "draw":
-        this.stroke += 1;
-        this.drawing = { node, points: [] };
-        this.layer.setPointerCapture(event.pointerId);
-        this.ink(event);
-        break;
-      case "control":
-        this.touch(event, node, x, y);
-        break;
-      default:
-    }
-  }
-
-  /** Into a field the agent writes here first; the visitor's browser gets the whole of it at once. */
-  private touch(event: Event, node: number, x: number, y: number): void {
-    if (this.editor.holds(event.target)) return;
-    event.preventDefault();
-    const field = this.replay.tree.get(node)?.node ?? null;
-    this.overlay.ripple(WHO_ME, node, x, y);
-    const done = (text: string) => this.act("type", node, [text]);
-    if (!this.editor.open(field, node, done)) this.act("click", node, [x, y]);
-  }
-
-  private act(kind: Act["kind"], node: number, values: Act["values"]): void {
-    this.say({ kind: "act", act: { kind, node, seen: this.replay.seq, values } });
-  }
-
-  private ink(event: PointerEvent): void {
-    if (this.drawing === null) return;
-    const box = this.boxOf(this.drawing.node);
-    const own = this.layer.getBoundingClientRect();
-    if (box === null) return;
-    const x = ((event.clientX - own.left) / this.scale - box.x) / Math.max(1, box.width);
-    const y = ((event.clientY - own.top) / this.scale - box.y) / Math.max(1, box.height);
-    this.send([x, y], false);
-  }
-
-  private send(points: number[], last: boolean): void {
-    if (this.drawing === null) return;
-    const { node } = this.drawing;
-    this.overlay.draw(WHO_ME, this.stroke, node, points, last);
-    this.say({ kind: "draw", stroke: this.stroke, node, points, last });
-  }
-
-  private lifted(): void {
-    this.send([], true);
-    this.drawing = null;
-  }
-
-  private wheeled(event: WheelEvent): void {
-    event.preventDefault();
-    const { node } = this.at(event);
-    if (this.tool === "control") {
-      this.roll(event, node);
-      return;
-    }
-    this.replay.follows = false;
-    scrollNear(this.replay.tree.get(node)?.node ?? null, event.deltaX, event.deltaY, this.frame);
-  }
-
-  /** Scroll the visitor's own page. */
-  private roll(event: WheelEvent, node: number): void {
-    const { rolled } = this;
-    rolled.x += event.deltaX;
-    rolled.y += event.deltaY;
-    if (event.timeStamp - rolled.at < SCROLL_MS) return;
-    this.act("scroll", node, [rolled.x, rolled.y]);
-    this.rolled = { x: 0, y: 0, at: event.timeStamp };
-  }
-}
-
-/** Scroll the nearest thing that scrolls, here only. */
-function scrollNear(node: Node | null, x: number, y: number, frame: HTMLIFrameElement): void {
-  for (let at = node; at !== null; at = at.parentNode ?? (at as ShadowRoot).host ?? null) {
-    if (at.nodeType !== 1) continue;
-    const element = at as Element;
-    const before = element.scrollTop + element.scrollLeft;
-    element.scrollBy(x, y);
-    if (element.scrollTop + element.scrollLeft !== before) return;
-  }
-  frame.contentWindow?.scrollBy(x, y);
 }

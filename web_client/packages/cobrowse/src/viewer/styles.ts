@@ -2,54 +2,76 @@
  * Stylesheets on the viewer's side: rules of style elements and constructed sheets, edited rule by rule, each piece
  * of CSS made safe first. A sheet whose pictures were not there yet is written again when they come.
  */
-import { assetIn, safeCss } from "./allow.ts";
+import { addressInCss, assetIn } from "./allow.ts";
+import { DESK, type Device, mediaFor, safeCss } from "./css.ts";
 import type { Pictures } from "./pictures.ts";
 
 const ASSETS = /asset:(\d{1,6})/g;
-/** Marks of ours and what recorded pages must not do to the frame they are shown in. */
+/** Marks of ours, and what a frame without scripts would show otherwise than the visitor's. */
 const OWN_RULES =
   "[data-tn-masked]:not(option){background-image:repeating-linear-gradient(45deg,#0000 0 6px,#8883 6px 8px)!important}" +
   "[data-tn-blocked]{background:#8884 repeating-linear-gradient(45deg,#0000 0 8px,#8886 8px 10px)!important;" +
   "display:inline-block;min-width:8px;min-height:8px}" +
   "[data-tn-focus]{outline:2px solid #2563eb!important;outline-offset:1px!important}" +
-  "[data-tn-still]{background-size:100% 100%;background-repeat:no-repeat;display:inline-block;overflow:hidden}" +
+  "video:not([controls])::-webkit-media-controls{display:none!important}" +
   // Where it is scrolled to, the recorder tells; the browser here keeps nothing in sight by itself.
-  "*{pointer-events:auto;overflow-anchor:none!important}";
+  "*{overflow-anchor:none!important}";
 
 interface Sheet {
   element: HTMLStyleElement | null;
   sheet: CSSStyleSheet | null;
-  rules: string[] | null;
+  /** The document that made a constructed sheet: only its roots may adopt it. */
+  maker: Document;
 }
 
+type Root = Document | ShadowRoot;
+type Realm = Window & typeof globalThis;
+
 export class Styles {
+  device: Device = DESK;
   private readonly sheets = new Map<number, Sheet>();
+  private readonly owns = new WeakMap<Document, CSSStyleSheet>();
 
   constructor(
-    private readonly view: Window & typeof globalThis,
+    private readonly view: Realm,
     private readonly pictures: Pictures,
   ) {}
 
   clear(): void {
     this.sheets.clear();
-    const own = new this.view.CSSStyleSheet();
-    own.replaceSync(OWN_RULES);
-    this.view.document.adoptedStyleSheets = [own];
+    this.own(this.view.document);
+  }
+
+  /** A document or shadow root of the shown page gets our own rules. */
+  own(root: Root): void {
+    const document = documentOf(root);
+    let own = this.owns.get(document);
+    if (own === undefined) {
+      own = newSheet(document, OWN_RULES);
+      this.owns.set(document, own);
+    }
+    root.adoptedStyleSheets = [own];
+  }
+
+  /** The page says by its head alone that it is dark where the visitor wants that. */
+  ownScheme(dark: boolean): void {
+    const own = this.owns.get(this.view.document);
+    own?.replaceSync(`${OWN_RULES}:where(:root){color-scheme:${dark ? "dark" : "normal"}}`);
   }
 
   /** The whole of a sheet. owner: the style element, null for a constructed one. */
   set(number: number, owner: Element | null, disabled: boolean, text: string): void {
-    const known = this.sheets.get(number);
     const element = owner?.localName === "style" ? (owner as HTMLStyleElement) : null;
+    const maker = this.view.document;
     const draw = () => {
-      const css = safeCss(text, (asset) => this.pictures.address(asset));
+      const css = this.safe(text);
       if (element !== null) {
         element.textContent = css;
-        this.sheets.set(number, { element, sheet: null, rules: null });
+        this.sheets.set(number, { element, sheet: null, maker });
       } else {
-        const sheet = known?.sheet ?? new this.view.CSSStyleSheet();
-        sheet.replaceSync(css);
-        this.sheets.set(number, { element: null, sheet, rules: null });
+        const sheet = this.sheets.get(number)?.sheet;
+        if (sheet) sheet.replaceSync(css);
+        else this.sheets.set(number, { element: null, sheet: newSheet(maker, css), maker });
       }
       this.disable(number, disabled);
     };
@@ -83,17 +105,19 @@ export class Styles {
     if (sheet !== null) sheet.disabled = disabled;
   }
 
-  adopt(root: Document | ShadowRoot, numbers: readonly number[]): void {
-    const adopted = numbers.flatMap((number) => this.sheets.get(number)?.sheet ?? []);
-    const own = root === this.view.document ? root.adoptedStyleSheets.slice(0, 1) : [];
-    // A sheet may only be adopted by roots of the document that made it.
-    if (root.ownerDocument === this.view.document || root === this.view.document)
-      root.adoptedStyleSheets = [...own, ...adopted];
+  adopt(root: Root, numbers: readonly number[]): void {
+    const adopted = numbers.flatMap((number) => this.fit(number, documentOf(root)) ?? []);
+    root.adoptedStyleSheets = [...root.adoptedStyleSheets.slice(0, 1), ...adopted];
   }
 
-  /** A style attribute or SVG presentation attribute. */
+  /** A style attribute, SVG presentation attribute or rule. */
   safe(text: string): string {
-    return safeCss(text, (asset) => this.pictures.address(asset));
+    return safeCss(text, this.address, this.device);
+  }
+
+  /** What a `media` attribute asks, as the visitor's browser answers it. */
+  media(query: string): string {
+    return mediaFor(query, this.device);
   }
 
   /** Draw again when a picture named in the text comes. */
@@ -101,8 +125,35 @@ export class Styles {
     for (const [name] of text.matchAll(ASSETS)) this.pictures.whenThere(assetIn(name), draw);
   }
 
+  private readonly address = (name: string): string =>
+    addressInCss(name, (asset) => this.pictures.address(asset));
+
   private of(number: number): CSSStyleSheet | null {
     const known = this.sheets.get(number);
     return known?.sheet ?? known?.element?.sheet ?? null;
   }
+
+  /** Made again if another document made it. */
+  private fit(number: number, document: Document): CSSStyleSheet | null {
+    const known = this.sheets.get(number);
+    if (!known?.sheet) return null;
+    if (known.maker !== document) {
+      const rules = [...known.sheet.cssRules].map(({ cssText }) => cssText).join("\n");
+      const { disabled } = known.sheet;
+      known.sheet = newSheet(document, rules);
+      known.maker = document;
+      known.sheet.disabled = disabled;
+    }
+    return known.sheet;
+  }
+}
+
+function documentOf(root: Root): Document {
+  return root.nodeType === 9 ? (root as Document) : (root.ownerDocument as Document);
+}
+
+function newSheet(document: Document, css: string): CSSStyleSheet {
+  const sheet = new (document.defaultView as Realm).CSSStyleSheet();
+  sheet.replaceSync(css);
+  return sheet;
 }

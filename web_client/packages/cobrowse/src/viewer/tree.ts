@@ -30,14 +30,14 @@ export class ShownTree {
   }
 
   idOf(node: Node | null): number {
-    for (let at: Node | null = node; at !== null; at = at.parentNode ?? (at as ShadowRoot).host ?? null) {
+    for (let at: Node | null = node; at !== null; at = around(at)) {
       const id = this.ids.get(at);
       if (id !== undefined && this.nodes.get(id)?.node === at) return id;
     }
     return 0;
   }
 
-  /** Forget a node and all that is in it. */
+  /** Forget a node and all that is in it, while it is still in its place: a frame that is taken out is empty. */
   drop(id: number): void {
     const top = this.nodes.get(id);
     if (top === undefined) return;
@@ -45,9 +45,14 @@ export class ShownTree {
     for (let node = open.pop(); node !== undefined; node = open.pop()) {
       const known = this.ids.get(node);
       if (known !== undefined) this.nodes.delete(known);
-      const inner = (node as Element).shadowRoot;
+      const inner = (node as Element).shadowRoot ?? (node as HTMLIFrameElement).contentDocument;
       if (inner) open.push(inner);
       for (let child = node.lastChild; child !== null; child = child.previousSibling) open.push(child);
     }
   }
+}
+
+/** What a node lies in; a shadow root in its host, a frame's document in the frame. */
+function around(node: Node): Node | null {
+  return node.parentNode ?? (node as ShadowRoot).host ?? (node as Document).defaultView?.frameElement ?? null;
 }

@@ -1,6 +1,7 @@
 /** The customer's page on the agent's screen: the picture, its tabs, and what may be done on it. */
-import type { Tool } from "@talknow/cobrowse/viewer/messages";
+import type { Tool, Zoom } from "@talknow/cobrowse/viewer/messages";
 import { useEffect, useRef } from "preact/hooks";
+import { deviceInWords } from "../device.ts";
 import type { Watching } from "../watching.ts";
 import type { Shown } from "./engagement.tsx";
 import { Icon } from "./icons.tsx";
@@ -46,7 +47,14 @@ export function SharedPage({ desk, state }: Shown) {
   }
   if (watching === null || watching.viewerUrl === "") return null;
   return (
-    <section class="shared-page" aria-label="Shared page" data-cobrowse={cobrowse.state}>
+    <section
+      class="shared-page"
+      aria-label="Shared page"
+      data-cobrowse={cobrowse.state}
+      onKeyDown={(event) => {
+        if (event.key === "Escape" && watching.tool !== "look") watching.setTool("look");
+      }}
+    >
       <Address watching={watching} />
       <Tools desk={desk} state={state} watching={watching} />
       <Frame watching={watching} />
@@ -56,32 +64,38 @@ export function SharedPage({ desk, state }: Shown) {
 }
 
 function Address({ watching }: { watching: Watching }) {
-  const { tabs, shown, chosen, title, url, size } = watching;
+  const { tabs, shown, title, url, size } = watching;
   const tab = tabs.find(({ id }) => id === shown);
-  const device = /Mobi|Android|iPhone/.test(tab?.device ?? "") ? "Phone" : "Computer";
+  const zoomed = size.scale < 1.02 ? "" : `, zoomed in to ${Math.round(size.scale * 100)} %`;
   return (
     <div class="shared-address">
       <strong data-title>{title || "Page without a title"}</strong>
       <span data-address>{url}</span>
-      <span>{`${device}, ${size.width} × ${size.height}`}</span>
-      {tabs.length > 1 && (
-        <select
-          aria-label="Tab"
-          value={chosen}
-          onChange={(event) => watching.choose(event.currentTarget.value)}
-        >
-          <option value="">Follow the customer</option>
-          {tabs.map(({ id, title: name, url: address }) => (
-            <option key={id} value={id}>
-              {name || address || "Tab"}
-            </option>
-          ))}
-        </select>
-      )}
+      <span data-device>
+        {`${deviceInWords(tab?.device ?? "", size.touch)}, ${size.width} × ${size.height}${zoomed}`}
+      </span>
+      {tabs.length > 1 && <Tabs watching={watching} />}
     </div>
   );
 }
 
+/** The tab in front leads, unless the agent picks one. */
+function Tabs({ watching }: { watching: Watching }) {
+  const { tabs } = watching;
+  const picked = tabs.some(({ id }) => id === watching.picked) ? watching.picked : "";
+  return (
+    <select aria-label="Tab" value={picked} onChange={(event) => watching.choose(event.currentTarget.value)}>
+      <option value="">Follow the customer</option>
+      {tabs.map(({ id, title, url, state }) => (
+        <option key={id} value={id}>
+          {`${title || url || "Tab"}${STATES[state]}`}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+const STATES = { live: "", stale: ", not heard from", held: ", not shown", away: ", not there" } as const;
 const CONTROL = ["scroll", "click", "type", "navigate"] as const;
 const TOOLS: readonly [Tool, string][] = [
   ["look", "Look"],
@@ -109,14 +123,7 @@ function Tools({ desk, state, watching }: Shown & { watching: Watching }) {
       {!may && <AskButton desk={desk} state={state} capability="point" />}
       <ControlTools desk={desk} state={state} watching={watching} />
       <RecordTool desk={desk} state={state} />
-      <button
-        type="button"
-        class="button small quiet"
-        aria-pressed={watching.fit}
-        onClick={() => watching.setFit(!watching.fit)}
-      >
-        Fit
-      </button>
+      <ZoomChoice watching={watching} />
       <button
         type="button"
         class="button small quiet"
@@ -126,6 +133,29 @@ function Tools({ desk, state, watching }: Shown & { watching: Watching }) {
         Follow
       </button>
     </div>
+  );
+}
+
+const ZOOMS: readonly [Zoom, string][] = [
+  ["whole", "Whole window"],
+  ["width", "Full width"],
+  ["actual", "Actual size"],
+];
+
+function ZoomChoice({ watching }: { watching: Watching }) {
+  return (
+    <select
+      class="shared-zoom"
+      aria-label="Size"
+      value={watching.zoom}
+      onChange={(event) => watching.setZoom(event.currentTarget.value as Zoom)}
+    >
+      {ZOOMS.map(([zoom, label]) => (
+        <option key={zoom} value={zoom}>
+          {label}
+        </option>
+      ))}
+    </select>
   );
 }
 
@@ -226,7 +256,10 @@ const NOTES: Readonly<Record<string, string>> = {
 
 function Troubles({ desk, state, watching }: Shown & { watching: Watching }) {
   const missing = [...watching.notes].map((what) => NOTES[what] ?? what);
-  const screen = () => desk.connection?.send("call.suggest", { engagement: state.view.id, media: "screen" });
+  // A screen is shared within a call.
+  const calls = state.view.call.state !== "none";
+  const media = calls ? "screen" : "audio";
+  const ask = () => desk.connection?.send("call.suggest", { engagement: state.view.id, media });
   return (
     <>
       {watching.problem && <p class="shared-note">{watching.problem}</p>}
@@ -243,11 +276,9 @@ function Troubles({ desk, state, watching }: Shown & { watching: Watching }) {
       {missing.length > 0 && (
         <p class="shared-note" role="status">
           {`Cannot be shown here: ${missing.join(", ")}.`}
-          {state.view.call.state !== "none" && (
-            <button type="button" class="button small quiet" onClick={() => desk.attempt(screen())}>
-              Ask for the screen
-            </button>
-          )}
+          <button type="button" class="button small quiet" onClick={() => desk.attempt(ask())}>
+            {calls ? "Ask for the screen" : "Suggest a call to see the screen"}
+          </button>
         </p>
       )}
     </>
