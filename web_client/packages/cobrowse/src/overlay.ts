@@ -19,9 +19,10 @@ export const OVERLAY_STYLES = `
 .ripple { position: absolute; width: 40px; height: 40px; margin: -20px; box-sizing: border-box; border: 3px solid;
   border-radius: 50%; pointer-events: none; animation: ripple .6s ease-out forwards; }
 @keyframes ripple { from { transform: scale(.2); opacity: 1 } to { transform: scale(1.2); opacity: 0 } }
-.touched .pointer svg { display: none; }
-.touched .ripple { background: #dc262655; }
+.touched .pointer[data-who="0"] svg { display: none; }
+.touched .ripple[data-who="0"] { background: #dc262655; }
 .mark { position: absolute; box-sizing: border-box; border: 3px solid; border-radius: 6px; pointer-events: none; }
+.ink .fading { opacity: 0; transition: opacity 1s; }
 .ink { position: absolute; inset: 0; width: 100%; height: 100%; pointer-events: none; }
 @media (prefers-reduced-motion: reduce) { .ripple { animation-duration: 1ms } }
 `;
@@ -90,6 +91,7 @@ export class Overlay {
 
   rippleAt(who: number, x: number, y: number): void {
     const ring = this.make("div", "ripple");
+    ring.dataset.who = String(who);
     ring.style.left = `${x}px`;
     ring.style.top = `${y}px`;
     ring.style.borderColor = colourOf(who);
@@ -126,6 +128,7 @@ export class Overlay {
     this.place(known);
     this.follow();
     if (!last) return;
+    this.later(FADE_MS - 1_000, () => this.strokes.get(key)?.line.classList.add("fading"));
     this.later(FADE_MS, () => {
       this.strokes.get(key)?.line.remove();
       this.strokes.delete(key);
@@ -134,6 +137,7 @@ export class Overlay {
 
   private newPointer(who: number, name: string): HTMLElement {
     const pointer = this.make("div", "pointer");
+    pointer.dataset.who = String(who);
     const arrow = document.createElementNS(SVG, "svg");
     arrow.setAttribute("viewBox", "0 0 22 22");
     const shape = document.createElementNS(SVG, "path");
@@ -180,8 +184,8 @@ export class Overlay {
       const { style } = mark.box;
       style.left = `${box.x - 4}px`;
       style.top = `${box.y - 4}px`;
-      style.width = `${box.width + 2}px`;
-      style.height = `${box.height + 2}px`;
+      style.width = `${box.width + 8}px`;
+      style.height = `${box.height + 8}px`;
     }
     for (const stroke of this.strokes.values()) this.place(stroke);
     if (this.marks.size + this.strokes.size > 0) this.frame = requestAnimationFrame(() => this.follow());

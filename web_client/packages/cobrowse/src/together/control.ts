@@ -143,9 +143,10 @@ function elementOf(node: Node): typeof Element {
   return realmOf(node).Element;
 }
 
+/** What a shadow root or a frame's document lies in. */
 function hostOf(element: Element): Element | null {
   const root = element.getRootNode();
-  return "host" in root ? (root as ShadowRoot).host : null;
+  return "host" in root ? (root as ShadowRoot).host : ((root as Document).defaultView?.frameElement ?? null);
 }
 
 /** The nearest thing above that really scrolls. */
