@@ -62,6 +62,8 @@ export class Attributes {
     if (name === "class") return raw;
     if (stand === BLOCK) return name === "id" ? raw : null;
     if (name === "style") return this.style(element, raw);
+    // Which children come where; of all other elements names are for scripts and servers.
+    if (name === "name" && element.localName === "slot") return this.masks.scrub(raw, PLAIN);
     const rule = this.rules.get(name) ?? this.rules.get(name.toLowerCase());
     switch (rule) {
       case "keep":

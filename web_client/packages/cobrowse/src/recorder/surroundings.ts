@@ -13,6 +13,7 @@ import {
   OP_VIEW,
   OP_VIS,
 } from "@talknow/protocol";
+import { boxIn } from "../boxes.ts";
 import type { Writer } from "../writer.ts";
 import { isField } from "./forms.ts";
 import type { Hooks } from "./hooks.ts";
@@ -85,6 +86,7 @@ export class Surroundings {
       this.changed(false);
     });
     if (root === this.top) this.listenTop(hooks);
+    if (root.nodeType === 9) this.listenHand(hooks, root === this.top ? window : (root as Document));
   }
 
   hook(hooks: Hooks, realm: typeof globalThis): void {
@@ -100,10 +102,6 @@ export class Surroundings {
     hooks.listen(window, "resize", view);
     for (const query of DEVICE) hooks.listen(matchMedia(query), "change", this.restart);
     if (window.visualViewport) hooks.listen(window.visualViewport, "resize scroll", view);
-    hooks.listen(window, "focusin focusout", () => {
-      this.focusing = true;
-      this.changed(false);
-    });
     hooks.listen(this.top, "visibilitychange", () => {
       this.showing = true;
       this.changed(true);
@@ -118,18 +116,30 @@ export class Surroundings {
       this.selecting = true;
       this.changed(false);
     });
-    hooks.listen(window, "pointermove", (event: PointerEvent) => this.point(event, MOVED));
-    hooks.listen(window, "pointerdown", (event: PointerEvent) =>
+  }
+
+  /** Events of a frame's document are heard in it alone. */
+  private listenHand(hooks: Hooks, target: EventTarget): void {
+    hooks.listen(target, "focusin focusout", () => {
+      this.focusing = true;
+      this.changed(false);
+    });
+    hooks.listen(target, "pointermove", (event: PointerEvent) => this.point(event, MOVED));
+    hooks.listen(target, "pointerdown", (event: PointerEvent) =>
       this.point(event, event.pointerType === "touch" ? TOUCHED : PRESSED),
     );
-    hooks.listen(window, "pointerup", (event: PointerEvent) => this.point(event, RELEASED));
+    hooks.listen(target, "pointerup", (event: PointerEvent) => this.point(event, RELEASED));
   }
 
   private point(event: PointerEvent, kind: number): void {
     if (!event.isTrusted || isOurs(event.target)) return;
     const { points } = this;
+    // Of a frame: where the frame itself lies; the browser has just looked for what is under the pointer.
+    const home = (event.target as Node | null)?.ownerDocument ?? this.top;
+    const around = home === this.top ? null : boxIn(home, this.top);
     if (kind === MOVED && points.at(-1) === MOVED) points.length -= 3;
-    if (points.length < POINTS * 3) points.push(event.clientX, event.clientY, kind);
+    if (points.length < POINTS * 3)
+      points.push(event.clientX + (around?.x ?? 0), event.clientY + (around?.y ?? 0), kind);
     this.changed(kind !== MOVED);
   }
 
@@ -310,7 +320,7 @@ export class Surroundings {
   private writeFocus(): void {
     this.focusing = false;
     let active = this.top.activeElement;
-    while (active?.shadowRoot?.activeElement) active = active.shadowRoot.activeElement;
+    for (let inner = active; inner; inner = focusedIn(inner)) active = inner;
     const id =
       active === null || active === this.top.body || isOurs(active) ? 0 : (this.tree.id(active) ?? 0);
     if (id === this.focus) return;
@@ -356,4 +366,12 @@ function layerOf(element: HTMLElement): number {
   if (element.localName === "dialog" && (element as HTMLDialogElement).open)
     return element.matches(":modal") ? 2 : 1;
   return element.hasAttribute("popover") && element.matches(":popover-open") ? 3 : 0;
+}
+
+/** What has the focus inside an element that has it: in its open shadow root, or the frame's document. */
+function focusedIn(element: Element): Element | null {
+  if (element.shadowRoot) return element.shadowRoot.activeElement;
+  if (element.localName !== "iframe") return null;
+  const inner = (element as HTMLIFrameElement).contentDocument;
+  return inner?.activeElement && inner.activeElement !== inner.body ? inner.activeElement : null;
 }
