@@ -63,6 +63,16 @@ export class Overlay {
     this.strokes.clear();
   }
 
+  /** What is marked and drawn is gone: nodes have other numbers now. Returns whether anything was marked. */
+  forget(): boolean {
+    const marked = this.marks.size > 0;
+    for (const { box } of this.marks.values()) box.remove();
+    for (const { line } of this.strokes.values()) line.remove();
+    this.marks.clear();
+    this.strokes.clear();
+    return marked;
+  }
+
   /** x, y: fractions of the node's box. */
   point(who: number, name: string, node: number, x: number, y: number): void {
     const box = this.options.boxOf(node);

@@ -161,7 +161,7 @@ export class Builder {
 
   remove(shown: Shown, name: string): void {
     shown.attributes?.delete(name);
-    if (mayHave(name)) (shown.node as Element).removeAttribute(name);
+    if (mayHave(name) || name === "name") (shown.node as Element).removeAttribute(name);
     else if (isAddress(name)) (shown.node as Element).removeAttribute(name === "xlink:href" ? "href" : name);
     if (shown.tag === "canvas") this.parts.stills.fit(shown.node as HTMLElement, name);
   }
@@ -172,8 +172,8 @@ export class Builder {
       this.address(shown, element, name, value);
       return;
     }
-    if (!mayHave(name)) return;
-    const inert = name === "type" && shown.tag === "input" && /^(?:hidden|image)$/i.test(value);
+    if (!mayHave(name) && !(name === "name" && shown.tag === "slot")) return;
+    const inert = name === "type" && shown.tag === "input" && /^image$/i.test(value);
     const styled = name === "style" || (value.includes("(") && shown.flags & FLAG_SVG);
     // The recorder tells when it opens and closes; here nothing does so by itself.
     const shut = name === "popover" ? "manual" : inert ? "text" : value;

@@ -84,7 +84,8 @@ export interface Audience {
   page(url: string, title: string): void;
   note(what: (typeof NOTES)[number]): void;
   held(reason: number): void;
-  begun(touch: boolean): void;
+  /** A picture begins; anew: with other numbers for its nodes. */
+  begun(touch: boolean, anew: boolean): void;
   media(node: number, playing: Playing): void;
 }
 
@@ -191,7 +192,7 @@ export class Replay {
     this.builder.list(document, null, keyed);
     tree.next = Math.max(next, tree.next);
     this.audience.held(0);
-    this.audience.begun(this.styles.device.touch);
+    this.audience.begun(this.styles.device.touch, !keyed);
     this.audience.page(url, title);
     this.audience.view({ width, height, scale: 1, offsetX: 0, offsetY: 0 });
   }

@@ -169,8 +169,9 @@ export class Screen implements Audience {
     this.say({ kind: "held", reason });
   }
 
-  begun(touch: boolean): void {
+  begun(touch: boolean, anew: boolean): void {
     this.touch = touch;
+    if (anew && this.overlay.forget()) this.say({ kind: "mark", node: 0 });
     this.layer.classList.toggle("touched", touch);
     this.badges.clear();
   }

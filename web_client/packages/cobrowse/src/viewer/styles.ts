@@ -106,6 +106,7 @@ export class Styles {
   }
 
   adopt(root: Root, numbers: readonly number[]): void {
+    if (!("adoptedStyleSheets" in root)) return;
     const adopted = numbers.flatMap((number) => this.fit(number, documentOf(root)) ?? []);
     root.adoptedStyleSheets = [...root.adoptedStyleSheets.slice(0, 1), ...adopted];
   }
