@@ -13,7 +13,6 @@ import {
   OP_VIEW,
   OP_VIS,
 } from "@talknow/protocol";
-import { boxIn } from "../boxes.ts";
 import type { Writer } from "../writer.ts";
 import { isField } from "./forms.ts";
 import type { Hooks } from "./hooks.ts";
@@ -136,10 +135,9 @@ export class Surroundings {
     const { points } = this;
     // Of a frame: where the frame itself lies; the browser has just looked for what is under the pointer.
     const home = (event.target as Node | null)?.ownerDocument ?? this.top;
-    const around = home === this.top ? null : boxIn(home, this.top);
+    const [left, top] = placeOf(home, this.top);
     if (kind === MOVED && points.at(-1) === MOVED) points.length -= 3;
-    if (points.length < POINTS * 3)
-      points.push(event.clientX + (around?.x ?? 0), event.clientY + (around?.y ?? 0), kind);
+    if (points.length < POINTS * 3) points.push(event.clientX + left, event.clientY + top, kind);
     this.changed(kind !== MOVED);
   }
 
@@ -374,4 +372,16 @@ function focusedIn(element: Element): Element | null {
   if (element.localName !== "iframe") return null;
   const inner = (element as HTMLIFrameElement).contentDocument;
   return inner?.activeElement && inner.activeElement !== inner.body ? inner.activeElement : null;
+}
+
+/** Where a frame's document begins, in the page's own pixels. */
+function placeOf(inner: Document, top: Document): readonly [x: number, y: number] {
+  let [x, y] = [0, 0];
+  for (let frame = inner === top ? null : inner.defaultView?.frameElement; frame; ) {
+    const box = frame.getBoundingClientRect();
+    x += box.x + frame.clientLeft;
+    y += box.y + frame.clientTop;
+    frame = frame.ownerDocument === top ? null : frame.ownerDocument.defaultView?.frameElement;
+  }
+  return [x, y];
 }
