@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Frame, Page, Route, expect
 
 from tests.browser.conftest import Agent, Browsers, Customer, eventually
 from tests.browser.test_cobrowse import shared
-from tests.browser.test_convergence import inner
 from tests.server_process import Server
 
 PAGES = Path(__file__).parent / "pages"
@@ -79,8 +78,14 @@ def open_both(server: Server, agents: Page, customers: Page, path: str) -> tuple
     customer.say("Hello")
     agent.accept()
     shared(customer, agent)
-    customer.page.get_by_role("button", name="Close chat").first.click()
+    customer.page.get_by_role("button", name="Close chat").first.dispatch_event("click")
     return customer, agent
+
+
+def inner(page: Page) -> Frame:
+    """Where the page is shown: there is one inner page for each mode."""
+    names = ("/inner.html", "/inner-quirks.html")
+    return next(frame for frame in page.frames if frame.url.endswith(names))
 
 
 def differences(customer: Page, agent: Page) -> list[str]:

@@ -12,7 +12,8 @@ const RULES: Readonly<Record<Rule, string>> = {
   keep:
     "class type width height colspan rowspan role tabindex disabled readonly required hidden open lang dir " +
     "rows cols size multiple popover part exportparts slot inert align valign bgcolor border cellpadding " +
-    "cellspacing color face start reversed span scope wrap controls media viewbox max autocomplete data-no-control " +
+    "cellspacing color face start reversed span scope wrap controls media viewbox max hspace vspace clear nowrap frame rules compact noshade " +
+    "frameborder scrolling marginwidth marginheight autocomplete data-no-control " +
     "aria-hidden aria-expanded aria-selected aria-current aria-checked aria-pressed aria-disabled aria-modal " +
     "aria-orientation aria-sort aria-busy aria-invalid",
   read: "title alt placeholder aria-label aria-description aria-roledescription aria-placeholder label summary",

@@ -17,6 +17,9 @@ const OWN_RULES =
   // Where it is scrolled to, the recorder tells; the browser here keeps nothing in sight by itself.
   "*{overflow-anchor:none!important}";
 
+/** Scroll bars of touch screens lie above the page; Chromium keeps some room for them in text areas only. */
+const TOUCH_RULES = "*:not(textarea){scrollbar-width:none}textarea::-webkit-scrollbar{width:4px;height:4px}";
+
 interface Sheet {
   element: HTMLStyleElement | null;
   sheet: CSSStyleSheet | null;
@@ -47,16 +50,21 @@ export class Styles {
     const document = documentOf(root);
     let own = this.owns.get(document);
     if (own === undefined) {
-      own = newSheet(document, OWN_RULES);
+      own = newSheet(document, this.ownRules);
       this.owns.set(document, own);
     }
     root.adoptedStyleSheets = [own];
   }
 
+  /** Ours for every root of this device. */
+  private get ownRules(): string {
+    return this.device.touch ? `${OWN_RULES}${TOUCH_RULES}` : OWN_RULES;
+  }
+
   /** The page says by its head alone that it is dark where the visitor wants that. */
   ownScheme(dark: boolean): void {
     const own = this.owns.get(this.view.document);
-    own?.replaceSync(`${OWN_RULES}:where(:root){color-scheme:${dark ? "dark" : "normal"}}`);
+    own?.replaceSync(`${this.ownRules}:where(:root){color-scheme:${dark ? "dark" : "normal"}}`);
   }
 
   /** The whole of a sheet. owner: the style element, null for a constructed one. */
