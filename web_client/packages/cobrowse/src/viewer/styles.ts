@@ -17,8 +17,8 @@ const OWN_RULES =
   // Where it is scrolled to, the recorder tells; the browser here keeps nothing in sight by itself.
   "*{overflow-anchor:none!important}";
 
-/** Scroll bars of touch screens lie above the page; Chromium keeps some room for them in text areas only. */
-const TOUCH_RULES = "*:not(textarea){scrollbar-width:none}textarea::-webkit-scrollbar{width:4px;height:4px}";
+/** Scroll bars of touch screens lie above the page. */
+const TOUCH_RULES = "*:not(textarea){scrollbar-width:none}";
 
 interface Sheet {
   element: HTMLStyleElement | null;
