@@ -3,10 +3,11 @@
  * where frames go is `link.ts`, when they are written `rhythm.ts`.
  * Source: docs/cobrowse_wire.md; README, "A shared page, from click to screen".
  */
-import { NOTES, OP_ASSET, OP_ATTR, OP_HASH, OP_NOTE, OP_SNAP } from "@talknow/protocol";
+import { NOTES, OP_ASSET, OP_HASH, OP_NOTE, OP_SNAP } from "@talknow/protocol";
 import { Writer } from "../writer.ts";
 import type { Assets } from "./assets.ts";
 import { Attributes } from "./attributes.ts";
+import { Blocked } from "./blocked.ts";
 import { Differ } from "./differ.ts";
 import { Forms, isField } from "./forms.ts";
 import type { Hasher } from "./hash.ts";
@@ -59,8 +60,7 @@ export class Capture {
   private hasher: Hasher | null = null;
   private readonly rhythm: Rhythm;
   private readonly observer: MutationObserver;
-  private readonly sizes: ResizeObserver;
-  private readonly boxes = new Map<Element, string>();
+  private readonly blocked: Blocked;
   private readonly roots = new WeakMap<Node, Element | null>();
   private readonly realms = new WeakSet<object>();
   private readonly closed = new WeakMap<Element, ShadowRoot>();
@@ -111,7 +111,7 @@ export class Capture {
       this.differ.take(records);
       this.changed(true);
     });
-    this.sizes = new ResizeObserver((entries) => this.resized(entries));
+    this.blocked = new Blocked(tree, writer, () => changed(false));
   }
 
   start(): void {
@@ -129,7 +129,6 @@ export class Capture {
     this.running = false;
     clearInterval(this.poll);
     this.observer.disconnect();
-    this.sizes.disconnect();
     this.rhythm.stop();
     this.around.stop();
     this.stills?.stop();
@@ -169,7 +168,7 @@ export class Capture {
   hiding(): { fields: number; texts: number; blocked: number } {
     let texts = 0;
     for (const changes of this.tree.sent.values()) if (changes.get("")?.includes("\u2022")) texts += 1;
-    return { fields: this.forms.hiding.size, texts, blocked: this.boxes.size };
+    return { fields: this.forms.hiding.size, texts, blocked: this.blocked.count };
   }
 
   private changed(soon: boolean): void {
@@ -256,7 +255,7 @@ export class Capture {
 
   private writeRest(): void {
     const { writer } = this;
-    if (this.boxes.size > 0) this.writeBoxes();
+    this.blocked.write();
     const { known } = this.options.assets;
     for (; this.assetsTold < known.length; this.assetsTold += 1) {
       const asset = known[this.assetsTold];
@@ -293,8 +292,7 @@ export class Capture {
     this.forms.clear();
     this.stills?.clear();
     this.moving.clear();
-    for (const element of this.boxes.keys()) this.sizes.unobserve(element);
-    this.boxes.clear();
+    this.blocked.clear();
     this.noted.clear();
     this.notes.length = 0;
     this.assetsTold = 0;
@@ -310,8 +308,7 @@ export class Capture {
     }
     const element = node as Element;
     if (stand === BLOCK) {
-      this.boxes.set(element, "");
-      this.sizes.observe(element);
+      this.blocked.add(element);
       return;
     }
     switch (element.localName) {
@@ -351,7 +348,7 @@ export class Capture {
       this.sheets.drop(node);
       return;
     }
-    if (this.boxes.delete(node as Element)) this.sizes.unobserve(node as Element);
+    this.blocked.drop(node);
     const { localName } = node as Element;
     if (localName === "style" || localName === "link") this.sheets.drop(node);
     else if (isField(node) || localName === "option") this.forms.drop(node, id);
@@ -465,31 +462,6 @@ export class Capture {
       return inner?.documentElement ? inner : null;
     } catch {
       return null;
-    }
-  }
-
-  /** Blocked boxes are drawn in their size, which the observer tells without a layout of ours. */
-  private resized(entries: readonly ResizeObserverEntry[]): void {
-    for (const entry of entries) {
-      const box = entry.borderBoxSize[0];
-      if (box === undefined || !this.boxes.has(entry.target)) continue;
-      this.boxes.set(
-        entry.target,
-        `width:${Math.round(box.inlineSize)}px;height:${Math.round(box.blockSize)}px`,
-      );
-    }
-    this.changed(false);
-  }
-
-  private writeBoxes(): void {
-    for (const [element, style] of this.boxes) {
-      const id = this.tree.id(element);
-      if (id === undefined || style === "" || this.tree.sent.get(id)?.get("style") === style) continue;
-      this.tree.alter(id, "style", style, "");
-      this.writer.int(OP_ATTR);
-      this.writer.ref(id);
-      this.writer.slot("style");
-      this.writer.slot(style);
     }
   }
 
