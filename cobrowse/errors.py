@@ -1,10 +1,11 @@
-"""The two faults of a stream, under the one exception tree (signaling/errors.py).
+"""The faults of a stream, under the one exception tree (signaling/errors.py).
 
     PeerError
     |- InvalidDiff       a frame that cannot be: wrong shape, unknown op or node, a limit (`invalid_diff`)
+    |  `- PageTooBig     all of the page is more than a stream may hold (`page_too_big`)
     `- ResyncRequired    a frame is missing before this one (`resync_required`)
 
-Both are answered by asking the recorder for a snapshot; what viewers have stays.
+All are answered by asking the recorder for a snapshot; what viewers have stays.
 """
 
 from __future__ import annotations
@@ -15,6 +16,11 @@ from signaling.errors import PeerError
 class InvalidDiff(PeerError):
     code = "invalid_diff"
     public = "The frame could not be used; a snapshot is needed."
+
+
+class PageTooBig(InvalidDiff):
+    code = "page_too_big"
+    public = "The page is too big to be shown."
 
 
 class ResyncRequired(PeerError):

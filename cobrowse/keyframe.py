@@ -12,12 +12,17 @@ from cobrowse.dom import ELEMENT_NODE, ROOT, TEXT, Node
 from cobrowse.frames import Items, encode
 from cobrowse.mirror import Mirror
 from cobrowse.ops import CODES, ELEMENT, END, FIRST_OWN, FLAG_BLOCKED, TEXT_NODE
+from cobrowse.scenery import Scenery
 
 _DOCUMENT = 1
 
 
-def keyframe(mirror: Mirror) -> bytes:
-    """The frame, with the seq of the last one applied. Costs about 1 us a node."""
+# stills that go with a keyframe; the others come after it, or no viewer would see the page before all of them
+STILLS_BYTES = 1024 * 1024
+
+
+def keyframe(mirror: Mirror, stills: int = STILLS_BYTES) -> bytes:
+    """The frame, with the seq of the last one applied. Costs about 1 us a node. stills: bytes of them."""
     scenery = mirror.scenery
     if scenery.held or _DOCUMENT not in mirror.nodes:
         return encode([mirror.seq, CODES["HOLD"], scenery.held or 1])
@@ -26,12 +31,31 @@ def keyframe(mirror: Mirror) -> bytes:
     out += [scenery.width, scenery.height, mirror.next_id, len(own), *own]
     _nodes(out, mirror.nodes[_DOCUMENT], {text: index for index, text in enumerate(mirror.table) if index})
     last = _rest(out, mirror)
+    late = set(left_out(scenery, stills))
     for node_id, (kind, image) in scenery.images.items():
-        if not _is_shown(mirror.nodes.get(node_id)):
+        if node_id in late or not _is_shown(mirror.nodes.get(node_id)):
             continue
         out += [CODES["IMG"], node_id - last, kind, image]
         last = node_id
     return encode(out)
+
+
+def still(mirror: Mirror, node: int) -> bytes:
+    """One picture in a frame of its own, with the seq of the last one; b"" when it is gone."""
+    image = mirror.scenery.images.get(node)
+    if image is None or not _is_shown(mirror.nodes.get(node)):
+        return b""
+    return encode([mirror.seq, CODES["IMG"], node, *image])
+
+
+def left_out(scenery: Scenery, stills: int = STILLS_BYTES) -> list[int]:
+    """The nodes whose stills a keyframe has no room for."""
+    late = []
+    for node_id, (_, image) in scenery.images.items():
+        stills -= len(image)
+        if stills < 0:
+            late.append(node_id)
+    return late
 
 
 def _nodes(out: Items, document: Node, table: dict[str, int]) -> None:
@@ -118,10 +142,18 @@ def _is_shown(node: Node | None) -> bool:
 
 def tree_hash(mirror: Mirror, lo: int, hi: int) -> int:
     """CRC-32 over one line per live node with lo <= id < hi, as HASH has it."""
+    return hash_of(nodes_between(mirror, lo, hi))
+
+
+def nodes_between(mirror: Mirror, lo: int, hi: int) -> list[Node]:
+    """The live nodes with lo <= id < hi, by id."""
     nodes = mirror.nodes
     ids = range(lo, hi) if hi - lo < 2 * len(nodes) else sorted(node for node in nodes if lo <= node < hi)
-    lines = [_line(nodes[node]) for node in ids if node in nodes]
-    return zlib.crc32("\n".join(lines).encode("utf-8", "replace"))
+    return [nodes[node] for node in ids if node in nodes]
+
+
+def hash_of(nodes: list[Node]) -> int:
+    return zlib.crc32("\n".join(map(_line, nodes)).encode("utf-8", "replace"))
 
 
 def _line(node: Node) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 
 from cobrowse.dom import BLOCK, ELEMENT_NODE, MASK, PLAIN, ROOT, SHOW, TEXT, Node
-from cobrowse.errors import InvalidDiff
+from cobrowse.errors import InvalidDiff, PageTooBig
 from cobrowse.frames import Items, joins_table, splice, units
 from cobrowse.masking import Checker
 from cobrowse.ops import (
@@ -29,6 +29,7 @@ from cobrowse.ops import (
     MAX_NODES,
     MAX_OPS,
     MAX_TABLE,
+    MAX_TABLE_CHARS,
     STATIC_TABLE,
 )
 from cobrowse.scenery import Scenery
@@ -38,6 +39,13 @@ _SPAN: Final = STATIC_TABLE.index("span")
 _ALT: Final = STATIC_TABLE.index("alt")
 _DOCUMENT: Final = 1
 _TEXT_OP: Final = CODES["TEXT"]
+# what a page's strings, pictures and attributes may take; looked at after so much more may have come
+MAX_BYTES: Final = 64 * 1024 * 1024
+_LOOK_BYTES: Final = 16 * 1024 * 1024
+_ITEM_BYTES: Final = 64
+# what one frame may make of what is there already: characters spliced, nodes that come to another depth
+_MAX_WORK: Final = 4 * 1024 * 1024
+_NODE_WORK: Final = 16
 
 
 # a recorder sends no text in them (rules come as sheets): whatever stands there is masked
@@ -61,6 +69,9 @@ class Mirror:
         self.broken = True
         self._last = 0
         self._ops = 0
+        self._work = 0
+        # how much may have come since `weight` was looked at
+        self._unweighed = 0
         self._handlers: dict[int, Callable[[Items, int], int]] = {
             CODES["SNAP"]: self._snap,
             CODES["RUN"]: self._run,
@@ -83,7 +94,7 @@ class Mirror:
         self.changed = False
         self.seq = items[0]
         at, end = 1, len(items)
-        self._ops = 0
+        self._ops = self._work = 0
         handlers = self._handlers
         try:
             while at < end:
@@ -101,6 +112,35 @@ class Mirror:
             self.broken = True
             raise InvalidDiff(type(error).__name__) from None
         return self.changed
+
+    def weigh(self, arrived: int, items: int) -> None:
+        """A frame of so many bytes and items was applied. Raises: PageTooBig, the mirror is then broken."""
+        self._unweighed += arrived + items * _ITEM_BYTES
+        if self._unweighed > _LOOK_BYTES:
+            self._unweighed = 0
+            if self.weight() > MAX_BYTES:
+                self.broken = True
+                raise PageTooBig("bytes")
+
+    def weight(self) -> int:
+        """About how many bytes the page takes, beside its nodes: what is in the table is shared."""
+        total = self.scenery.weight()
+        for node in self.nodes.values():
+            total += len(node.text)
+            if node.attributes:
+                total += len(node.attributes) * _ITEM_BYTES
+                total += sum(len(text) for text in node.attributes.values() if len(text) > MAX_TABLE_CHARS)
+        return total
+
+    def spend(self, work: int) -> None:
+        self._work += work
+        if self._work > _MAX_WORK:
+            raise InvalidDiff("work")
+
+    def spliced(self, items: Items, at: int, old: str) -> str:
+        """head, tail and middle of a splice, done."""
+        self.spend(len(old))
+        return splice(old, items[at], items[at + 1], self.literal(items[at + 2]))
 
     # --- arguments ------------------------------------------------------------------------------
 
@@ -217,9 +257,21 @@ class Mirror:
         node = self.ref(delta)
         if node.kind == ROOT or parent.has_above(node) or node is anchor:
             raise InvalidDiff("moved", node.kind)
+        depth = node.depth
         node.detach()
         parent.insert_after(node, anchor)
+        if node.depth != depth:
+            self._sink(node, node.depth - depth)
         return node
+
+    def _sink(self, top: Node, by: int) -> None:
+        """What is in a node that came to another depth is there too."""
+        top.depth -= by
+        for node in top.inside():
+            node.depth += by
+            self.spend(_NODE_WORK)
+            if node.depth > MAX_DEPTH:
+                raise InvalidDiff("limit", node.depth)
 
     def _text_node(self, items: Items, at: int, parent: Node) -> Node:
         text = self._slot(items, at)
@@ -348,8 +400,7 @@ class Mirror:
         if attributes is None:
             raise InvalidDiff("no attribute")
         old = attributes[name]
-        middle = self.literal(items[at + 4])
-        value = splice(old, items[at + 2], items[at + 3], middle)
+        value = self.spliced(items, at + 2, old)
         checker = self.checker
         if checker is not None:
             kept = checker.attribute(name, value, node.stand, node.id)
@@ -394,8 +445,7 @@ class Mirror:
         if node.kind != TEXT:
             raise InvalidDiff("no text", node.kind)
         node.seq = self.seq
-        middle = self.literal(items[at + 3])
-        text = splice(node.text, items[at + 1], items[at + 2], middle)
+        text = self.spliced(items, at + 1, node.text)
         checker = self.checker
         if checker is not None:
             kept = checker.text(text, node.stand, node.id)

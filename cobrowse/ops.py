@@ -22,6 +22,8 @@ MAX_OPS: Final = 100_000
 MAX_SHEETS: Final = 4_096
 MAX_ASSETS: Final = 4_096
 MAX_IMAGE_BYTES: Final = 512 * 1024
+# nodes in one HASH
+MAX_HASHED: Final = 4_096
 MAX_ASSET_BYTES: Final = 4 * 1024 * 1024
 
 # SNAP_FLAGS: 1 quirks mode; the device: 2 dark, 4 touch, 8 less motion; 16 a page dark by its head alone

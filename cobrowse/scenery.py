@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from cobrowse.dom import ELEMENT_NODE, ROOT
 from cobrowse.errors import InvalidDiff
-from cobrowse.frames import Items, splice
+from cobrowse.frames import Items
 from cobrowse.ops import CODES, MAX_ASSETS, MAX_IMAGE_BYTES, MAX_SHEETS, NOTES
 
 if TYPE_CHECKING:
@@ -116,6 +116,13 @@ class Scenery:
         if number is not None:
             self.sheets.pop(number, None)
 
+    def weight(self) -> int:
+        """Bytes of rules, values, pictures and what is kept per node."""
+        rules = sum(len(rule[2]) + 64 for sheet in self.sheets.values() for rule in sheet.rules)
+        images = sum(len(image) for _, image in self.images.values())
+        adopted = sum(8 * len(numbers) for numbers in self.adopted.values())
+        return rules + images + adopted + sum(map(len, self.values.values()))
+
     def visit(self, items: Items, at: int, url: str, title: str) -> None:
         """Address and title of the page, judged: no query, no fragment, nothing that looks like a secret."""
         mirror = self._mirror
@@ -151,8 +158,7 @@ class Scenery:
     def _vspl(self, items: Items, at: int) -> int:
         field = self._mirror.element(items[at])
         old = self.values[field.id]
-        middle = self._mirror.literal(items[at + 3])
-        value = splice(old, items[at + 1], items[at + 2], middle)
+        value = self._mirror.spliced(items, at + 1, old)
         checker = self._mirror.checker
         if checker is not None:
             kept = checker.value(field, value, field.stand)

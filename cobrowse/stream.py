@@ -12,12 +12,12 @@ from typing import Final
 
 from msgspec import Struct
 
-from cobrowse.errors import InvalidDiff, ResyncRequired
+from cobrowse.errors import ResyncRequired
 from cobrowse.frames import Items, decode, encode
-from cobrowse.keyframe import keyframe, tree_hash
+from cobrowse.keyframe import hash_of, keyframe, left_out, nodes_between, still
 from cobrowse.masking import Checker
-from cobrowse.mirror import Mirror
-from cobrowse.ops import CODES
+from cobrowse.mirror import MAX_BYTES, Mirror
+from cobrowse.ops import CODES, MAX_HASHED
 from cobrowse.policy import CobrowsePolicy
 
 LOG_MS: Final = 60_000
@@ -28,6 +28,8 @@ _SNAP: Final = CODES["SNAP"]
 _HOLD: Final = CODES["HOLD"]
 # after a replaced literal the recorder masks the node itself; until then hashes may differ
 FORGIVEN_MS: Final = 5_000
+# a hash costs about 1 us a node; one that comes sooner than that after another is not compared
+HASH_MS: Final = 1_000
 
 
 class Pushed(Struct, frozen=True):
@@ -58,6 +60,7 @@ class Stream:
         self._log_bytes = 0
         self._snapshot_bytes = 0
         self._masked_ms = -FORGIVEN_MS
+        self._hashed_ms = -HASH_MS
         self._keyframe: tuple[int, bytes] | None = None
 
     def begin(self, doc: str) -> int:
@@ -98,6 +101,7 @@ class Stream:
         if fresh:
             self.mirror = Mirror(Checker(self._policy))
         changed = self.mirror.apply(items)
+        self.mirror.weigh(len(frame), len(items))
         self.seq = seq
         self._keyframe = None
         masked = self._account(at_ms)
@@ -124,11 +128,12 @@ class Stream:
     def _differs(self, hashed: tuple[int, int, int], at_ms: int) -> bool:
         lo, hi, crc = hashed
         self.mirror.scenery.hashed = None
-        if at_ms - self._masked_ms < FORGIVEN_MS:
+        if at_ms - self._masked_ms < FORGIVEN_MS or at_ms - self._hashed_ms < HASH_MS:
             return False
-        if hi - lo > 1_000_000:
-            raise InvalidDiff("hash", hi - lo)
-        return bool(tree_hash(self.mirror, lo, hi) != crc)
+        self._hashed_ms = at_ms
+        nodes = nodes_between(self.mirror, lo, hi)
+        # more than any recorder looks at in one go: nothing is compared, a snapshot tells
+        return len(nodes) > MAX_HASHED or hash_of(nodes) != crc
 
     # --- for those who come back or come late -------------------------------------------------------
 
@@ -145,6 +150,18 @@ class Stream:
         if self._keyframe is None or self._keyframe[0] != self.seq:
             self._keyframe = (self.seq, keyframe(self.mirror))
         return self._keyframe[1]
+
+    def whole(self) -> bytes:
+        """As keyframe, with every still: for recordings."""
+        return keyframe(self.mirror, MAX_BYTES)
+
+    def left_out(self) -> list[int]:
+        """The nodes whose stills do not come with the keyframe; each is to be sent by `still`."""
+        return left_out(self.mirror.scenery)
+
+    def still(self, node: int) -> bytes:
+        """One picture in a frame of its own, with the current seq; b"" when it is gone."""
+        return still(self.mirror, node)
 
     def _keep(self, seq: int, frame: bytes, at_ms: int) -> None:
         self._log.append((seq, at_ms, frame))

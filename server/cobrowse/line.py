@@ -1,5 +1,7 @@
 """What waits to be written to one socket: bounded, in order, and nothing of a page once its gate is closed.
 
+One message of any size may wait (a keyframe of a big page has no other way); beside it at most MAX_BYTES.
+
 Whoever has something puts it here and goes on; the socket takes it when the turn of the event loop is over
 (`wake`), all of it in one write, and asks the gate right before. What the socket has no room for stays here.
 """
@@ -26,7 +28,7 @@ class Line:
         self._wake = wake
         self._deflated = deflated
         self._waiting: list[tuple[bytes, bool]] = []
-        self._bytes = 0
+        self._bytes = self._largest = 0
         self.closing: tuple[int, str] | None = None
 
     def frame(self, page: Page) -> None:
@@ -37,7 +39,8 @@ class Line:
 
     def take(self, *, shows: bool) -> bytes:
         """Everything that waits, as bytes for the socket. shows: whether frames of the page may pass now."""
-        waiting, self._waiting, self._bytes = self._waiting, [], 0
+        waiting, self._waiting = self._waiting, []
+        self._bytes = self._largest = 0
         if len(waiting) == 1:
             data, is_frame = waiting[0]
             return data if shows or not is_frame else b""
@@ -46,7 +49,8 @@ class Line:
     def purge(self) -> None:
         """Drop every frame that was not written yet."""
         self._waiting = [entry for entry in self._waiting if not entry[1]]
-        self._bytes = sum(len(data) for data, _ in self._waiting)
+        sizes = [len(data) for data, _ in self._waiting]
+        self._bytes, self._largest = sum(sizes), max(sizes, default=0)
 
     def close(self, code: int, reason: str) -> None:
         """Nothing is taken any more; what waits is still written."""
@@ -59,10 +63,11 @@ class Line:
         waiting = self._waiting
         waiting.append((data, is_frame))
         if len(waiting) == 1:
-            self._bytes = len(data)
+            self._bytes = self._largest = len(data)
             self._wake()
             return
         self._bytes += len(data)
-        if self._bytes > MAX_BYTES:
+        self._largest = max(self._largest, len(data))
+        if self._bytes - self._largest > MAX_BYTES:
             waiting.clear()
             self.close(1013, "too slow")

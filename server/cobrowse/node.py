@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, Protocol
@@ -156,7 +156,7 @@ class Cobrowse:
     def by_code(self, session: Session, code: str) -> EngagementId:
         """Raises: NotFound for an unknown code, LimitExceeded after CODE_TRIES wrong ones in a minute."""
         now = time.monotonic()
-        tries = self._tries.setdefault(session.participant, deque())
+        tries = self._tries.get(session.participant) or deque()
         while tries and now - tries[0] > CODE_WINDOW_S:
             tries.popleft()
         if len(tries) >= CODE_TRIES:
@@ -164,6 +164,10 @@ class Cobrowse:
         found = self._codes.get((session.site, code))
         if found is None:
             tries.append(now)
+            old = [who for who, last in self._tries.items() if now - last[-1] > CODE_WINDOW_S]
+            for who in old:
+                del self._tries[who]
+            self._tries[session.participant] = tries
             raise NotFound("no such code", code="no_such_code")
         return found
 
@@ -174,7 +178,7 @@ class Cobrowse:
         if not wanted:
             self._end_recording(room)
         elif room.sink is None:
-            room.sink = self._recordings.begin(room.engagement, box, _keyframes(room))
+            room.sink = self._recordings.begin(room.engagement, box)
 
     def _end_recording(self, room: Room) -> None:
         if isinstance(room.sink, Recording):
@@ -192,11 +196,3 @@ class Cobrowse:
         count = self._masked.pop(engagement, 0)
         if count and self.listener is not None and engagement in self.rooms:
             self.listener.secrets_masked(engagement, count)
-
-
-def _keyframes(room: Room) -> Callable[[str], bytes | None]:
-    def keyframe(stream: str) -> bytes | None:
-        tab = room.tabs.get(stream)
-        return None if tab is None or not tab.stream.live else tab.stream.keyframe()
-
-    return keyframe

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -30,29 +30,25 @@ Entry = tuple[int, int, bytes]
 
 
 class Recording:
-    """What is kept of one engagement. keyframe(stream): a whole picture to begin a block with."""
+    """What is kept of one engagement. Where `begins(stream)`, `take` gets a whole picture."""
 
-    def __init__(
-        self, directory: Path, box: Box, keyframe: Callable[[str], bytes | None], writer: ThreadPoolExecutor
-    ) -> None:
+    def __init__(self, directory: Path, box: Box, writer: ThreadPoolExecutor) -> None:
         self._directory = directory
         self._box = box
-        self._keyframe = keyframe
         self._writer = writer
         self._blocks: dict[str, list[Entry]] = {}
         self._bytes: dict[str, int] = {}
 
+    def begins(self, stream: str) -> bool:
+        """Whether what is taken next begins a block."""
+        return stream not in self._blocks
+
     def take(self, stream: str, epoch: int, frame: bytes, at_ms: int) -> None:
         block = self._blocks.setdefault(stream, [])
-        if not block:
-            whole = self._keyframe(stream)
-            if whole is None:
-                return
-            block.append((at_ms, epoch, whole))
-        else:
-            block.append((at_ms, epoch, frame))
-        self._bytes[stream] = self._bytes.get(stream, 0) + len(frame)
-        if self._bytes[stream] > BLOCK_BYTES or at_ms - block[0][0] > BLOCK_MS:
+        if block:
+            self._bytes[stream] = self._bytes.get(stream, 0) + len(frame)
+        block.append((at_ms, epoch, frame))
+        if self._bytes.get(stream, 0) > BLOCK_BYTES or at_ms - block[0][0] > BLOCK_MS:
             self._flush(stream)
 
     def close(self) -> None:
@@ -82,8 +78,8 @@ class Recordings:
         self._directory = directory
         self._writer = ThreadPoolExecutor(1, "recordings")
 
-    def begin(self, engagement: str, box: Box, keyframe: Callable[[str], bytes | None]) -> Recording:
-        return Recording(self._directory / engagement, box, keyframe, self._writer)
+    def begin(self, engagement: str, box: Box) -> Recording:
+        return Recording(self._directory / engagement, box, self._writer)
 
     def read(self, engagement: str, box: Box) -> Iterator[tuple[str, list[Entry]]]:
         """(stream, block) of what is kept, oldest block of each stream first; nothing once it was erased."""

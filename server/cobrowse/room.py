@@ -8,6 +8,7 @@ Source: docs/cobrowse_wire.md; docs/architecture.md, "the shared page".
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
@@ -15,10 +16,10 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from cobrowse.errors import InvalidDiff, ResyncRequired
-from cobrowse.frames import Items
+from cobrowse.errors import InvalidDiff, PageTooBig, ResyncRequired
+from cobrowse.frames import Items, encode
 from cobrowse.gate import Gate
-from cobrowse.ops import SIDE
+from cobrowse.ops import CODES, NOTES, SIDE
 from cobrowse.policy import CobrowsePolicy
 from cobrowse.stream import Pushed, Stream
 from cobrowse.viewers import Credit, Verdict
@@ -34,6 +35,9 @@ LAST_S = 300.0
 MAX_TABS = 8
 MAX_VIEWERS = 64
 BIG_MIRROR = 4_000
+TOO_BIG_S = 30.0
+# more than that is told by a keyframe
+RESUME_BYTES = 1024 * 1024
 _ACK = SIDE["ACK"]
 _SEND, _KEYFRAME = Verdict.SEND, Verdict.KEYFRAME
 
@@ -41,6 +45,7 @@ _SEND, _KEYFRAME = Verdict.SEND, Verdict.KEYFRAME
 class Sink(Protocol):
     """Where frames are kept (recordings.py), or nowhere."""
 
+    def begins(self, stream: str) -> bool: ...
     def take(self, stream: str, epoch: int, frame: bytes, at_ms: int) -> None: ...
 
 
@@ -64,6 +69,10 @@ class Tab:
         self.line: Line | None = None
         self.device = ""
         self.lost_at = 0.0
+        # of this node's memory alone: epochs begin again where a node does
+        self.life = secrets.randbits(32)
+        self.big_at = -TOO_BIG_S
+        self.quiet_until = 0.0
         self.shown_at = 0.0
         self.lock = asyncio.Lock()
         self.acked_ms = 0
@@ -107,6 +116,8 @@ class Viewer:
         self.selected = ""
         self.tab: Tab | None = None
         self.catching_up = False
+        # nodes whose stills it still gets
+        self.owed: list[int] = []
         self.late = asyncio.Event()
 
 
@@ -192,9 +203,7 @@ class Room:
         except (InvalidDiff, ResyncRequired) as fault:
             self._refuse(tab, fault, items)
             return None
-        if pushed.frame:
-            self._pushed(tab, pushed, Page(pushed.frame), at_ms)
-        return None
+        return self._pushed(tab, pushed, Page(pushed.frame), at_ms) if pushed.frame else None
 
     async def push_large(self, tab: Tab, frame: bytes) -> None:
         """As push, decoded, applied and compressed beside the event loop."""
@@ -211,17 +220,51 @@ class Room:
         except (InvalidDiff, ResyncRequired) as fault:
             self._refuse(tab, fault, None)
             return
-        if pushed.frame:
-            self._pushed(tab, pushed, page, _clock_ms())
+        if pushed.frame and (more := self._pushed(tab, pushed, page, _clock_ms())) is not None:
+            await more
 
     def _refuse(self, tab: Tab, fault: InvalidDiff | ResyncRequired, items: Items | None) -> None:
         """The frame's number goes with it: no frame before a snapshot on its way needs another one."""
         self._counts.refused += 1
+        now = time.monotonic()
+        if isinstance(fault, PageTooBig):
+            self._too_big(tab)
+            if now - tab.big_at < TOO_BIG_S:
+                tab.quiet_until = now + TOO_BIG_S
+            tab.big_at = now
+        if now < tab.quiet_until:
+            return
         self._counts.resyncs += 1
         if tab.line is not None:
             tab.line.say(SIDE["NEED"], fault.wire_code, *(items or [])[:1])
 
-    def _pushed(self, tab: Tab, pushed: Pushed, page: Page, at_ms: int) -> None:
+    def _too_big(self, tab: Tab) -> None:
+        """Those who look are told."""
+        page = Page(encode([max(1, tab.stream.seq), CODES["NOTE"], NOTES.index("too_big"), 0]))
+        for viewer in self.viewers.values():
+            if viewer.tab is tab:
+                viewer.line.frame(page)
+
+    def _record(self, tab: Tab, pushed: Pushed) -> Coroutine[Any, Any, None] | None:
+        """Keep the frame; where a block begins, a whole picture, made beside the loop if it is a big one."""
+        sink = self.sink
+        if sink is None:
+            return None
+        frame = pushed.frame
+        if sink.begins(tab.id) and not pushed.snapshot:
+            if len(tab.stream.mirror.nodes) > BIG_MIRROR:
+                return self._record_big(tab, sink)
+            frame = tab.stream.whole()
+        sink.take(tab.id, tab.stream.epoch, frame, now_ms())
+        return None
+
+    async def _record_big(self, tab: Tab, sink: Sink) -> None:
+        async with tab.lock:
+            frame = await self._beside(tab.stream.whole)
+            if self.sink is sink and self.gate.shows:
+                sink.take(tab.id, tab.stream.epoch, frame, now_ms())
+
+    def _pushed(self, tab: Tab, pushed: Pushed, page: Page, at_ms: int) -> Coroutine[Any, Any, None] | None:
         counts = self._counts
         counts.frames += 1
         counts.bytes += len(pushed.frame)
@@ -231,8 +274,6 @@ class Room:
             counts.resyncs += 1
             tab.line.say(SIDE["NEED"], "hash", pushed.seq)
         self._acknowledge(tab, pushed.seq, at_ms)
-        if self.sink is not None:
-            self.sink.take(tab.id, tab.stream.epoch, pushed.frame, now_ms())
         edition = tab.stream.mirror.scenery.edition
         if pushed.snapshot or edition != tab.edition:
             tab.edition = edition
@@ -240,6 +281,7 @@ class Room:
         for viewer in self.viewers.values():
             if viewer.tab is tab:
                 self._offer(viewer, pushed, page)
+        return self._record(tab, pushed)
 
     def _tell_news(self, tab: Tab) -> None:
         scenery = tab.stream.mirror.scenery
@@ -293,9 +335,21 @@ class Room:
     def acked(self, viewer: Viewer, seq: int) -> None:
         if viewer.credit.acked(seq):
             viewer.catching_up = True
+        elif viewer.owed:
+            self._send_still(viewer)
+
+    def _send_still(self, viewer: Viewer) -> None:
+        """One of the pictures that the keyframe had no room for, with each ack."""
+        tab = viewer.tab
+        if tab is None or tab.lock.locked() or viewer.credit.stale or viewer.catching_up:
+            return
+        frame = tab.stream.still(viewer.owed.pop())
+        if frame and viewer.credit.offer(tab.stream.seq, len(frame)) is _SEND:
+            viewer.line.frame(Page(frame))
 
     def _offer(self, viewer: Viewer, pushed: Pushed, page: Page) -> None:
         if pushed.snapshot and not viewer.catching_up:
+            viewer.owed.clear()
             viewer.credit.restart()
             viewer.credit.sent(pushed.seq, len(pushed.frame))
             self._switch(viewer)
@@ -323,15 +377,41 @@ class Room:
                 page = await self._beside(lambda: self._packed(tab.stream.keyframe()))
             else:
                 page = Page(tab.stream.keyframe())
+            viewer.owed = tab.stream.left_out()
             viewer.credit.restart()
             viewer.credit.sent(tab.stream.seq, len(page.data))
             self._switch(viewer)
             viewer.line.frame(page)
             self._counts.keyframes += 1
 
+    def resume(self, viewer: Viewer, has: list[Any]) -> None:
+        """A viewer that was here says what it has: [stream, epoch, life, seq, chosen stream].
+
+        It gets the frames after it, if the log reaches back so far; else a keyframe, as everybody.
+        """
+        if [type(value) for value in has] != [str, int, int, int, str]:
+            return
+        stream_id, epoch, life, seq, chosen = has
+        viewer.selected = chosen[:64]
+        tab = self._wanted(viewer)
+        if tab is None or (tab.id, tab.stream.epoch, tab.life) != (stream_id, epoch, life):
+            return
+        if tab.lock.locked() or not (self.gate.shows and tab.stream.live):
+            return
+        frames = tab.stream.after(seq)
+        size = sum(map(len, frames or ()))
+        if frames is None or size > RESUME_BYTES:
+            return
+        viewer.tab = tab
+        viewer.owed = tab.stream.left_out()
+        viewer.credit.restart()
+        viewer.credit.sent(tab.stream.seq, size)
+        for frame in frames:
+            viewer.line.frame(Page(frame))
+
     def _switch(self, viewer: Viewer) -> None:
         if viewer.tab is not None:
-            viewer.line.say(SIDE["SWITCH"], viewer.tab.id, viewer.tab.stream.epoch)
+            viewer.line.say(SIDE["SWITCH"], viewer.tab.id, viewer.tab.stream.epoch, viewer.tab.life)
 
     def select(self, viewer: Viewer, stream_id: str) -> None:
         viewer.selected = stream_id

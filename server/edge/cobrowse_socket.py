@@ -54,7 +54,7 @@ class CobrowseSocket:
         code, reason = 1000, "closed"
         try:
             hello = await self._hello(socket)
-            if len(hello) > 3:
+            if len(hello) > 3 and not isinstance(hello[3], list):
                 await self._record(request, socket, hello)
             else:
                 await self._view(socket, hello)
@@ -150,6 +150,8 @@ class CobrowseSocket:
         try:
             async with asyncio.TaskGroup() as tasks:
                 catching_up = tasks.create_task(_catch_up(room, viewer), name="keyframes")
+                if len(hello) > 3:
+                    room.resume(viewer, hello[3])
                 room.tell_watchers()
                 room.tell_streams()
                 socket.shows = lambda: room.gate.shows and room.gate.admits(granted.participant)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import FrameLocator, expect
+from playwright.sync_api import FrameLocator, WebSocketRoute, expect
 
+from cobrowse.frames import decode
+from cobrowse.ops import CODES
 from tests.browser.conftest import Agent, Browsers, Customer, eventually
 from tests.server_process import Server
 
@@ -119,3 +121,80 @@ def test_a_closed_chat_still_shows_the_question(server: Server, browsers: Browse
     agent.button("See the page").click()
     customer.page.get_by_role("button", name="Show my page").click()
     expect(customer.page.locator("[data-sharing=live]")).to_be_visible()
+
+
+def test_rules_and_their_pictures_stay_whatever_comes_first(server: Server, browsers: Browsers) -> None:
+    """A picture that arrives writes only the rules that name it; edits stay, also for who comes late."""
+    customer, agent = browsers.chat(server)
+    shared(customer, agent)
+    customer.page.evaluate(
+        """async () => {
+          const picture = async (color) => {
+            const canvas = new OffscreenCanvas(8, 8);
+            const context = canvas.getContext('2d');
+            context.fillStyle = color;
+            context.fillRect(0, 0, 8, 8);
+            return URL.createObjectURL(await canvas.convertToBlob());
+          };
+          const [first, second] = [await picture('red'), await picture('blue')];
+          for (const id of ['whole', 'single', 'edited']) {
+            const box = Object.assign(document.createElement('div'), { id: 'r-' + id, textContent: id });
+            document.body.prepend(box);
+          }
+          const style = document.createElement('style');
+          style.textContent = `#r-whole{background-image:url("${first}")}.no{top:0}#r-edited{color:red}`;
+          document.head.append(style);
+          const { sheet } = style;
+          sheet.deleteRule(1);
+          sheet.insertRule(`#r-single{background-image:url("${second}")}`, 0);
+          sheet.cssRules[2].style.color = 'rgb(1, 2, 3)';
+          sheet.insertRule('#r-edited{letter-spacing:3px}', 3);
+        }"""
+    )
+    drawn = """() => ['whole', 'single', 'edited'].map((id) => {
+      const style = getComputedStyle(document.getElementById('r-' + id));
+      return [style.backgroundImage.slice(0, 4), style.color, style.letterSpacing].join();
+    }).join(' ')"""
+
+    def right(viewer: Agent) -> bool:
+        page = next(frame for frame in viewer.page.frames if "/inner" in frame.url)
+        told = str(page.evaluate(drawn))
+        return told.count("url(") == 2 and "rgb(1, 2, 3),3px" in told.replace("none,", "")
+
+    eventually(lambda: right(agent), what="rules and pictures as they are")
+    agent.page.reload()
+    expect(
+        agent.page.frame_locator("iframe.shared-frame").frame_locator("iframe").locator("#r-whole")
+    ).to_be_visible()
+    eventually(lambda: right(agent), what="the same for a late viewer")
+
+
+def test_after_a_cut_the_agents_picture_goes_on_without_a_whole_one(
+    server: Server, browsers: Browsers
+) -> None:
+    customer, agent = browsers.chat(server)
+    sockets: list[tuple[WebSocketRoute, WebSocketRoute]] = []
+    came: list[bytes] = []
+
+    def through(socket: WebSocketRoute) -> None:
+        upstream = socket.connect_to_server()
+        sockets.append((socket, upstream))
+
+        def pass_on(data: str | bytes) -> None:
+            came.append(data if isinstance(data, bytes) else data.encode())
+            socket.send(data)
+
+        upstream.on_message(pass_on)
+
+    agent.page.route_web_socket(re.compile("/v1/cobrowse"), through)
+    seen = shared(customer, agent)
+    customer.page.evaluate("document.querySelector('h1').textContent = 'Before the cut'")
+    expect(seen.get_by_text("Before the cut")).to_be_visible()
+    came.clear()
+    for end in sockets[-1]:
+        end.close(code=1001)
+    customer.page.evaluate("document.querySelector('h1').textContent = 'After the cut'")
+    expect(seen.get_by_text("After the cut")).to_be_visible()
+    frames = [items for items in map(decode, came) if items[0] > 0]
+    assert len(sockets) == 2 and frames
+    assert all(items[1] not in (CODES["KEY"], CODES["SNAP"]) for items in frames)

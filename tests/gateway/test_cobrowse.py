@@ -406,3 +406,43 @@ async def test_when_every_tab_is_gone_the_last_picture_is_of_the_one_that_was_lo
     assert [tab[0] for tab in tabs] == ["d1"]
     shown = next(iter(room.viewers.values())).tab
     assert shown is not None and shown.id == "d1"
+
+
+async def resumed(world: World, raw: Raw, engagement: str, *has: Any) -> Line:
+    return await line(world, raw, engagement, list(has))
+
+
+async def test_a_viewer_that_comes_back_gets_what_came_after_what_it_has(world: World) -> None:
+    _, agent, engagement, recorder, viewer = await both(world)
+    stream, epoch, life = (await viewer.said("SWITCH"))[2:]
+    await recorder.send(2, CODES["TEXT"], 4, "two")
+    assert (await viewer.frame())[0] == 2
+    await viewer.socket.close()
+    await recorder.send(3, CODES["TEXT"], 4, "three")
+    await recorder.send(4, CODES["TEXT"], 4, "four")
+    other = await line(world, agent, engagement)
+    assert (await other.frame())[:2] == [4, CODES["KEY"]]
+    back = await resumed(world, agent, engagement, stream, epoch, life, 2, "")
+    assert await back.frame() == [3, CODES["TEXT"], 4, "three"]
+    assert await back.frame() == [4, CODES["TEXT"], 4, "four"]
+    await recorder.send(5, CODES["TEXT"], 4, "five")
+    assert await back.frame() == [5, CODES["TEXT"], 4, "five"]
+
+
+async def test_a_viewer_whose_stream_is_another_one_or_too_far_back_gets_a_keyframe(world: World) -> None:
+    _, agent, engagement, recorder, viewer = await both(world)
+    stream, epoch, life = (await viewer.said("SWITCH"))[2:]
+    await recorder.send(2, CODES["TEXT"], 4, "two")
+    assert (await viewer.frame())[0] == 2
+    for has in (
+        (stream, epoch, life + 1, 1, ""),
+        (stream, epoch + 1, life, 1, ""),
+        ("another", epoch, life, 1, ""),
+        (stream, epoch, life, 9, ""),
+        (stream, epoch, life, -1, ""),
+        (stream, epoch, str(life), 1, ""),
+        (),
+    ):
+        back = await resumed(world, agent, engagement, *has)
+        assert (await back.frame())[:2] == [2, CODES["KEY"]]
+        await back.socket.close()

@@ -18,9 +18,10 @@ def files(directory: Path) -> list[bytes]:
 
 async def kept(directory: Path, box: Box) -> Recordings:
     recordings = Recordings(directory)
-    recording = recordings.begin("e_1", box, lambda stream: b"whole " + WORDS)
+    recording = recordings.begin("e_1", box)
     for number in range(4):
-        recording.take("d_1", 1, b"frame %d" % number, number * BLOCK_MS * 2 // 3)
+        frame = b"whole " + WORDS if recording.begins("d_1") else b"frame %d" % number
+        recording.take("d_1", 1, frame, number * BLOCK_MS * 2 // 3)
     recording.close()
     await recordings.close()
     return recordings
@@ -45,7 +46,7 @@ async def test_nothing_of_it_is_readable_without_the_key(tmp_path: Path) -> None
 
 async def test_a_stream_cannot_name_a_path(tmp_path: Path) -> None:
     recordings = Recordings(tmp_path / "kept")
-    recording = recordings.begin("e_1", Box(AESGCM.generate_key(256)), lambda stream: b"whole")
+    recording = recordings.begin("e_1", Box(AESGCM.generate_key(256)))
     recording.take("../../escape", 1, b"frame", 0)
     recording.close()
     await recordings.close()

@@ -73,6 +73,10 @@ export class Watching {
   grant = "";
   private requests = 0;
   private names = new Map<number, string>();
+  /** Of what is shown: its epoch, and the last frame that was passed on; 0: none, -1: a keyframe is needed. */
+  private epoch = 0;
+  private life = 0;
+  private passed = 0;
   private socket: WebSocket | null = null;
   private window: Window | null = null;
   private base = "";
@@ -176,13 +180,19 @@ export class Watching {
     const socket = new WebSocket(url);
     this.socket = socket;
     socket.binaryType = "arraybuffer";
-    socket.onopen = () => socket.send(pack([0, SIDE_HELLO, token]));
+    socket.onopen = () => socket.send(pack([0, SIDE_HELLO, token, ...this.has()]));
     socket.onmessage = ({ data }: MessageEvent<ArrayBuffer>) => this.receive(data);
     socket.onclose = ({ code }) => {
       if (socket !== this.socket) return;
       this.socket = null;
       if (!FINAL.has(code)) this.again();
     };
+  }
+
+  /** What the viewer's page has, so that it gets what came after it, not all of it. */
+  private has(): Value[] {
+    if (this.passed <= 0) return [];
+    return [[this.shown, this.epoch, this.life, this.passed, this.picked]];
   }
 
   private again(): void {
@@ -200,6 +210,8 @@ export class Watching {
   private receive(data: ArrayBuffer): void {
     const first = new Uint8Array(data, 0, Math.min(6, data.byteLength));
     if (!isAside(first)) {
+      // A frame that was passed on is applied; one that cannot be is told by "need".
+      if (this.passed >= 0) this.passed = seqIn(data);
       this.show({ kind: "frame", bytes: data });
       return;
     }
@@ -222,6 +234,8 @@ export class Watching {
         break;
       case SIDE_SWITCH:
         this.shown = String(values[0]);
+        [this.epoch, this.life] = [Number(values[1]), Number(values[2])];
+        this.passed = 0;
         this.tellState();
         break;
       case SIDE_WATCH:
@@ -295,7 +309,7 @@ export class Watching {
         this.say(SIDE_ACK, said.seq);
         return;
       case "need":
-        this.say(SIDE_NEED, "viewer");
+        this.needs();
         return;
       case "point":
         this.say(SIDE_POINT, OUR_POINTER, said.node, said.x, said.y, said.what);
@@ -310,6 +324,8 @@ export class Watching {
         this.act(said.act.kind, said.act.node, said.act.seen, said.act.values);
         return;
       case "page":
+        // Another page: what could not be shown of the last one says nothing of it.
+        if (said.url !== this.url) this.notes.clear();
         this.url = said.url;
         this.title = said.title;
         break;
@@ -341,8 +357,27 @@ export class Watching {
     this.show({ kind: "follow", follow: this.follow });
     this.tellState();
     if (waiting.some(({ kind }) => kind === "frame")) for (const message of waiting) this.show(message);
-    else this.say(SIDE_NEED, "viewer");
+    else this.needs();
   }
+
+  private needs(): void {
+    this.passed = -1;
+    this.say(SIDE_NEED, "viewer");
+  }
+}
+
+/** The number of a frame: the first item of its array. */
+function seqIn(frame: ArrayBuffer): number {
+  const view = new DataView(frame);
+  const head = view.getUint8(0);
+  const at = head < 0xa0 ? 1 : head === 0xdc ? 3 : 5;
+  const first = view.getUint8(at);
+  if (first < 0x80) return first;
+  return first === 0xcc
+    ? view.getUint8(at + 1)
+    : first === 0xcd
+      ? view.getUint16(at + 1)
+      : view.getUint32(at + 1);
 }
 
 /** A message beside the stream is an array whose first item is 0. */

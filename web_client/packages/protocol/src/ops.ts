@@ -11,6 +11,7 @@ export const MAX_SHEETS = 4096;
 export const MAX_ASSETS = 4096;
 export const MAX_IMAGE_BYTES = 524288;
 export const MAX_ASSET_BYTES = 4194304;
+export const MAX_HASHED = 4096;
 export const MOVED = 0;
 export const ELEMENT = 1;
 export const TEXT_NODE = 2;

@@ -1,4 +1,5 @@
 /** What viewers should have, as one number: CRC-32 over a line per node. Source: docs/cobrowse_wire.md, "HASH". */
+import { MAX_HASHED } from "@talknow/protocol";
 import type { Attributes } from "./attributes.ts";
 import type { Tree } from "./tree.ts";
 
@@ -27,7 +28,7 @@ export class Hasher {
     const lines: string[] = [];
     let id = lo;
     for (; id < nodes.length; id += 1) {
-      if (id % 64 === 0 && performance.now() > deadline) break;
+      if (lines.length === MAX_HASHED || (id % 64 === 0 && performance.now() > deadline)) break;
       const node = nodes[id];
       if (node !== undefined) lines.push(this.line(node, id));
     }

@@ -188,7 +188,7 @@ export class Builder {
     };
     draw();
     if (styled && value.includes("asset:"))
-      this.styles.again(value, () => {
+      this.styles.again(value, shown, name, () => {
         if (shown.attributes?.get(name) === value) draw();
       });
   }
@@ -213,7 +213,7 @@ export class Builder {
       else if (shown.tag === "input") background(element, address);
     };
     draw();
-    this.pictures.whenThere(asset, draw);
+    this.pictures.whenThere(asset, shown, name, draw);
   }
 
   /** A field's value, or a button's label. */

@@ -1,12 +1,15 @@
 /**
  * Stylesheets on the viewer's side: rules of style elements and constructed sheets, edited rule by rule, each piece
- * of CSS made safe first. A sheet whose pictures were not there yet is written again when they come.
+ * of CSS made safe first. Of a sheet whose pictures were not there yet, the rules that name them are written again
+ * when they come; every other rule, and every edit, stays.
  */
 import { addressInCss, assetIn } from "./allow.ts";
 import { DESK, type Device, mediaFor, safeCss } from "./css.ts";
 import type { Pictures } from "./pictures.ts";
 
 const ASSETS = /asset:(\d{1,6})/g;
+/** In place of a picture's number while rules are told apart: a fragment is kept as it is. */
+const MARK = "#tn-asset-";
 /** Marks of ours, and what a frame without scripts would show otherwise than the visitor's. */
 const OWN_RULES =
   "[data-tn-masked]:not(option){background-image:repeating-linear-gradient(45deg,#0000 0 6px,#8883 6px 8px)!important}" +
@@ -25,6 +28,8 @@ interface Sheet {
   sheet: CSSStyleSheet | null;
   /** The document that made a constructed sheet: only its roots may adopt it. */
   maker: Document;
+  /** Rule by rule what still waits for a picture, as recorded; "": nothing. null: no rule does. */
+  waiting: string[] | null;
 }
 
 type Root = Document | ShadowRoot;
@@ -71,36 +76,80 @@ export class Styles {
   set(number: number, owner: Element | null, disabled: boolean, text: string): void {
     const element = owner?.localName === "style" ? (owner as HTMLStyleElement) : null;
     const maker = this.view.document;
-    const draw = () => {
-      const css = this.safe(text);
-      if (element !== null) {
-        element.textContent = css;
-        this.sheets.set(number, { element, sheet: null, maker });
-      } else {
-        const sheet = this.sheets.get(number)?.sheet;
-        if (sheet) sheet.replaceSync(css);
-        else this.sheets.set(number, { element: null, sheet: newSheet(maker, css), maker });
-      }
-      this.disable(number, disabled);
-    };
-    draw();
-    this.again(text, draw);
+    const css = this.safe(text);
+    const before = this.sheets.get(number)?.sheet;
+    const known: Sheet = { element, sheet: null, maker, waiting: null };
+    if (element !== null) element.textContent = css;
+    else if (before) {
+      before.replaceSync(css);
+      known.sheet = before;
+      known.maker = this.sheets.get(number)?.maker ?? maker;
+    } else known.sheet = newSheet(maker, css);
+    this.sheets.set(number, known);
+    this.disable(number, disabled);
+    if (this.lacks(text)) {
+      known.waiting = this.ruleByRule(text);
+      this.again(text, known, "", (asset) => this.redraw(number, known, asset));
+    }
+  }
+
+  /** Whether a picture that it names is not there yet. */
+  private lacks(text: string): boolean {
+    return [...text.matchAll(ASSETS)].some(([name]) => this.pictures.address(assetIn(name)) === "");
+  }
+
+  /** The rules of a whole text that name pictures, "" for all others: as this browser reads it, with marks. */
+  private ruleByRule(text: string): string[] {
+    const marked = safeCss(
+      text,
+      (name) => (assetIn(name) > 0 ? `${MARK}${assetIn(name)}` : this.address(name)),
+      this.device,
+    );
+    return [...newSheet(this.view.document, marked).cssRules].map(({ cssText }) =>
+      cssText.includes(MARK) ? cssText.replaceAll(MARK, "asset:") : "",
+    );
+  }
+
+  private redraw(number: number, known: Sheet, asset: number): void {
+    const sheet = this.of(number);
+    if (this.sheets.get(number) !== known || known.waiting === null || sheet === null) return;
+    const named = new RegExp(`asset:${asset}(?!\\d)`);
+    for (const [index, text] of known.waiting.entries()) {
+      if (index >= sheet.cssRules.length || !named.test(text)) continue;
+      sheet.deleteRule(index);
+      this.put(sheet, index, text);
+      if (!this.lacks(text)) known.waiting[index] = "";
+    }
   }
 
   insert(number: number, index: number, text: string): void {
     const sheet = this.of(number);
-    if (sheet === null) return;
+    const known = this.sheets.get(number);
+    if (sheet === null || known === undefined) return;
+    const at = Math.min(index, sheet.cssRules.length);
+    const lacks = this.lacks(text);
+    if (lacks) {
+      known.waiting ??= new Array<string>(sheet.cssRules.length).fill("");
+      this.again(text, known, "", (asset) => this.redraw(number, known, asset));
+    }
+    known.waiting?.splice(at, 0, lacks ? text : "");
+    this.put(sheet, at, text);
+  }
+
+  private put(sheet: CSSStyleSheet, at: number, text: string): void {
     try {
-      sheet.insertRule(this.safe(text), Math.min(index, sheet.cssRules.length));
+      sheet.insertRule(this.safe(text), at);
     } catch {
       // A rule that this browser does not know keeps its place, so that the indexes of others stay right.
-      sheet.insertRule(".tn-unknown{}", Math.min(index, sheet.cssRules.length));
+      sheet.insertRule(".tn-unknown{}", at);
     }
   }
 
   remove(number: number, index: number): void {
     const sheet = this.of(number);
-    if (sheet !== null && index < sheet.cssRules.length) sheet.deleteRule(index);
+    if (sheet === null || index >= sheet.cssRules.length) return;
+    sheet.deleteRule(index);
+    this.sheets.get(number)?.waiting?.splice(index, 1);
   }
 
   replace(number: number, index: number, text: string): void {
@@ -130,8 +179,11 @@ export class Styles {
   }
 
   /** Draw again when a picture named in the text comes. */
-  again(text: string, draw: () => void): void {
-    for (const [name] of text.matchAll(ASSETS)) this.pictures.whenThere(assetIn(name), draw);
+  again(text: string, who: object, what: string, draw: (asset: number) => void): void {
+    for (const [name] of text.matchAll(ASSETS)) {
+      const asset = assetIn(name);
+      this.pictures.whenThere(asset, who, what, () => draw(asset));
+    }
   }
 
   private readonly address = (name: string): string =>

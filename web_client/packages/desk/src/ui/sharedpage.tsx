@@ -251,7 +251,7 @@ const NOTES: Readonly<Record<string, string>> = {
   plugin: "a plug-in",
   font: "a font",
   image: "some pictures",
-  too_big: "a part that is too large",
+  too_big: "a page or part that is too large",
 };
 
 function Troubles({ desk, state, watching }: Shown & { watching: Watching }) {
