@@ -5,9 +5,15 @@
  * Source: ISO/IEC 7812 (Luhn), ISO 13616 (IBAN, mod 97), the ids' own registries.
  */
 
-const MAYBE = /\d[\d .\-/]{5,}|@|\d[A-Z]/i;
-const CARD = /(?<!\d)\d(?:[ .-]?\d){12,18}(?!\d)/g;
-const IBAN = /\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]){11,30}/gi;
+const MAYBE = /\d(?:\D*\d){5}|@/;
+/** What people and pages put between groups, up to two of them. */
+const GAP = "[ \\t\\r\\n\\xa0\\xad\\u2000-\\u2015\\u202f\\u2060./\\-]{0,2}";
+const NUMBER = new RegExp(`\\d(?:${GAP}\\d){12,}`, "g");
+/** How a card's number begins, and how many digits it may have. */
+const ISSUER =
+  /^(?:4\d{12}(?:\d{3}){0,2}|(?:5[1-5]|2[2-7]|35|97)\d{14}|3[47]\d{13}|3[0689]\d{12}(?:\d\d)?|(?:5[0678]|6\d)\d{11,17}|8[12]\d{14,17})$/;
+const IBAN = new RegExp(`(?<![A-Z\\d])(?=([A-Z]{2}${GAP}\\d${GAP}\\d(?:${GAP}[A-Z\\d]){11,30}))`, "gi");
+const ALNUM = /[\p{L}\p{N}]/u;
 const EMAIL = /[\p{L}\d.!#$%&'*+/=?^_`{|}~-]{1,64}@[\p{L}\d-]{1,63}(?:\.[\p{L}\d-]{1,63})+/gu;
 
 const NATIONAL: Readonly<Record<string, RegExp>> = {
@@ -31,7 +37,7 @@ export function luhn(digits: string): boolean {
 }
 
 export function isIban(text: string): boolean {
-  const plain = text.replaceAll(" ", "").toUpperCase();
+  const plain = text.replace(/[^A-Z\d]/gi, "").toUpperCase();
   let rest = 0;
   for (const letter of plain.slice(4) + plain.slice(0, 4)) {
     const value = Number.parseInt(letter, 36);
@@ -42,13 +48,61 @@ export function isIban(text: string): boolean {
 
 const dots = (text: string) => "\u2022".repeat(text.length);
 
-/** The longest beginning of a match that is an IBAN, as people write words right after one. */
-function ibanIn(match: string): string {
-  for (let end = match.length; end >= 15; end -= 1) {
-    const head = match.slice(0, end);
-    if (isIban(head)) return dots(head) + match.slice(end);
+/** A row of digits with gaps: a card's number begins and ends with a group, or lies inside a long one. */
+function cards(row: string): string {
+  const at: number[] = [];
+  const group: number[] = [];
+  const sizes: number[] = [];
+  for (const { 0: found, index } of row.matchAll(/\d+/g)) {
+    for (let place = 0; place < found.length; place += 1) {
+      at.push(index + place);
+      group.push(sizes.length);
+    }
+    sizes.push(found.length);
   }
-  return match;
+  const digits = row.replace(/\D/g, "");
+  const inside = (place: number) => {
+    const size = sizes[group[place] ?? -1] ?? 0;
+    return group[place] === group[place - 1] && (size < 13 || size > 40);
+  };
+  // More than five groups are coordinates, unless all are as long.
+  const isWrittenSo = (first: number, last: number) => {
+    const within = sizes.slice(group[first], group[last - 1]);
+    return within.length < 5 || new Set(within).size === 1;
+  };
+  let out = row;
+  for (let first = 0; first + 13 <= at.length; first += 1) {
+    if (inside(first)) continue;
+    for (let last = Math.min(first + 19, at.length); last > first + 12; last -= 1) {
+      const number = digits.slice(first, last);
+      if (inside(last) || !ISSUER.test(number) || !luhn(number) || !isWrittenSo(first, last)) continue;
+      out = cover(out, at[first] as number, (at[last - 1] as number) + 1);
+      first = last - 1;
+      break;
+    }
+  }
+  return out;
+}
+
+/** Every beginning counts, as one may stand right after another or after a word that looks like one. */
+function ibans(text: string): string {
+  let out = text;
+  for (const match of text.matchAll(IBAN)) {
+    const found = match[1] as string;
+    const { index } = match;
+    for (let end = found.length; end >= 15; end -= 1) {
+      const head = found.slice(0, end);
+      if (!ALNUM.test(head.slice(-1)) || ALNUM.test(text[index + end] ?? "")) continue;
+      if (head.replace(/\D/g, "").length < 10 || !isIban(head)) continue;
+      out = cover(out, index, index + end);
+      break;
+    }
+  }
+  return out;
+}
+
+function cover(text: string, from: number, to: number): string {
+  return text.slice(0, from) + "\u2022".repeat(to - from) + text.slice(to);
 }
 
 export class Patterns {
@@ -70,8 +124,7 @@ export class Patterns {
   scrub(text: string, shown = false): string {
     let out = text;
     if (MAYBE.test(text)) {
-      out = out.replace(CARD, (match) => (luhn(match.replace(/\D/g, "")) ? dots(match) : match));
-      out = out.replace(IBAN, ibanIn);
+      out = ibans(out).replace(NUMBER, cards);
       for (const id of this.national) out = out.replace(id, dots);
       if (!shown && out.includes("@")) out = out.replace(EMAIL, dots);
     }

@@ -1,0 +1,19 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { Patterns } from "../src/recorder/patterns.ts";
+
+/** The server's tests read the same file: both sides find the same. */
+const vectors: { text: string; masked: string }[] = JSON.parse(
+  readFileSync(`${import.meta.dirname}/../../../../tests/cobrowse/secrets.json`, "utf8"),
+);
+
+describe("secrets by their form", () => {
+  it.each(vectors)("$text", ({ text, masked }) => {
+    expect(new Patterns([], []).scrub(text)).toBe(masked);
+  });
+  it("lose addresses of mail only where the site shows them", () => {
+    expect(new Patterns([], []).scrub("anna@bank.example 4111111111111111", true)).toBe(
+      `anna@bank.example ${"\u2022".repeat(16)}`,
+    );
+  });
+});
