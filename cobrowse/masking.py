@@ -2,9 +2,9 @@
 
 A literal that may not pass is replaced by one of the same UTF-16 length, so that string table, splices and
 ids of all readers stay in step; nothing is ever dropped. It decides by the node's own attributes in the
-mirror, never by what the page promises, but for marks that lift soft rules (FLAG_SHOWN). SVG geometry,
-classes and styles are not searched for numbers: coordinates pass Luhn by chance. Source: docs/cobrowse.md,
-"the second look".
+mirror, never by what the page promises, but for marks that lift soft rules (FLAG_SHOWN). SVG geometry and
+classes are not searched for numbers: coordinates pass Luhn by chance. What a recorder sends of a page without
+secrets passes as it is. Source: docs/cobrowse.md, "the second look".
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from cobrowse.dom import PLAIN, SHOW, Node
+from cobrowse.dom import BLOCK, MASK, PLAIN, SHOW, Node
 from cobrowse.pages import matches
 from cobrowse.patterns import DIGITS, DOT, MIN_DIGITS, Patterns, dots
 from cobrowse.policy import CobrowsePolicy
@@ -22,42 +22,96 @@ _NAME: Final = re.compile(r"[A-Za-z_][-\w.:]*", re.ASCII)
 _HARD_TYPES: Final = frozenset({"password", "hidden", "file"})
 _HARD_AUTOCOMPLETE: Final = re.compile(r"\b(?:cc-[a-z-]+|one-time-code|(?:current|new)-password)\b")
 _BUTTONS: Final = frozenset({"submit", "button", "reset", "image"})
-_ADDRESS: Final = re.compile(r"\s*(?:[a-z][a-z0-9+.\-]*:|//)", re.IGNORECASE)
+_ADDRESS: Final = re.compile(
+    r"\s*(?:(?:javascript|data|vbscript|blob|file|https?|ftp|wss?):|//)", re.IGNORECASE
+)
 _ASSET: Final = re.compile(r"(?:asset:\d{1,6})?|#[^\s]*")
-_CSS_ADDRESS: Final = re.compile(
-    r"@import[^;]*|url\(\s*[\"']?(?!asset:\d|#|[\"']?\s*\))[^)]*\)?|(?:https?:|wss?:|ftp:|javascript:|vbscript:|data:|blob:"
-    r"|file:|//)[^\s\"')]*|expression\s*\(|-moz-binding|behavior\s*:",
-    re.IGNORECASE,
+# The recorder has the same expression. Strings, comments and namespaces load nothing (group 1); what loads,
+# what is an address by itself, and escapes that spell letters outside of strings go.
+CSS_LOADS: Final = (
+    r"""("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|\/\*.*?\*\/|@namespace[^;{]*;)"""
+    r"""|@import[^;]*|url\((?!\s*["']?(?:asset:\d{1,6}|#[^)"']*)?["']?\s*\))[^)]*\)?"""
+    r"""|image-set\((?=[^;}]*?(?<!url\()["'](?!image\/|[\s,)]))[^;}]*|(?<![-\w])(?:src|image)\(\s*["'][^)]*\)?"""
+    r"""|(?:https?|wss?|ftp):\/\/[^\s"')]*|(?:java|vb)script:|expression\s*\(|-moz-binding|(?<![-\w])behavior\s*:"""
+    r"""|\\(?:0{0,4}(?:[46][1-9a-f]|[57][0-9a])(?![0-9a-f])|[g-z])"""
 )
-# one of these is in whatever _CSS_ADDRESS matches, and in nearly no style: looking for them costs a tenth
+_CSS_ADDRESS: Final = re.compile(CSS_LOADS, re.IGNORECASE | re.DOTALL)
+# one of these is in whatever _CSS_ADDRESS takes, and in nearly no style: looking for them costs a tenth
 _IN_ADDRESSES: Final = (
-    *("url(", "//", "tp:", "tps:", "ws:", "wss:", "script:", "data:", "blob:", "file:"),
-    *("@import", "expression", "binding", "behavior"),
+    *(
+        "url(",
+        "://",
+        "script:",
+        "set(",
+        "image(",
+        "src(",
+        "\\",
+        "@import",
+        "expression",
+        "binding",
+        "behavior",
+    ),
 )
+_STRINGS: Final = r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
+# what rules say in words: contents, and custom properties that may become contents
+_CSS_SAID: Final = re.compile(
+    rf"(?<![-\w])(?:content|--[-\w]+)\s*:(?:{_STRINGS}|[^;}}\"'])*", re.IGNORECASE | re.DOTALL
+)
+_CSS_WORD: Final = re.compile(r"(?<=[\"']).*[^\W_]{3}.*(?=[\"'])", re.DOTALL)
+_CSS_STRING: Final = re.compile(_STRINGS, re.DOTALL)
+_CSS_PICTURE: Final = re.compile(r"url\((?!\s*[\"']?#)[^)]*\)?", re.IGNORECASE)
+_SPEAKS: Final = re.compile(r"[(\"'\\]|--")
 _BAD_TAGS: Final = frozenset({"script", "base", "meta", "noscript", "applet", "frameset", "param", "portal"})
+# The lists are the recorder's (`attributes.ts`); a test holds them together.
 _BAD_NAMES: Final = frozenset(
-    {
-        "srcdoc",
-        "srcset",
-        "action",
-        "formaction",
-        "ping",
-        "nonce",
-        "http-equiv",
-        "integrity",
-        "archive",
-        "code",
-        "data",
-    }
+    "value checked selected srcset srcdoc nonce integrity data action formaction ping http-equiv archive"
+    " code".split()
 )
-_ADDRESSES: Final = frozenset(
-    {"src", "href", "xlink:href", "poster", "background", "cite", "longdesc", "manifest"}
+_ADDRESSES: Final = frozenset("src href xlink:href poster background cite longdesc manifest".split())
+# layout and state: digits in them mean nothing
+KEPT: Final = frozenset(
+    "class type width height colspan rowspan role tabindex disabled readonly required hidden open lang"
+    " dir rows cols size multiple popover part exportparts slot inert align valign bgcolor border"
+    " cellpadding cellspacing color face start reversed span scope wrap controls media viewbox max"
+    " autocomplete contenteditable data-no-control aria-hidden aria-expanded aria-selected aria-current"
+    " aria-checked aria-pressed aria-disabled aria-modal aria-orientation aria-sort aria-busy"
+    " aria-invalid".split()
 )
-# attribute values that are geometry, style or structure: digits in them mean nothing
-_UNREAD: Final = frozenset(
-    "class style d points transform viewBox x y x1 y1 x2 y2 cx cy r rx ry width height type role dir lang"
-    " stroke-dasharray values keyTimes gradientTransform patternTransform pathLength offset".split()
+READ: Final = frozenset(
+    "title alt placeholder aria-label aria-description aria-roledescription aria-placeholder"
+    " label summary".split()
 )
+_IDS: Final = frozenset("id for name aria-labelledby aria-controls aria-describedby".split())
+# how SVG and MathML are drawn: coordinates pass Luhn by chance
+DRAWN: Final = frozenset(
+    "d points transform x y x1 y1 x2 y2 cx cy r rx ry fx fy fr dx dy rotate preserveaspectratio"
+    " pathlength offset fill fill-opacity fill-rule stroke stroke-width stroke-opacity stroke-dasharray"
+    " stroke-dashoffset stroke-linecap stroke-linejoin stroke-miterlimit opacity display visibility"
+    " overflow clip-path clip-rule mask filter color-interpolation-filters shape-rendering"
+    " text-rendering image-rendering vector-effect paint-order pointer-events marker-start marker-mid"
+    " marker-end stop-color stop-opacity flood-color flood-opacity lighting-color font-family font-size"
+    " font-style font-weight letter-spacing word-spacing text-anchor text-decoration dominant-baseline"
+    " alignment-baseline baseline-shift transform-origin gradientunits gradienttransform spreadmethod"
+    " patternunits patterncontentunits patterntransform clippathunits maskunits maskcontentunits"
+    " filterunits primitiveunits markerunits markerwidth markerheight refx refy orient textlength"
+    " lengthadjust startoffset in in2 result values stddeviation operator k1 k2 k3 k4 scale"
+    " xchannelselector ychannelselector mode radius basefrequency numoctaves seed stitchtiles"
+    " tablevalues slope intercept amplitude exponent mathvariant displaystyle scriptlevel linethickness"
+    " stretchy fence lspace rspace accent columnalign rowalign columnspacing rowspacing".split()
+)
+_RULES: Final[dict[str, str]] = {
+    **{name: "drawn" for name in DRAWN},
+    **{name: "kept" for name in KEPT},
+    **{name: "read" for name in READ},
+    **{name: "id" for name in _IDS},
+    **{name: "address" for name in _ADDRESSES},
+}
+# of other attributes a masked element keeps what looks like a state of the page's own
+_TOKEN: Final = re.compile(r"(?:[a-z]{1,20}(?:[-_ ][a-z]{1,20}){0,3}|[\d.%]{1,6})?")
+_MAX_NAME: Final = 100
+_MAX_NAMES: Final = 10_000
+# kinds that the recorder is told of, so that it masks the element itself; anything else is harmless as it is
+SECRETS: Final = frozenset({"masked_text", "field_value", "choice", "pattern"})
 
 
 class Checker:
@@ -69,6 +123,8 @@ class Checker:
         self.strict = policy.mode == "strict"
         self._allow_pages = policy.allow_pages
         self._names: dict[str, bool] = {}
+        # fields that were secret once
+        self._hard: set[int] = set()
         self.page_shown = False
         self.found: list[tuple[str, int]] = []
 
@@ -78,7 +134,7 @@ class Checker:
 
     def text(self, text: str, stand: int, node: int) -> str:
         """Text of the page; of a splice the whole result."""
-        if stand != SHOW and (self.strict or stand != PLAIN):
+        if self.silent(stand):
             return text if _MASKED.fullmatch(text) else self._replace(text, "masked_text", node)
         # as Patterns.scrub begins, without the calls: most of what a page says has neither
         if self._only_known:
@@ -86,6 +142,14 @@ class Checker:
             if len(raw) - len(raw.translate(None, DIGITS)) < MIN_DIGITS and b"@" not in raw:
                 return text
         return self._scrub(text, stand, node)
+
+    def silent(self, stand: int) -> bool:
+        """Whether what stands so says nothing."""
+        return stand != SHOW and (self.strict or stand != PLAIN)
+
+    def address(self, url: str) -> str:
+        """The page's own address."""
+        return self._scrub(url, PLAIN, 1)
 
     def value(self, field: Node, value: str, stand: int) -> str:
         """A form field's value."""
@@ -101,17 +165,18 @@ class Checker:
 
     def hides(self, field: Node, stand: int) -> bool:
         """Whether a field's value stays in the browser."""
-        attributes = field.attributes or {}
-        if attributes.get("type", "").lower() in _HARD_TYPES:
-            return True
-        if _HARD_AUTOCOMPLETE.search(attributes.get("autocomplete", "").lower()):
+        if field.id in self._hard:
             return True
         return stand != SHOW and not (self.page_shown and stand == PLAIN)
+
+    def edits(self, stand: int, value: str) -> bool:
+        """Whether an element with that `contenteditable` is somebody's text."""
+        return stand == PLAIN and not self.page_shown and value != "false"
 
     def tag(self, tag: str, node: int) -> bool:
         good = self._names.get(tag)
         if good is None:
-            good = self._known(tag, tag.lower() not in _BAD_TAGS)
+            good = self._know(tag, tag, tag.lower() not in _BAD_TAGS)
         if not good:
             self.found.append(("tag", node))
         return good
@@ -121,38 +186,73 @@ class Checker:
         good = self._names.get(key)
         if good is None:
             lower = name.lower()
-            good = (
-                _NAME.fullmatch(name) is not None and not lower.startswith("on") and lower not in _BAD_NAMES
-            )
-            self._names[key] = good
+            good = self._know(key, name, not lower.startswith("on") and lower not in _BAD_NAMES)
         if not good:
             self.found.append(("attribute", node))
         return good
 
     def attribute(self, name: str, value: str, stand: int, node: int) -> str:
         if name == "style":
-            return self.css(value, node) if "(" in value or "\\" in value else value
-        if name in _ADDRESSES:
-            return value if _ASSET.fullmatch(value) else self._replace(value, "address", node)
-        if name in _UNREAD:
+            return self.css(value, node, stand) if _SPEAKS.search(value) else value
+        rule = _RULES.get(name) or _RULES.get(name.lower(), "")
+        if rule == "kept":
+            if name == "type" or name == "autocomplete":
+                self._harden(value.lower(), node)
             return value
+        if rule == "read":
+            return self.text(value, stand, node)
+        if rule == "address":
+            good = _ASSET.fullmatch(value) and (stand in (PLAIN, SHOW) or not value.startswith("asset"))
+            return value if good else self._replace(value, "address", node)
+        if rule == "id":
+            return self._scrub(value, stand, node)
+        return self._other(value, rule == "drawn", stand, node)
+
+    def _other(self, value: str, drawn: bool, stand: int, node: int) -> str:
         if _ADDRESS.match(value):
             return self._replace(value, "address", node)
-        if "url(" in value:
-            return self.css(value, node)
+        if "url(" in value.lower():
+            return self.css(value, node, stand)
+        if drawn:
+            return value
+        if self.silent(stand) and not _TOKEN.fullmatch(value):
+            return value if _MASKED.fullmatch(value) else self._replace(value, "masked_text", node)
         return self._scrub(value, stand, node)
 
-    def css(self, text: str, node: int) -> str:
+    def _harden(self, value: str, node: int) -> None:
+        """A field that was secret once stays so, also when its type is changed to show it."""
+        if value in _HARD_TYPES or _HARD_AUTOCOMPLETE.search(value):
+            self._hard.add(node)
+
+    def css(self, text: str, node: int, stand: int = PLAIN) -> str:
+        """Rules or a style: nothing is loaded or said that may not be; masked elements have no pictures."""
         low = text.lower()
-        if not any(word in low for word in _IN_ADDRESSES):
-            return text
-        clean = _CSS_ADDRESS.sub(lambda match: dots(match.group()), text)
-        if clean is not text and clean != text:
-            self.found.append(("address", node))
+        clean = text
+        if any(word in low for word in _IN_ADDRESSES):
+            clean = _CSS_ADDRESS.sub(lambda match: match.group(1) or dots(match.group()), clean)
+            if stand in (MASK, BLOCK):
+                clean = _CSS_PICTURE.sub(_dots, clean)
+            if clean != text:
+                self.found.append(("address", node))
+        if "content" in low or "--" in low:
+            clean = _CSS_SAID.sub(lambda match: self._said(match.group(), stand, node), clean)
         return clean
 
-    def _known(self, name: str, good: bool) -> bool:
-        self._names[name] = good = good and _NAME.fullmatch(name) is not None
+    def _said(self, rule: str, stand: int, node: int) -> str:
+        if not self.silent(stand):
+            return self._scrub(rule, stand, node)
+        clean = _CSS_STRING.sub(lambda match: _CSS_WORD.sub(_dots, match.group()), rule)
+        if clean != rule:
+            self.found.append(("masked_text", node))
+        return clean
+
+    def _know(self, key: str, name: str, good: bool) -> bool:
+        """A name is no place for a number either."""
+        if len(self._names) > _MAX_NAMES:
+            self._names.clear()
+        digits = sum("0" <= letter <= "9" for letter in name[:_MAX_NAME])
+        good = good and len(name) <= _MAX_NAME and digits < 13 and _NAME.fullmatch(name) is not None
+        self._names[key] = good
         return good
 
     def _scrub(self, text: str, stand: int, node: int) -> str:
@@ -164,3 +264,7 @@ class Checker:
     def _replace(self, text: str, kind: str, node: int) -> str:
         self.found.append((kind, node))
         return dots(text)
+
+
+def _dots(match: re.Match[str]) -> str:
+    return dots(match.group())

@@ -9,7 +9,7 @@ docs/cobrowse_wire.md.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from cobrowse.dom import BLOCK, ELEMENT_NODE, MASK, PLAIN, ROOT, SHOW, TEXT, Node
 from cobrowse.errors import InvalidDiff, PageTooBig
@@ -32,7 +32,8 @@ from cobrowse.ops import (
     MAX_TABLE_CHARS,
     STATIC_TABLE,
 )
-from cobrowse.scenery import Scenery
+from cobrowse.patterns import dots
+from cobrowse.scenery import Scenery, whole
 
 _SPACE: Final = STATIC_TABLE.index(" ")
 _SPAN: Final = STATIC_TABLE.index("span")
@@ -49,6 +50,7 @@ _NODE_WORK: Final = 16
 
 
 # a recorder sends no text in them (rules come as sheets): whatever stands there is masked
+_FIELDS: Final = frozenset({"textarea"})
 _TEXTLESS: Final = frozenset({"style", "xmp", "noembed", "noframes", "plaintext", "template"})
 
 
@@ -72,6 +74,8 @@ class Mirror:
         self._work = 0
         # how much may have come since `weight` was looked at
         self._unweighed = 0
+        # what came into a masked place in this frame
+        self._fell_silent: list[Node] = []
         self._handlers: dict[int, Callable[[Items, int], int]] = {
             CODES["SNAP"]: self._snap,
             CODES["RUN"]: self._run,
@@ -91,6 +95,7 @@ class Mirror:
         Raises: InvalidDiff; the mirror is then broken until the next SNAP.
         """
         self._last = 0
+        self._fell_silent.clear()
         self.changed = False
         self.seq = items[0]
         at, end = 1, len(items)
@@ -105,6 +110,8 @@ class Mirror:
                 at = handler(items, at + 1)
             if at != end:
                 raise InvalidDiff("length")
+            if self._fell_silent:
+                self._silence(items)
         except InvalidDiff:
             self.broken = True
             raise
@@ -141,6 +148,24 @@ class Mirror:
         """head, tail and middle of a splice, done."""
         self.spend(len(old))
         return splice(old, items[at], items[at + 1], self.literal(items[at + 2]))
+
+    def _silence(self, items: Items) -> None:
+        """What was sent before it came into a masked place is told again, and judged as it stands now."""
+        checker = self.checker
+        for node in self._fell_silent if checker is not None else ():
+            if self.nodes.get(node.id) is not node:
+                continue
+            ops: list[tuple[str, list[Any]]] = [
+                ("ATTR", [name, value]) for name, value in (node.attributes or {}).items() if name
+            ]
+            if node.kind == TEXT:
+                ops.append(("TEXT", [node.text]))
+            if node.id in self.scenery.values:
+                ops.append(("VAL", [self.scenery.values[node.id]]))
+            for op, arguments in ops:
+                items += [CODES[op], node.id - self._last, *arguments]
+                self._handlers[CODES[op]](items, len(items) - len(arguments) - 1)
+                self.changed = True
 
     # --- arguments ------------------------------------------------------------------------------
 
@@ -262,6 +287,11 @@ class Mirror:
         parent.insert_after(node, anchor)
         if node.depth != depth:
             self._sink(node, node.depth - depth)
+        if parent.stand in (MASK, BLOCK) or parent.tag in _FIELDS:
+            for inner in node.inside():
+                if inner.stand not in (MASK, BLOCK):
+                    inner.stand = MASK
+                    self._fell_silent.append(inner)
         return node
 
     def _sink(self, top: Node, by: int) -> None:
@@ -275,10 +305,11 @@ class Mirror:
 
     def _text_node(self, items: Items, at: int, parent: Node) -> Node:
         text = self._slot(items, at)
-        node = self._new(TEXT, 0, "", parent.stand)
+        stand = MASK if parent.tag in _FIELDS and parent.stand != BLOCK else parent.stand
+        node = self._new(TEXT, 0, "", stand)
         checker = self.checker
         if checker is not None:
-            text = self._put(items, at, text, checker.text(text, parent.stand, node.id))
+            text = self._put(items, at, text, checker.text(text, stand, node.id))
         node.text = text
         if type(items[at]) is str:
             self._join(items, at, text)
@@ -295,7 +326,7 @@ class Mirror:
         stand = parent.stand
         if flags & (FLAG_MASKED | FLAG_SHOWN | FLAG_BLOCKED):
             stand = self._stand(flags, stand)
-        if tag in _TEXTLESS and stand != BLOCK:
+        if (tag in _TEXTLESS or parent.tag in _FIELDS) and stand != BLOCK:
             stand = MASK
         node = self._new(ELEMENT_NODE, flags, tag, stand)
         at += 2
@@ -304,9 +335,12 @@ class Mirror:
             while items[at] != 0:
                 self._set(items, at, at + 1, node)
                 at += 2
+            if "contenteditable" in node.attributes and self.checker is not None:
+                if self.checker.edits(stand, node.attributes["contenteditable"]):
+                    node.stand = MASK
         at += 1
         if flags & FLAG_BLOCKED:
-            node.text = f"{int(items[at])},{int(items[at + 1])}"
+            node.text = f"{whole(items[at])},{whole(items[at + 1])}"
             at += 2
         return at, node
 
@@ -338,7 +372,7 @@ class Mirror:
             if good:
                 kept = checker.attribute(name, value, node.stand, node.id)
             else:
-                kept = "x" * units(value)
+                kept = dots(value)
             if kept is not value:
                 value = self._put(items, value_at, value, kept)
         self._join(items, value_at, value)
@@ -386,6 +420,8 @@ class Mirror:
         node = self.element(items[at])
         node.seq = self.seq
         name = self._slot(items, at + 1)
+        if self.checker is not None and not self.checker.name(name, node.id):
+            name = self._harmless(items, at + 1, _ALT)
         self._join(items, at + 1, name)
         if node.attributes is not None:
             node.attributes.pop(name, None)

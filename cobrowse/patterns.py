@@ -22,7 +22,7 @@ DIGITS: Final = b"0123456789"
 # what people and pages put between groups, up to two of them
 _GAP: Final = r"[ \t\r\n\xa0\xad\u2000-\u2015\u202f\u2060./\-]{0,2}"
 _NUMBER: Final = re.compile(rf"[0-9](?:{_GAP}[0-9]){{12,}}")
-# two digits a card's number begins with -> how many digits it has, most first: Maestro, Discover, UnionPay; Visa;
+# two digits a card number begins with -> how many it has, most first: Maestro, Discover, UnionPay; Visa;
 # Mastercard, Mir, JCB, Troy; American Express; Diners; RuPay
 _LENGTHS: Final[dict[str, tuple[int, ...]]] = {
     **{begin: (19, 18, 17, 16, 15, 14, 13) for begin in ("50", "56", "57", "58")},
@@ -100,7 +100,7 @@ def _card(match: re.Match[str]) -> str:
 
 
 class _Row:
-    """Digits in groups. at: where each stands; sums: of check digits up to each, doubled at odd or even places."""
+    """Digits in groups. at: where each stands; _sums: of check digits up to each place."""
 
     def __init__(self, text: str) -> None:
         self.at: list[int] = []

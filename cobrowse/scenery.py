@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from cobrowse.mirror import Mirror
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
-_MEDIA_TYPE: Final = re.compile(r"[a-z]+/[a-z0-9.+\-]{1,60}")
+_MEDIA_TYPE: Final = re.compile(
+    r"image/(?:png|jpeg|gif|webp|avif|svg\+xml|x-icon|vnd\.microsoft\.icon|bmp)|font/[a-z0-9]{1,12}"
+    r"|application/(?:x-)?font-[a-z0-9]{1,12}|application/vnd\.ms-fontobject"
+)
 _RULES: Final = 20_000
 _URL: Final = re.compile(r"https?://[^?#\s]*")
 
@@ -50,7 +53,7 @@ class Scenery:
 
     def begin(self, flags: int, width: int, height: int) -> None:
         self.edition += 1
-        self.flags, self.width, self.height = _whole(flags), _whole(width), _whole(height)
+        self.flags, self.width, self.height = whole(flags), whole(width), whole(height)
         self.url = ""
         self.title = ""
         self.values: dict[int, str] = {}
@@ -129,7 +132,7 @@ class Scenery:
         checker = mirror.checker
         if checker is not None:
             kept = url if url in ("", "about:blank") or _URL.fullmatch(url) else ""
-            kept = checker.text(kept, 0, 1) if not checker.strict else kept
+            kept = checker.address(kept)
             if kept != url:
                 mirror.replace(items, at, kept)
             url = kept
@@ -174,27 +177,27 @@ class Scenery:
             checker.found.append(("choice", field.id))
             items[at + 1] = 0
             self._mirror.changed = True
-        self.checks[field.id] = _whole(items[at + 1])
+        self.checks[field.id] = whole(items[at + 1])
         return at + 2
 
     # --- positions --------------------------------------------------------------------------------
 
     def _scr(self, items: Items, at: int) -> int:
         node = self._mirror.ref(items[at])
-        self.scrolls[node.id] = (_whole(items[at + 1]), _whole(items[at + 2]))
+        self.scrolls[node.id] = (whole(items[at + 1]), whole(items[at + 2]))
         return at + 3
 
     def _foc(self, items: Items, at: int) -> int:
-        self.focus = self._known(items[at])
+        self.focus = self._known(whole(items[at]))
         return at + 1
 
     def _sel(self, items: Items, at: int) -> int:
-        first, begin, last, end = (_whole(value) for value in items[at : at + 4])
+        first, begin, last, end = (whole(value) for value in items[at : at + 4])
         self.selection = (self._known(first), begin, self._known(last), end)
         return at + 4
 
     def _view(self, items: Items, at: int) -> int:
-        width, height = _whole(items[at]), _whole(items[at + 1])
+        width, height = whole(items[at]), whole(items[at + 1])
         self.view = (width, height, *(_number(value) for value in items[at + 2 : at + 5]))
         if len(self.view) != 5:
             raise InvalidDiff("view")
@@ -202,13 +205,13 @@ class Scenery:
 
     def _ptr(self, items: Items, at: int) -> int:
         lo, hi, crc = items[at : at + 3]
-        self.hashed = (_whole(lo), _whole(hi), _whole(crc))
+        self.hashed = (whole(lo), whole(hi), whole(crc))
         return at + 3
 
     # --- sheets -----------------------------------------------------------------------------------
 
     def _sheet(self, items: Items, at: int) -> int:
-        number, owner, disabled = (_whole(value) for value in items[at : at + 3])
+        number, owner, disabled = (whole(value) for value in items[at : at + 3])
         owner = self._known(owner)
         before = self._owned.get(owner)
         if owner and before is not None and before != number:
@@ -229,23 +232,23 @@ class Scenery:
         return at + 2
 
     def _edit(self, op: int, sheet: int, index: int, text: str) -> None:
-        edits = self.sheets[sheet].rules
+        edits = self.sheets[whole(sheet)].rules
         if len(edits) > _RULES:
             raise InvalidDiff("rules")
         last = edits[-1]
         if op == CODES["RSET"] and last[0] == op and last[1] == index:
-            edits[-1] = (op, _whole(index), text)
+            edits[-1] = (op, whole(index), text)
         else:
-            edits.append((op, _whole(index), text))
+            edits.append((op, whole(index), text))
 
     def _sdis(self, items: Items, at: int) -> int:
-        self.sheets[items[at]].disabled = _whole(items[at + 1])
+        self.sheets[whole(items[at])].disabled = whole(items[at + 1])
         return at + 2
 
     def _adopt(self, items: Items, at: int) -> int:
         root = self._mirror.ref(items[at])
-        count = _whole(items[at + 1])
-        numbers = tuple(items[at + 2 : at + 2 + count])
+        count = whole(items[at + 1])
+        numbers = tuple(whole(number) for number in items[at + 2 : at + 2 + count])
         if root.kind != ROOT or len(numbers) != count or any(number not in self.sheets for number in numbers):
             raise InvalidDiff("adopt")
         self.adopted[root.id] = numbers
@@ -263,12 +266,12 @@ class Scenery:
     # --- the rest ---------------------------------------------------------------------------------
 
     def _top(self, items: Items, at: int) -> int:
-        self.tops[self._mirror.element(items[at]).id] = _whole(items[at + 1])
+        self.tops[self._mirror.element(items[at]).id] = whole(items[at + 1])
         return at + 2
 
     def _media(self, items: Items, at: int) -> int:
         node = self._mirror.element(items[at])
-        self.media[node.id] = (_whole(items[at + 1]), _number(items[at + 2]), _number(items[at + 3]))
+        self.media[node.id] = (whole(items[at + 1]), _number(items[at + 2]), _number(items[at + 3]))
         return at + 4
 
     def _img(self, items: Items, at: int) -> int:
@@ -276,6 +279,11 @@ class Scenery:
         kind, image = items[at + 1], items[at + 2]
         if type(image) is not bytes or len(image) > MAX_IMAGE_BYTES or _MEDIA_TYPE.fullmatch(kind) is None:
             raise InvalidDiff("image")
+        checker = self._mirror.checker
+        if checker is not None and image and checker.silent(node.stand):
+            checker.found.append(("masked_text", node.id))
+            items[at + 2] = image = b""
+            self._mirror.changed = True
         self.images[node.id] = (kind, image)
         return at + 3
 
@@ -283,7 +291,7 @@ class Scenery:
         number, digest, kind = items[at : at + 3]
         if len(self.assets) >= MAX_ASSETS or not _SHA256.fullmatch(digest) or not _MEDIA_TYPE.fullmatch(kind):
             raise InvalidDiff("asset")
-        self.assets[_whole(number)] = (digest, kind)
+        self.assets[whole(number)] = (digest, kind)
         return at + 3
 
     def _page(self, items: Items, at: int) -> int:
@@ -291,24 +299,24 @@ class Scenery:
         return at + 2
 
     def _vis(self, items: Items, at: int) -> int:
-        self.visible = _whole(items[at])
+        self.visible = whole(items[at])
         self.edition += 1
         return at + 1
 
     def _note(self, items: Items, at: int) -> int:
-        if not 0 <= items[at] < len(NOTES) or len(self.notes) > MAX_ASSETS:
+        if not 0 <= whole(items[at]) < len(NOTES) or len(self.notes) > MAX_ASSETS:
             raise InvalidDiff("note")
-        self.notes.add((items[at], _whole(items[at + 1])))
+        self.notes.add((items[at], whole(items[at + 1])))
         return at + 2
 
     def _hash(self, items: Items, at: int) -> int:
         """Compared by the stream, which knows what to do when it differs."""
         lo, hi, crc = items[at : at + 3]
-        self.hashed = (_whole(lo), _whole(hi), _whole(crc))
+        self.hashed = (whole(lo), whole(hi), whole(crc))
         return at + 3
 
     def _hold(self, items: Items, at: int) -> int:
-        self.held = _whole(items[at])
+        self.held = whole(items[at])
         self.edition += 1
         if self.held:
             self._mirror.nodes.clear()
@@ -323,7 +331,8 @@ class Scenery:
         return node if node in self._mirror.nodes and self._mirror.nodes[node].kind <= ELEMENT_NODE + 1 else 0
 
 
-def _whole(value: object) -> int:
+def whole(value: object) -> int:
+    """Raises: InvalidDiff."""
     if type(value) is not int or not -(2**31) <= value <= 2**32:
         raise InvalidDiff("number", type(value).__name__)
     return value

@@ -15,7 +15,7 @@ from msgspec import Struct
 from cobrowse.errors import ResyncRequired
 from cobrowse.frames import Items, decode, encode
 from cobrowse.keyframe import hash_of, keyframe, left_out, nodes_between, still
-from cobrowse.masking import Checker
+from cobrowse.masking import SECRETS, Checker
 from cobrowse.mirror import MAX_BYTES, Mirror
 from cobrowse.ops import CODES, MAX_HASHED
 from cobrowse.policy import CobrowsePolicy
@@ -30,6 +30,8 @@ _HOLD: Final = CODES["HOLD"]
 FORGIVEN_MS: Final = 5_000
 # a hash costs about 1 us a node; one that comes sooner than that after another is not compared
 HASH_MS: Final = 1_000
+# where something was replaced that the recorder is not told of, hashes differ: repaired no more often
+REPAIR_MS: Final = 60_000
 
 
 class Pushed(Struct, frozen=True):
@@ -61,6 +63,10 @@ class Stream:
         self._snapshot_bytes = 0
         self._masked_ms = -FORGIVEN_MS
         self._hashed_ms = -HASH_MS
+        # what the recorder was asked to mask since the last snapshot: once is enough
+        self._told: set[int] = set()
+        self._bent = False
+        self._repaired_ms = -REPAIR_MS
         self._keyframe: tuple[int, bytes] | None = None
 
     def begin(self, doc: str) -> int:
@@ -100,6 +106,8 @@ class Stream:
             raise ResyncRequired(seq, self.seq)
         if fresh:
             self.mirror = Mirror(Checker(self._policy))
+            self._told.clear()
+            self._bent = False
         changed = self.mirror.apply(items)
         self.mirror.weigh(len(frame), len(items))
         self.seq = seq
@@ -119,11 +127,14 @@ class Stream:
         checker = self.mirror.checker
         if checker is None or not checker.found:
             return ()
-        self._masked_ms = at_ms
         self.hidden.update(kind for kind, _ in checker.found)
-        masked = tuple(dict.fromkeys(node for _, node in checker.found if node > 0))
+        secret = dict.fromkeys(node for kind, node in checker.found if kind in SECRETS and node > 0)
         checker.found.clear()
-        return masked
+        self._bent = True
+        if not self._told.issuperset(secret):
+            self._told.update(secret)
+            self._masked_ms = at_ms
+        return tuple(secret)
 
     def _differs(self, hashed: tuple[int, int, int], at_ms: int) -> bool:
         lo, hi, crc = hashed
@@ -133,7 +144,13 @@ class Stream:
         self._hashed_ms = at_ms
         nodes = nodes_between(self.mirror, lo, hi)
         # more than any recorder looks at in one go: nothing is compared, a snapshot tells
-        return len(nodes) > MAX_HASHED or hash_of(nodes) != crc
+        if len(nodes) <= MAX_HASHED and hash_of(nodes) == crc:
+            return False
+        if self._bent:
+            if at_ms - self._repaired_ms < REPAIR_MS:
+                return False
+            self._repaired_ms = at_ms
+        return True
 
     # --- for those who come back or come late -------------------------------------------------------
 

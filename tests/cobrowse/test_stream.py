@@ -199,7 +199,7 @@ def test_attributes_that_may_not_be_are_made_harmless(name: str, value: str) -> 
     pushed = stream.push(frame(2, "ATTR", 4, name, value), 0)
     kept = (stream.mirror.nodes[4].attributes or {}).get(name, "")
     assert "evil" not in kept and "steal" not in kept and "anna@" not in kept and CARD not in kept
-    assert pushed.masked == (4,)
+    assert pushed.masked == ((4,) if name in ("title", "data-x") else ())
     assert len(decode(pushed.frame)) == 5
 
 
@@ -358,6 +358,6 @@ MORE_PARTS = (
 @settings(max_examples=500, deadline=None)
 def test_the_quick_look_at_a_rule_misses_no_address(parts: list[str]) -> None:
     css = "".join(parts)
-    found = _CSS_ADDRESS.search(css) is not None
+    found = any(match.group(1) is None for match in _CSS_ADDRESS.finditer(css))
     checker = Checker(CobrowsePolicy())
     assert (checker.css(css, 1) != css or not found) and bool(checker.found) == (checker.css(css, 1) != css)

@@ -1,11 +1,7 @@
-import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+// The server's tests read the same file: both sides find the same.
+import vectors from "../../../../tests/cobrowse/secrets.json" with { type: "json" };
 import { Patterns } from "../src/recorder/patterns.ts";
-
-/** The server's tests read the same file: both sides find the same. */
-const vectors: { text: string; masked: string }[] = JSON.parse(
-  readFileSync(`${import.meta.dirname}/../../../../tests/cobrowse/secrets.json`, "utf8"),
-);
 
 describe("secrets by their form", () => {
   it.each(vectors)("$text", ({ text, masked }) => {

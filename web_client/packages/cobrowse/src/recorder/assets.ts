@@ -7,7 +7,7 @@ import { MAX_ASSETS } from "@talknow/protocol";
 import type { Policy } from "./policy.ts";
 import type { Asset, Uploads } from "./uploads.ts";
 
-const URL_IN_CSS = /url\(\s*(?:"([^"]*)"|'([^']*)'|([^)"'\s]*))\s*\)/g;
+const URL_IN_CSS = /url\(\s*(?:"([^"]*)"|'([^']*)'|([^)"'\s]*))\s*\)/gi;
 
 export interface AssetsOptions {
   policy: Policy;

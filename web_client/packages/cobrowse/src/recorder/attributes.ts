@@ -7,13 +7,13 @@
 import { BLOCK, MASK, type Masks, PLAIN, type Stand } from "./mask.ts";
 import { MATHML, SVG } from "./tree.ts";
 
-type Rule = "keep" | "read" | "scrub" | "asset" | "drop" | "link";
+type Rule = "keep" | "read" | "scrub" | "asset" | "drop" | "link" | "draw";
 const RULES: Readonly<Record<Rule, string>> = {
   keep:
     "class type width height colspan rowspan role tabindex disabled readonly required hidden open lang dir " +
     "rows cols size multiple popover part exportparts slot inert align valign bgcolor border cellpadding " +
     "cellspacing color face start reversed span scope wrap controls media viewbox max hspace vspace clear nowrap frame rules compact noshade " +
-    "frameborder scrolling marginwidth marginheight autocomplete data-no-control " +
+    "frameborder scrolling marginwidth marginheight autocomplete contenteditable data-no-control " +
     "aria-hidden aria-expanded aria-selected aria-current aria-checked aria-pressed aria-disabled aria-modal " +
     "aria-orientation aria-sort aria-busy aria-invalid",
   read: "title alt placeholder aria-label aria-description aria-roledescription aria-placeholder label summary",
@@ -21,9 +21,24 @@ const RULES: Readonly<Record<Rule, string>> = {
   asset: "src poster background",
   drop: "value checked selected srcset srcdoc nonce integrity data action formaction name ping http-equiv archive code",
   link: "href xlink:href",
+  draw:
+    "d points transform x y x1 y1 x2 y2 cx cy r rx ry fx fy fr dx dy rotate preserveaspectratio pathlength " +
+    "offset fill fill-opacity fill-rule stroke stroke-width stroke-opacity stroke-dasharray stroke-dashoffset " +
+    "stroke-linecap stroke-linejoin stroke-miterlimit opacity display visibility overflow clip-path clip-rule " +
+    "mask filter color-interpolation-filters shape-rendering text-rendering image-rendering vector-effect " +
+    "paint-order pointer-events marker-start marker-mid marker-end stop-color stop-opacity flood-color " +
+    "flood-opacity lighting-color font-family font-size font-style font-weight letter-spacing word-spacing " +
+    "text-anchor text-decoration dominant-baseline alignment-baseline baseline-shift transform-origin " +
+    "gradientunits gradienttransform spreadmethod patternunits patterncontentunits patterntransform " +
+    "clippathunits maskunits maskcontentunits filterunits primitiveunits markerunits markerwidth markerheight " +
+    "refx refy orient textlength lengthadjust startoffset in in2 result values stddeviation operator k1 k2 k3 " +
+    "k4 scale xchannelselector ychannelselector mode radius basefrequency numoctaves seed stitchtiles " +
+    "tablevalues slope intercept amplitude exponent mathvariant displaystyle scriptlevel linethickness " +
+    "stretchy fence lspace rspace accent columnalign rowalign columnspacing rowspacing",
 };
 /** Handlers, and what templates of frameworks leave behind (`@click`): the server refuses such names. */
 const NO_NAME = /^(?:on|xmlns)|^[^a-z_]|[^\w.:-]/i;
+const ADDRESS = /^\s*(?:(?:javascript|data|vbscript|blob|file|https?|ftp|wss?):|\/\/)/i;
 const SELECTOR = /\[\s*([\w-]+)\s*(?:[~|^$*]?=\s*["']?([^"'\]]*))?/g;
 
 export interface AssetNumbers {
@@ -62,7 +77,7 @@ export class Attributes {
   private allowed(element: Element, name: string, raw: string, stand: Stand): string | null {
     if (name === "class") return raw;
     if (stand === BLOCK) return name === "id" ? raw : null;
-    if (name === "style") return this.style(element, raw);
+    if (name === "style") return this.style(element, raw, stand);
     // Which children come where; of all other elements names are for scripts and servers.
     if (name === "name" && element.localName === "slot") return this.masks.scrub(raw, PLAIN);
     const rule = this.rules.get(name) ?? this.rules.get(name.toLowerCase());
@@ -77,25 +92,27 @@ export class Attributes {
         return stand === MASK ? null : this.assets.name(raw, element.baseURI);
       case "link":
         return this.link(element, raw, stand);
+      case "draw":
+        return element.namespaceURI === SVG || element.namespaceURI === MATHML
+          ? this.drawn(element, raw, stand)
+          : this.unknown(element, name, raw, stand);
       case "drop":
         return null;
       default:
-        return this.unknown(element, name, raw);
+        return this.unknown(element, name, raw, stand);
     }
   }
 
-  private unknown(element: Element, name: string, raw: string): string | null {
-    if (NO_NAME.test(name)) return null;
-    const { namespaceURI } = element;
-    if (namespaceURI === SVG) return this.svg(element, raw);
-    if (namespaceURI === MATHML) return raw.length <= 40 ? raw : null;
+  private unknown(element: Element, name: string, raw: string, stand: Stand): string | null {
+    if (NO_NAME.test(name) || name.length > 100) return null;
     if (element.localName === "progress" || element.localName === "meter")
-      return /^[\d.]*$/.test(raw) ? raw : null;
-    return this.constants.has(`${name}=${raw}`) ? raw : "";
+      return /^[\d.]*$/.test(raw) ? this.masks.state(raw, stand) : null;
+    return this.constants.has(`${name}=${raw}`) && !ADDRESS.test(raw) ? this.masks.state(raw, stand) : "";
   }
 
-  private style(element: Element, raw: string): string {
-    return raw.includes("url(") || raw.includes("image-set(") ? this.assets.inCss(raw, element.baseURI) : raw;
+  private style(element: Element, raw: string, stand: Stand): string {
+    if (!/[("'\\]|--/.test(raw)) return raw;
+    return this.masks.css(stand === MASK ? raw : this.assets.inCss(raw, element.baseURI), stand);
   }
 
   private link(element: Element, raw: string, stand: Stand): string | null {
@@ -106,8 +123,8 @@ export class Attributes {
     return element.localName === "a" || element.localName === "area" ? "" : null;
   }
 
-  private svg(element: Element, raw: string): string | null {
-    if (/^\s*(?:javascript|data|vbscript):/i.test(raw)) return null;
-    return raw.includes("url(") ? this.assets.inCss(raw, element.baseURI) : raw;
+  private drawn(element: Element, raw: string, stand: Stand): string | null {
+    if (ADDRESS.test(raw)) return null;
+    return /url\(/i.test(raw) ? this.style(element, raw, stand) : raw;
   }
 }

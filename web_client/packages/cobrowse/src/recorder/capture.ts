@@ -147,7 +147,7 @@ export class Capture {
     for (const id of ids) {
       const node = this.tree.nodes[id];
       const element = node?.nodeType === ELEMENT_NODE ? (node as Element) : node?.parentElement;
-      if (!element) continue;
+      if (!element || this.options.masks.isForced(element)) continue;
       this.options.masks.force(element);
       this.again(element);
     }
@@ -372,7 +372,7 @@ export class Capture {
     this.stills ??= new Kind(tree, writer, {
       changed: () => this.changed(false),
       refused: (source) => this.note("canvas", tree.id(source) ?? 0),
-      isShown: (source) => tree.has(source) && tree.standOf(source) !== MASK,
+      isShown: (source) => tree.has(source) && !options.masks.isSilent(tree.standOf(source)),
       calm: () => options.queued() === 0,
     });
     for (const source of this.moving) this.stills.add(source);
@@ -425,6 +425,7 @@ export class Capture {
     this.sheets.hook(this.hooks, realm);
     this.forms.hook(this.hooks, realm);
     this.around.hook(this.hooks, realm);
+    this.hooks.setter(realm.Document.prototype, "designMode", () => this.restart());
     this.hooks.method(prototype, "attachShadow", (self: Element, _, root: ShadowRoot) =>
       this.rooted(self, root),
     );

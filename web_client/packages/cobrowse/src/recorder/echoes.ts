@@ -7,7 +7,7 @@
 const CHARS = 4;
 /** Shorter than this a value may be a word that a class or a rule uses too. */
 const MEANT = 8;
-const MOST = 200;
+const MOST = 500;
 const SEPARATOR = /[\s.,'\u2019\u00a0]/;
 const NUMBER = /^[\d\s.,'\u2019\u00a0]+$/;
 
@@ -66,10 +66,10 @@ function remember(set: Set<string>, value: string): void {
   set.delete(value);
   set.add(value);
   if (set.size <= MOST) return;
-  for (const oldest of set) {
-    set.delete(oldest);
-    return;
-  }
+  // The shortest says least; of many as short the oldest.
+  let least = value;
+  for (const one of set) if (one !== value && (least === value || one.length < least.length)) least = one;
+  set.delete(least);
 }
 
 /** Where the value, or its beginning, stands in the text. */

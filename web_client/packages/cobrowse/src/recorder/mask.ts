@@ -22,7 +22,14 @@ const HARD_TYPES = new Set(["password", "hidden", "file"]);
 const HARD_AUTOCOMPLETE = /\b(?:cc-[a-z-]+|one-time-code|(?:current|new)-password)\b/;
 const BUTTONS = new Set(["submit", "button", "reset", "image"]);
 
-const CSS_CONTENT = /content:\s*(?:"[^"]*"|'[^']*')/g;
+/** The server refuses what this finds (`masking.py` has the same expression); group 1 loads nothing and stays. */
+const CSS_LOADS =
+  /("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|\/\*.*?\*\/|@namespace[^;{]*;)|@import[^;]*|url\((?!\s*["']?(?:asset:\d{1,6}|#[^)"']*)?["']?\s*\))[^)]*\)?|image-set\((?=[^;}]*?(?<!url\()["'](?!image\/|[\s,)]))[^;}]*|(?<![-\w])(?:src|image)\(\s*["'][^)]*\)?|(?:https?|wss?|ftp):\/\/[^\s"')]*|(?:java|vb)script:|expression\s*\(|-moz-binding|(?<![-\w])behavior\s*:|\\(?:0{0,4}(?:[46][1-9a-f]|[57][0-9a])(?![0-9a-f])|[g-z])/gis;
+const CSS_PICTURE = /url\((?!\s*["']?#)[^)]*\)?/gi;
+const CSS_SAID = /(?<![-\w])(?:content|--[-\w]+)\s*:(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^;}"'])*/gis;
+const CSS_STRING = /"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'/gs;
+/** Of other attributes a masked element keeps what looks like a state of the page's own. */
+const TOKEN = /^(?:(?:[a-z]{1,20}(?:[-_ ][a-z]{1,20}){0,3}|[\d.%]{1,6})?)$/;
 const DOTS = "\u2022\u2022\u2022\u2022\u2022\u2022\u2022\u2022";
 
 export class Masks {
@@ -71,7 +78,12 @@ export class Masks {
     if (parent === BLOCK || element.matches(this.blockMarks)) return BLOCK;
     if (parent === MASK || this.isForced(element) || element.matches(this.maskMarks)) return MASK;
     if (parent === SHOW || element.matches(this.showMarks)) return SHOW;
-    return element.matches(EDITABLE) && !this.pageShown ? MASK : PLAIN;
+    return (element.matches(EDITABLE) || isDesigned(element)) && !this.pageShown ? MASK : PLAIN;
+  }
+
+  /** Whether it may stand otherwise than its parent. */
+  isMarked(element: Element): boolean {
+    return this.isForced(element) || element.matches(this.marks) || isDesigned(element);
   }
 
   /** Whether a form field's value stays here. */
@@ -88,7 +100,7 @@ export class Masks {
   }
 
   text(text: string, stand: Stand): string {
-    if (stand === MASK || (this.strict && stand === PLAIN)) return this.masked(text);
+    if (this.isSilent(stand)) return this.masked(text);
     return this.scrub(text, stand);
   }
 
@@ -103,10 +115,25 @@ export class Masks {
     return this.echoes.holds(text) ? DOTS : text;
   }
 
-  /** Texts that rules put on the page. */
-  css(text: string): string {
-    if (!text.includes("content:")) return text;
-    return text.replace(CSS_CONTENT, (found) => this.echoes.mask(found, () => 'content: ""'));
+  /** Rules or a style: nothing is loaded or said that may not be; a masked element has no pictures. */
+  css(text: string, stand: Stand = PLAIN): string {
+    let out = text.replace(CSS_LOADS, (found, kept?: string) => kept ?? (found[0] === "\\" ? "" : "none"));
+    if (stand === MASK) out = out.replace(CSS_PICTURE, "none");
+    return out.replace(CSS_SAID, (found) => {
+      if (this.isSilent(stand))
+        return found.replace(CSS_STRING, (words) => (/[\p{L}\p{N}]{3}/u.test(words) ? '"\u2022"' : words));
+      return this.echoes.mask(this.patterns.scrub(found), () => 'content: ""');
+    });
+  }
+
+  /** Whether what stands so says nothing. */
+  isSilent(stand: Stand): boolean {
+    return stand !== SHOW && (this.strict || stand !== PLAIN);
+  }
+
+  /** The value of an attribute that nobody knows. */
+  state(text: string, stand: Stand): string {
+    return this.isSilent(stand) && !TOKEN.test(text) ? "" : this.scrub(text, stand);
   }
 
   /** A value that stays here. */
@@ -118,6 +145,11 @@ export class Masks {
     if (this.policy.keep_length) return text.replace(/\S/gu, "\u2022");
     return text.trim() === "" ? text : DOTS;
   }
+}
+
+/** The whole document is an editor. */
+function isDesigned(element: Element): boolean {
+  return element.localName === "html" && element.ownerDocument.designMode === "on";
 }
 
 export function isHard(field: Element): boolean {

@@ -75,8 +75,9 @@ export class Serializer {
   prepare(root: Element | Document | ShadowRoot): void {
     if (root.firstElementChild !== null)
       for (const element of root.querySelectorAll(this.masks.marks)) this.marked.add(element);
-    if (root.nodeType === ELEMENT_NODE && (root as Element).matches(this.masks.marks))
-      this.marked.add(root as Element);
+    const top = "documentElement" in root ? root.documentElement : root;
+    if (top?.nodeType === ELEMENT_NODE && this.masks.isMarked(top as Element))
+      this.marked.add(top as Element);
   }
 
   /** Nothing of what was looked at is left to be written. */
@@ -87,7 +88,7 @@ export class Serializer {
 
   /** One element: it is known already, or changed before it was written. */
   look(element: Element): void {
-    if (element.matches(this.masks.marks)) this.marked.add(element);
+    if (this.masks.isMarked(element)) this.marked.add(element);
     else this.marked.delete(element);
   }
 
@@ -95,8 +96,7 @@ export class Serializer {
   standOf(element: Element): Stand {
     const parent = parentOf(element);
     const above = parent === null ? 0 : this.tree.standOf(parent);
-    const marked = this.masks.isForced(element) || element.matches(this.masks.marks);
-    return marked ? this.masks.stand(element, above) : above;
+    return this.masks.isMarked(element) ? this.masks.stand(element, above) : above;
   }
 
   /**
