@@ -72,6 +72,14 @@ def leaks(data: bytes, secrets: dict[bytes, str]) -> set[str]:
     return found
 
 
+def around(data: bytes, found: set[str]) -> list[bytes]:
+    """Where it was found, with what is before and after it."""
+    low = data.lower()
+    heads = {text.lower().encode()[at : at + PIECE] for text in found for at in range(len(text) - PIECE + 1)}
+    places = sorted(low.find(head) for head in heads if head in low)
+    return [data[max(0, place - 300) : place + 60] for place in places[:2]]
+
+
 @pytest.mark.timeout(180)
 def test_no_secret_of_a_form_leaves_the_browser(server: Server, browsers: Browsers) -> None:
     customer, agent = browsers.chat(server)
@@ -94,7 +102,7 @@ def test_no_secret_of_a_form_leaves_the_browser(server: Server, browsers: Browse
             data = wire.take()
             total += len(data)
             found = leaks(data, pieces(secrets))
-            assert not found, f"on the {name}'s side after form {begin}: {found}"
+            assert not found, f"on the {name}'s side after form {begin}: {around(data, found)}"
         everything += secrets
     known = pieces(everything)
     asked = sum(wire.requests for wire in wires)

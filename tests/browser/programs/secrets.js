@@ -126,7 +126,8 @@ async (seed) => {
       form.append(make("div", { "data-talknow-show": "" }, field));
       field.value = text;
       field.type = "text";
-      later().then(() => (field.type = pick(["text", "password"])));
+      const last = pick(["text", "password"]);
+      later().then(() => (field.type = last));
     },
     upper: (text) => form.append(make("p", { class: "error" }, `${text.toUpperCase()} IS TAKEN`)),
     invalid: (text, field) => {

@@ -323,7 +323,8 @@ export class Talk {
     if (era !== this.era) return this.online();
     const seen = () => this.engagements?.seen() ?? {};
     const token = (stale: boolean) => visitor.credential(stale);
-    const connection = new Connection({ server, site, device, store: session, token, seen, page: pageNow });
+    const page = () => pageNow(this.sharing);
+    const connection = new Connection({ server, site, device, store: session, token, seen, page });
     const engagements = new EngagementStore(connection);
     this.connection = connection;
     this.engagements = engagements;
@@ -408,7 +409,7 @@ export class Talk {
     const state = this.current();
     if (!isLive(state)) return;
     this.connection
-      ?.tell("page.visit", { engagement: state.view.id, page: pageNow() })
+      ?.tell("page.visit", { engagement: state.view.id, page: pageNow(this.sharing) })
       .catch(() => undefined);
   }
 
@@ -456,7 +457,7 @@ export class Talk {
   }
 }
 
-/** The page as the browser names it, within the protocol's limits. */
-function pageNow(): Page {
-  return { url: location.href.slice(0, 2_048), title: document.title.slice(0, 300) };
+/** The page as the browser names it, within the protocol's limits; while it is shared, as those who look may know it. */
+function pageNow({ recorder }: Sharing): Page {
+  return recorder?.page() ?? { url: location.href.slice(0, 2_048), title: document.title.slice(0, 300) };
 }

@@ -157,6 +157,10 @@ export class Capture {
     this.changed(false);
   }
 
+  address(): readonly [url: string, title: string] {
+    return this.around.address();
+  }
+
   note(what: (typeof NOTES)[number], id: number): void {
     const key = `${what} ${id}`;
     if (this.noted.has(key)) return;

@@ -97,6 +97,12 @@ export class Recorder implements SharedPage {
     this.shoot();
   }
 
+  /** Address and title without what stays here; of a page that nobody may see now the address alone. */
+  page(): { url: string; title: string } {
+    const [url, title] = this.capture?.address() ?? [location.origin + location.pathname, ""];
+    return { url: url.slice(0, 2_048), title };
+  }
+
   subscribe(fn: () => void): () => void {
     this.watchers.add(fn);
     return () => this.watchers.delete(fn);
