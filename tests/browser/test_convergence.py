@@ -196,7 +196,8 @@ def test_random_programs_end_in_the_same_picture(
         derandomize=SEED == 0,
         database=None,
         deadline=None,
-        phases=(Phase.generate, Phase.shrink),
+        # A long run has no time to make a round smaller: it tells it as it was drawn.
+        phases=(Phase.generate,) if SEED else (Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
     )
 
