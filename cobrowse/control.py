@@ -19,6 +19,8 @@ NOT_GRANTED: Final = "control_not_granted"
 FORBIDDEN: Final = "control_forbidden_target"
 CHANGED: Final = "changed"
 GONE: Final = "gone"
+SUSPENDED: Final = "suspended"
+VERDICTS: Final = frozenset({OK, NOT_GRANTED, FORBIDDEN, CHANGED, GONE, SUSPENDED})
 MAX_TYPED_CHARS: Final = 4_000
 _FIELDS: Final = frozenset({"input", "textarea", "select"})
 

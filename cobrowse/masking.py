@@ -73,6 +73,7 @@ KEPT: Final = frozenset(
     "class type width height colspan rowspan role tabindex disabled readonly required hidden open lang"
     " dir rows cols size multiple popover part exportparts slot inert align valign bgcolor border"
     " cellpadding cellspacing color face start reversed span scope wrap controls media viewbox max"
+    " hspace vspace clear nowrap frame rules compact noshade frameborder scrolling marginwidth marginheight"
     " autocomplete contenteditable data-no-control aria-hidden aria-expanded aria-selected aria-current"
     " aria-checked aria-pressed aria-disabled aria-modal aria-orientation aria-sort aria-busy"
     " aria-invalid".split()

@@ -23,8 +23,8 @@ from media.ice import ice_servers
 from media.node import MediaConfig, MediaNode
 from server.auth import Auth
 from server.backend.open import Backend, open_backend
+from server.cobrowse.members import Counts
 from server.cobrowse.node import Cobrowse
-from server.cobrowse.room import Counts
 from server.config import Config, ConfigError, SiteConfig
 from server.edge import bridge, demo, pages, viewer
 from server.edge.bench import BenchDoor, Bystander

@@ -60,7 +60,8 @@ def test_the_glossary_words_are_kept() -> None:
             *tracked("web_client/packages/*/src/*.ts", "web_client/packages/*/src/*.tsx"),
         ]
         for number, line in enumerate(path.read_text().splitlines(), 1)
-        if AVOIDED.search(line)
+        # SVG's feComposite has an attribute of that name.
+        if AVOIDED.search(line.replace("stddeviation operator", ""))
     ]
     assert not found, "\n".join(found)
 

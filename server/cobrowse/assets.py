@@ -69,9 +69,10 @@ class Assets:
             raise Malformed(code="invalid_digest")
         kind_of(data)
         known = self._sizes(site)
-        if len(data) > MAX_ASSET_BYTES or sum(known.values()) + len(data) > SITE_BYTES:
+        if len(data) > MAX_ASSET_BYTES:
             raise LimitExceeded(code="file_too_large")
         if digest not in known:
+            await self._make_room(site, len(data))
             await asyncio.to_thread(self._write, self._path(site, digest), data)
             known[digest] = len(data)
 
@@ -79,8 +80,18 @@ class Assets:
         """Bytes and media type. Raises: NotFound."""
         if not _SHA256.fullmatch(digest) or digest not in self._sizes(site):
             raise NotFound("picture")
+        known = self._sizes(site)
+        known[digest] = known.pop(digest)
         data = await asyncio.to_thread(self._path(site, digest).read_bytes)
         return data, kind_of(data)
+
+    async def _make_room(self, site: str, size: int) -> None:
+        """What was not looked at for the longest time goes."""
+        known = self._sizes(site)
+        while known and sum(known.values()) + size > SITE_BYTES:
+            oldest = next(iter(known))
+            del known[oldest]
+            await asyncio.to_thread(self._path(site, oldest).unlink, missing_ok=True)
 
     def _sizes(self, site: str) -> dict[str, int]:
         if site not in self._known:

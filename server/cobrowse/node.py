@@ -18,8 +18,9 @@ from msgspec.structs import replace
 
 from cobrowse.gate import GateState
 from server.cobrowse.assets import Assets
+from server.cobrowse.members import Counts
 from server.cobrowse.recordings import Recording, Recordings
-from server.cobrowse.room import Counts, Room
+from server.cobrowse.room import Room
 from server.cobrowse.tokens import Pass, Role, Tokens
 from server.config import Config, SiteConfig
 from server.sealing import Box

@@ -8,13 +8,10 @@ Source: docs/cobrowse_wire.md; docs/architecture.md, "the shared page".
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
-from typing import Any, Protocol
-
-from msgspec import Struct
+from typing import Any
 
 from cobrowse.errors import InvalidDiff, PageTooBig, ResyncRequired
 from cobrowse.frames import Items, encode
@@ -22,103 +19,23 @@ from cobrowse.gate import Gate
 from cobrowse.ops import CODES, NOTES, SIDE
 from cobrowse.policy import CobrowsePolicy
 from cobrowse.stream import Pushed, Stream
-from cobrowse.viewers import Credit, Verdict
+from cobrowse.viewers import Verdict
 from server.cobrowse.line import Line
+from server.cobrowse.members import CHANGING_S, TOO_BIG_S, Counts, Sink, Tab, Viewer, Watcher
 from server.cobrowse.websocket import Page
-from signaling.protocol import EngagementId, ParticipantId, RoleName
+from signaling.protocol import EngagementId, ParticipantId
 
-# A tab that was lost leads for so long as if it were still there: its next page is on its way.
-CHANGING_S = 5.0
 STALE_S = 60.0
 # The last picture, while there is no other.
 LAST_S = 300.0
 MAX_TABS = 8
 MAX_VIEWERS = 64
+MAX_REQUESTS = 256
 BIG_MIRROR = 4_000
-TOO_BIG_S = 30.0
 # more than that is told by a keyframe
 RESUME_BYTES = 1024 * 1024
 _ACK = SIDE["ACK"]
 _SEND, _KEYFRAME = Verdict.SEND, Verdict.KEYFRAME
-
-
-class Sink(Protocol):
-    """Where frames are kept (recordings.py), or nowhere."""
-
-    def begins(self, stream: str) -> bool: ...
-    def take(self, stream: str, epoch: int, frame: bytes, at_ms: int) -> None: ...
-
-
-class Counts(Struct):
-    """Since the node started: for metrics."""
-
-    frames: int = 0
-    bytes: int = 0
-    masked: int = 0
-    keyframes: int = 0
-    resyncs: int = 0
-    refused: int = 0
-
-
-class Tab:
-    """One tab of the visitor: its stream and the socket that records it, if any."""
-
-    def __init__(self, stream_id: str, stream: Stream) -> None:
-        self.id = stream_id
-        self.stream = stream
-        self.line: Line | None = None
-        self.device = ""
-        self.lost_at = 0.0
-        # of this node's memory alone: epochs begin again where a node does
-        self.life = secrets.randbits(32)
-        self.big_at = -TOO_BIG_S
-        self.quiet_until = 0.0
-        self.shown_at = 0.0
-        self.lock = asyncio.Lock()
-        self.acked_ms = 0
-        self.unacked = 0
-        self.edition = -1
-        self.news: tuple[object, ...] = ()
-
-    @property
-    def state(self) -> str:
-        if self.stream.mirror.scenery.held:
-            return "held"
-        if self.line is not None and self.stream.live:
-            return "live"
-        return "stale" if self.is_here else "away"
-
-    @property
-    def is_here(self) -> bool:
-        """Connected, or between two pages."""
-        return self.line is not None or time.monotonic() - self.lost_at < CHANGING_S
-
-
-class Watcher(Struct, frozen=True):
-    """Who looks."""
-
-    participant: ParticipantId
-    name: str
-    role: RoleName
-
-
-class Viewer:
-    """One window that shows the page. selected: a stream, or "" for the visible one."""
-
-    def __init__(self, number: int, who: Watcher, line: Line) -> None:
-        self.number = number
-        self.participant = who.participant
-        self.name = who.name
-        self.role = who.role
-        self.since_ms = now_ms()
-        self.line = line
-        self.credit = Credit()
-        self.selected = ""
-        self.tab: Tab | None = None
-        self.catching_up = False
-        # nodes whose stills it still gets
-        self.owed: list[int] = []
-        self.late = asyncio.Event()
 
 
 class Room:
@@ -141,6 +58,8 @@ class Room:
         self._executor = executor
         self._counts = counts
         self._next_viewer = 1
+        self._next_request = 0
+        self._requests: dict[int, tuple[int, int]] = {}
         self._waits: set[asyncio.TimerHandle] = set()
 
     # --- the tab that records ---------------------------------------------------------------------
@@ -462,6 +381,21 @@ class Room:
         for viewer in self.viewers.values():
             if viewer is not sender and viewer.tab is sender.tab:
                 viewer.line.say(*said)
+
+    def asked(self, viewer: Viewer, request: int) -> int:
+        """A number of the room's for what a viewer asks of the page: each counts for itself."""
+        self._next_request += 1
+        self._requests[self._next_request] = (viewer.number, request)
+        if len(self._requests) > MAX_REQUESTS:
+            del self._requests[next(iter(self._requests))]
+        return self._next_request
+
+    def answered(self, number: object, verdict: str) -> None:
+        """DID: to whom it was asked by, and nobody else."""
+        number, request = self._requests.pop(number, (0, 0)) if type(number) is int else (0, 0)
+        viewer = self.viewers.get(number)
+        if viewer is not None:
+            viewer.line.say(SIDE["DID"], request, verdict)
 
     def lines(self) -> list[Line]:
         recorders = [tab.line for tab in self.tabs.values() if tab.line is not None]

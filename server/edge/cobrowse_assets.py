@@ -11,12 +11,14 @@ from aiohttp import web
 
 from cobrowse.ops import MAX_ASSET_BYTES
 from server.cobrowse.node import Cobrowse
+from server.cobrowse.tokens import Pass
 from server.edge.origin import OriginGate
 from server.edge.problems import cors
 from signaling.errors import LimitExceeded, NotFound
 
 HEADERS = {
-    "Cache-Control": "private, max-age=86400, immutable",
+    # Nothing of the page stays on the agent's disk when sharing is over.
+    "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; sandbox",
     "Content-Disposition": "inline",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -41,9 +43,7 @@ class CobrowseAssets:
         origin = self._gate.check(request)
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         granted = self._cobrowse.tokens.read(token, "recorder")
-        room = self._cobrowse.rooms.get(granted.engagement)
-        if room is None or not room.gate.shows:
-            raise NotFound("nothing is shared")
+        self._asks_gate(granted)
         if (request.content_length or 0) > MAX_ASSET_BYTES:
             raise LimitExceeded(code="file_too_large")
         data = bytearray()
@@ -51,6 +51,7 @@ class CobrowseAssets:
             data += chunk
             if len(data) > MAX_ASSET_BYTES:
                 raise LimitExceeded(code="file_too_large")
+        self._asks_gate(granted)
         await self._cobrowse.assets.put(granted.site, request.match_info["digest"], bytes(data))
         return cors(web.Response(status=204), origin)
 
@@ -63,5 +64,13 @@ class CobrowseAssets:
 
     async def get(self, request: web.Request) -> web.StreamResponse:
         granted = self._cobrowse.tokens.read(request.match_info["token"], "pictures")
+        self._asks_gate(granted)
         data, kind = await self._cobrowse.assets.get(granted.site, request.match_info["digest"])
         return web.Response(body=data, content_type=kind, headers=HEADERS)
+
+    def _asks_gate(self, granted: Pass) -> None:
+        """Raises: NotFound when nothing is shared (any more), or no longer with this participant."""
+        room = self._cobrowse.rooms.get(granted.engagement)
+        looks = granted.role == "pictures"
+        if room is None or not room.gate.shows or (looks and not room.gate.admits(granted.participant)):
+            raise NotFound("nothing is shared")

@@ -16,14 +16,16 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from cobrowse.control import judge
+from cobrowse.control import VERDICTS, judge
 from cobrowse.errors import InvalidDiff
 from cobrowse.frames import Items, decode
 from cobrowse.ops import SIDE
+from cobrowse.pointing import is_sound
 from cobrowse.stream import LARGE_BYTES
 from server.cobrowse.line import Line
+from server.cobrowse.members import Tab, Viewer, Watcher
 from server.cobrowse.node import Cobrowse
-from server.cobrowse.room import MAX_VIEWERS, Room, Tab, Viewer, Watcher, now_ms
+from server.cobrowse.room import MAX_VIEWERS, Room, now_ms
 from server.cobrowse.tokens import Pass, Role
 from server.cobrowse.websocket import Refused
 from server.edge.origin import OriginGate
@@ -122,13 +124,8 @@ class CobrowseSocket:
             line.say(SIDE["WANT"], self._cobrowse.assets.lacks(granted.site, digests))
         elif code == SIDE["BYE"]:
             room.detach(tab, line)
-        elif code == SIDE["DID"] and len(values) == 2:
-            for viewer in room.viewers.values():
-                viewer.line.say(SIDE["DID"], *values)
-        elif code in (SIDE["POINT"], SIDE["MARK"], SIDE["DRAW"]):
-            for viewer in room.viewers.values():
-                if viewer.tab is tab:
-                    viewer.line.say(code, 0, *values[1:])
+        elif code == SIDE["DID"] and len(values) == 2 and values[1] in VERDICTS:
+            room.answered(values[0], values[1])
 
     # --- a window that shows it -------------------------------------------------------------------------
 
@@ -178,7 +175,8 @@ class CobrowseSocket:
         elif code == SIDE["NEED"]:
             room.needs(viewer)
         elif code in (SIDE["POINT"], SIDE["MARK"], SIDE["DRAW"]):
-            if room.gate.shows and room.gate.grant("point", now_ms()) is not None:
+            granted = room.gate.shows and room.gate.grant("point", now_ms()) is not None
+            if granted and is_sound(code, values[1:]):
                 room.relay(viewer, code, values[1:])
         elif code == SIDE["CONTROL"]:
             self._control(room, viewer, values)
@@ -190,7 +188,7 @@ class CobrowseSocket:
             return
         verdict, _ = judge(room.gate, viewer.tab.stream.mirror, values, now_ms())
         if verdict == "ok":
-            viewer.tab.line.say(SIDE["CONTROL"], *values)
+            viewer.tab.line.say(SIDE["CONTROL"], room.asked(viewer, request), *values[1:])
         else:
             viewer.line.say(SIDE["DID"], request, verdict)
 

@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from cobrowse.ops import CODES, ELEMENT, END, SIDE, TEXT_NODE
-from server.cobrowse.room import CHANGING_S
+from server.cobrowse.members import CHANGING_S
 from tests.gateway.conftest import ORIGIN, Raw, World
 from tests.gateway.test_chat import accepted
 from tests.gateway.test_colleagues import colleague
@@ -201,7 +201,11 @@ async def test_control_needs_a_grant_of_its_kind_and_pointing_its_own(world: Wor
     view = (await visitor.call("engagement.sync", {"engagement": engagement}))["snapshot"]["view"]
     (given,) = view["cobrowse"]["grants"]
     await viewer.send(0, SIDE["CONTROL"], 8, given["id"], 1, 3, "click", 0.5, 0.5)
-    assert (await recorder.said("CONTROL"))[2:4] == [8, given["id"]]
+    number, grant_id = (await recorder.said("CONTROL"))[2:4]
+    assert grant_id == given["id"]
+    await recorder.send(0, SIDE["DID"], number, "4111 1111 1111 1111")
+    await recorder.send(0, SIDE["DID"], number, "ok")
+    assert (await viewer.said("DID"))[2:] == [8, "ok"]
     await visitor.durable("cobrowse.revoke", engagement=engagement, capability="control")
     await viewer.send(0, SIDE["CONTROL"], 9, given["id"], 1, 3, "click", 0.5, 0.5)
     assert (await viewer.said("DID"))[2:] == [9, "control_not_granted"]
@@ -320,7 +324,7 @@ async def test_control_by_a_grant_of_another_engagement_or_of_another_kind_reach
         await viewer.send(0, SIDE["CONTROL"], number, grant_id, 1, 3, kind, *values)
         assert (await viewer.said("DID"))[2:] == [number, "control_not_granted"]
     await viewer.send(0, SIDE["CONTROL"], 99, own, 1, 3, "scroll", 0, 5)
-    assert (await recorder.said("CONTROL"))[2] == 99
+    assert (await recorder.said("CONTROL"))[3:] == [own, 1, 3, "scroll", 0, 5]
 
 
 async def granted(visitor: Raw, engagement: str) -> str:
@@ -385,7 +389,7 @@ async def test_two_tabs_are_two_streams_and_the_one_lost_for_a_page_change_keeps
     assert [one.tab.id for one in room.viewers.values() if one.tab] == [switch]
     again = await line(world, other, engagement, "next doc of two", 1, 1)
     await again.send(*SNAPSHOT)
-    assert (await viewer.said("SWITCH"))[2:] == ["d2", 2]
+    assert (await viewer.said("SWITCH"))[2:4] == ["d2", 2]
 
 
 async def test_when_every_tab_is_gone_the_last_picture_is_of_the_one_that_was_lost_last(world: World) -> None:

@@ -74,9 +74,11 @@ async def test_frames_wait_for_the_socket_and_the_gate_is_asked_right_before_the
     waiting.say(3, 1)
     assert len(woken) == 1
     assert waiting.take(shows=False) == framed(msgspec.msgpack.encode([0, 3, 1]))
-    waiting.frame(Page(bytes(MAX_BYTES)))
+    # One message of any size, and so much beside it.
+    waiting.frame(Page(bytes(MAX_BYTES + 1)))
+    waiting.frame(Page(bytes(MAX_BYTES - 100)))
     assert waiting.closing is None
-    waiting.frame(Page(b"one more"))
+    waiting.frame(Page(bytes(200)))
     assert waiting.closing == (1013, "too slow") and waiting.take(shows=True) == b""
 
 

@@ -52,6 +52,7 @@ export interface LinkOptions {
 const MAX_KEPT_BYTES = 4 * 1024 * 1024;
 /** More than this waiting in the socket: what was not sent is dropped, a snapshot follows. */
 const MAX_QUEUED = 1024 * 1024;
+const DRAINED_MS = 200;
 const OPEN = 1;
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 8_000;
@@ -67,6 +68,8 @@ export class Link {
   private snapshot = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private stopped = false;
+  /** While the socket has more than it can bring. */
+  private choked: ReturnType<typeof setInterval> | undefined;
   private readonly handlers = new Map<number, Set<(values: unknown[]) => void>>();
 
   constructor(private readonly options: LinkOptions) {}
@@ -104,6 +107,7 @@ export class Link {
   }
 
   frame(seq: number, frame: Uint8Array<ArrayBuffer>, isSnapshot: boolean): void {
+    if (this.choked !== undefined && !isSnapshot) return;
     if (isSnapshot) {
       this.forget();
       this.snapshot = seq;
@@ -116,7 +120,22 @@ export class Link {
     }
     if (!this.isReady) return;
     this.post(frame);
-    if (this.queued > MAX_QUEUED && !isSnapshot) this.options.need();
+    if (this.queued > MAX_QUEUED && !isSnapshot) this.choke();
+  }
+
+  /** The way is too slow for what happens: nothing more until the socket is empty, then all at once. */
+  private choke(): void {
+    clearInterval(this.choked);
+    this.choked = setInterval(() => {
+      if (this.queued > 0) return;
+      this.unchoke();
+      this.options.need();
+    }, DRAINED_MS);
+  }
+
+  private unchoke(): void {
+    clearInterval(this.choked);
+    this.choked = undefined;
   }
 
   /** A socket that is closing takes nothing; what is kept is sent again. */
@@ -208,6 +227,7 @@ export class Link {
     const socket = this.socket;
     this.socket = null;
     this.isReady = false;
+    this.unchoke();
     socket?.close();
   }
 }

@@ -126,6 +126,7 @@ describe("a recorder that stops", () => {
       early: undefined,
       send: (seq) => sent.push(seq),
       queued: () => 0,
+      isElsewhere: () => false,
     });
     capture.start();
     await vi.waitFor(() => expect(sent.length).toBeGreaterThan(0));

@@ -39,6 +39,8 @@ export interface CaptureOptions {
   assets: Assets;
   early: Early | undefined;
   send: (seq: number, frame: Uint8Array<ArrayBuffer>, isSnapshot: boolean) => void;
+  /** Asked before each frame: whether the page has moved on to where nothing may be shown. */
+  isElsewhere: () => boolean;
   /** Bytes that the socket has not taken yet. */
   queued: () => number;
 }
@@ -187,7 +189,7 @@ export class Capture {
     if (!this.running) return;
     this.writing = true;
     try {
-      this.frame(now);
+      if (!this.options.isElsewhere()) this.frame(now);
     } finally {
       this.writing = false;
     }

@@ -179,6 +179,7 @@ export class Recorder implements SharedPage {
         early: this.options.early,
         send: (seq, frame, isSnapshot) => this.link.frame(seq, frame, isSnapshot),
         queued: () => this.link.queued,
+        isElsewhere: () => this.visit(),
       });
       this.capture.seq = this.seq;
       this.capture.start();
@@ -186,14 +187,19 @@ export class Recorder implements SharedPage {
     this.become();
   }
 
-  /** The page may have moved on to one that nobody may see, or back. */
-  private visit(): void {
-    if (location.href === this.address || this.masks === null) return;
+  /** The page may have moved on to one that nobody may see, or back. True: nothing of it may be written. */
+  private visit(): boolean {
+    const { masks } = this;
+    if (location.href === this.address || masks === null) return false;
     this.address = location.href;
-    this.isPrivate = this.masks.visit(this.address);
+    const shown = masks.pageShown;
+    this.isPrivate = masks.visit(this.address);
     if (!this.isPrivate) this.shoot();
     else if (!this.paused) this.hold(HOLD_PRIVATE);
+    // Other fields may be shown here than on the page before.
+    if (masks.pageShown !== shown) this.capture?.restart();
     this.become();
+    return this.isPrivate;
   }
 
   /** Viewers see that nothing is shown, and why. */

@@ -45,7 +45,8 @@ export class Masks {
   private readonly hard = new WeakSet<Element>();
   private readonly patterns: Patterns;
   private readonly strict: boolean;
-  private pageShown = false;
+  /** Rules by address show what is typed on this page. */
+  pageShown = false;
   private readonly echoes = new Echoes();
 
   constructor(private readonly policy: Policy) {

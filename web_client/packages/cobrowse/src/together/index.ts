@@ -43,8 +43,14 @@ export function startTogether(page: SharedPage, allowed: Allowed): () => void {
       acted: (node, x, y) => overlay.ripple(WHO_CONTROLS, node, x, y),
     }),
     page.on(SIDE_WATCH, ([list]) => {
+      const now = new Map(list as [number, string][]);
+      for (const who of names.keys()) {
+        if (now.has(who)) continue;
+        overlay.leave(who);
+        overlay.mark(who, 0);
+      }
       names.clear();
-      for (const [who, name] of list as [number, string][]) names.set(who, name);
+      for (const [who, name] of now) names.set(who, name);
     }),
     page.on(SIDE_POINT, ([who, node, x, y, what]) => {
       const [number, id, left, top] = [who, node, x, y].map(Number) as [number, number, number, number];
