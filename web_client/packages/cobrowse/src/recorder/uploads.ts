@@ -133,7 +133,10 @@ async function bytesOf(address: string): Promise<Blob> {
   const draw = async () => (await import("./drawn.ts")).drawn(address);
   if (address.startsWith("data:")) return draw();
   const foreign = /^http/.test(address) && new URL(address).origin !== location.origin;
-  const response = await fetch(address, { cache: "force-cache", credentials: foreign ? "omit" : "same-origin" }).catch(() => null);
+  const response = await fetch(address, {
+    cache: "force-cache",
+    credentials: foreign ? "omit" : "same-origin",
+  }).catch(() => null);
   if (response === null) return draw();
   if (!response.ok) throw new Error("refused");
   return response.blob();
