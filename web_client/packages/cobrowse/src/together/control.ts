@@ -90,7 +90,7 @@ export class Control {
   }
 
   private click(element: Element, id: number, grant: ControlGrant, x: number, y: number): Did {
-    const way = leadsTo(element.closest("a[href], area[href]"));
+    const way = leadsTo(element);
     if (way === "away") return "control_forbidden_target";
     if (way === "inside" && !grant.kinds.includes("navigate")) return "control_not_granted";
     const labelled = element.closest("label")?.control ?? null;
@@ -126,12 +126,28 @@ function isSecret(element: Element): boolean {
   return (element.localName === "input" && SECRET_TYPES.has(type)) || SECRET_WORDS.test(complete);
 }
 
-/** Where a click on a link goes: nowhere, to another page of this origin, or away from what the grant is for. */
-function leadsTo(link: Element | null): "nowhere" | "inside" | "away" {
-  const address = link?.getAttribute("href") ?? "#";
-  if (/^\s*(?:#|javascript:)/i.test(address)) return "nowhere";
-  const url = URL.canParse(address, document.baseURI) ? new URL(address, document.baseURI) : null;
-  return url?.origin === location.origin ? "inside" : "away";
+/**
+ * Where a click leads: nowhere, to another page of this origin, or away from what the grant is for. Links lie around
+ * shadow roots too; a form is sent where its page says, and never to another origin.
+ */
+function leadsTo(element: Element): "nowhere" | "inside" | "away" {
+  for (let above: Element | null = element; above !== null; above = hostOf(above)) {
+    const link = above.closest("a, area");
+    const address = link?.getAttribute("href") ?? link?.getAttribute("xlink:href") ?? "#";
+    if (!/^\s*(?:#|javascript:)/i.test(address)) return isHere(address) ? "inside" : "away";
+    const button = above.closest<HTMLButtonElement | HTMLInputElement>("button, input");
+    if (button?.form && /^(?:submit|image)$/.test(button.type)) {
+      const target = button.getAttribute("formaction") ?? button.form.getAttribute("action") ?? "";
+      if (!isHere(target)) return "away";
+    }
+  }
+  return "nowhere";
+}
+
+function isHere(address: string): boolean {
+  return (
+    URL.canParse(address, document.baseURI) && new URL(address, document.baseURI).origin === location.origin
+  );
 }
 
 /** Frames have constructors of their own. */
