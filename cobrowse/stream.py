@@ -12,12 +12,13 @@ from typing import Final
 
 from msgspec import Struct
 
-from cobrowse.errors import ResyncRequired
+from cobrowse.errors import InvalidDiff, ResyncRequired
 from cobrowse.frames import Items, decode, encode
 from cobrowse.keyframe import hash_of, keyframe, left_out, nodes_between, still
 from cobrowse.masking import SECRETS, Checker
 from cobrowse.mirror import MAX_BYTES, Mirror
 from cobrowse.ops import CODES, MAX_HASHED
+from cobrowse.pages import matches
 from cobrowse.policy import CobrowsePolicy
 
 LOG_MS: Final = 60_000
@@ -66,6 +67,7 @@ class Stream:
         # what the recorder was asked to mask since the last snapshot: once is enough
         self._told: set[int] = set()
         self._bent = False
+        self._edition = -1
         self._repaired_ms = -REPAIR_MS
         self._keyframe: tuple[int, bytes] | None = None
 
@@ -108,8 +110,10 @@ class Stream:
             self.mirror = Mirror(Checker(self._policy))
             self._told.clear()
             self._bent = False
+            self._edition = -1
         changed = self.mirror.apply(items)
         self.mirror.weigh(len(frame), len(items))
+        self._visit()
         self.seq = seq
         self._keyframe = None
         masked = self._account(at_ms)
@@ -122,6 +126,16 @@ class Stream:
         hashed = self.mirror.scenery.hashed
         mismatch = hashed is not None and self._differs(hashed, at_ms)
         return Pushed(frame, seq, masked, mismatch, fresh)
+
+    def _visit(self) -> None:
+        """Raises: InvalidDiff for a page that the rules keep private: its recorder says HOLD instead."""
+        scenery = self.mirror.scenery
+        if scenery.edition == self._edition:
+            return
+        self._edition = scenery.edition
+        if scenery.url and matches(self._policy.private_pages, scenery.url):
+            self.mirror.broken = True
+            raise InvalidDiff("private page")
 
     def _account(self, at_ms: int) -> tuple[int, ...]:
         checker = self.mirror.checker

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from cobrowse.errors import InvalidDiff
-from cobrowse.frames import decode
+from cobrowse.errors import InvalidDiff, ResyncRequired
+from cobrowse.frames import decode, encode
 from cobrowse.masking import _BAD_NAMES, CSS_LOADS, DRAWN, KEPT, READ, Checker
-from cobrowse.ops import ELEMENT, END, FLAG_BLOCKED, FLAG_MASKED, FLAG_SHOWN, MOVED
+from cobrowse.ops import CODES, ELEMENT, END, FLAG_BLOCKED, FLAG_MASKED, FLAG_SHOWN, MOVED
 from cobrowse.policy import CobrowsePolicy
 from tests.cobrowse.test_stream import CARD, element, frame, page, text, words
 
@@ -215,3 +215,20 @@ def test_a_pages_address_holds_no_secret_in_strict_mode() -> None:
     stream = page(policy=CobrowsePolicy(mode="strict", patterns=(r"K-\d+",)))
     pushed = stream.push(frame(2, "PAGE", "https://bank.example/4111111111111111/K-123456", ""), 0)
     assert b"4111111111111111" not in pushed.frame and b"K-123456" not in pushed.frame
+
+
+def test_nothing_of_a_private_page_is_taken() -> None:
+    """Its recorder says HOLD; one that does not is refused, from the beginning or at a change of address."""
+    private = CobrowsePolicy(private_pages=("/messages/**",))
+    stream = page(element("p", *text("open")), policy=private)
+    with pytest.raises(InvalidDiff):
+        stream.push(frame(2, "PAGE", "http://bank.example/messages/1", "Messages"), 0)
+    with pytest.raises(ResyncRequired):
+        stream.push(frame(3, "TEXT", 5, "inside"), 0)
+    assert not stream.live
+    whole = encode(
+        [4, CODES["SNAP"], 0, "http://bank.example/messages/1", "Bank", 800, 600, *element("html"), END]
+    )
+    with pytest.raises(InvalidDiff):
+        stream.push(whole, 0)
+    assert not stream.live
