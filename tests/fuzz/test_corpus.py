@@ -44,7 +44,7 @@ def test_a_target_can_fail(target: str, monkeypatch: pytest.MonkeyPatch) -> None
         "rtcp": ("media.feedback.MAX_BITRATE_BPS", 1),
         "websocket": ("server.cobrowse.websocket.unmasked", lambda payload, mask: payload),
         "sdp": ("media.sdp.HASHES", {"sha-256": 32, "sha-1": 20}),
-        "page": ("cobrowse.mirror.Mirror.replace", lambda self, items, at, text: None),
+        "page": ("cobrowse.mirror.Mirror._put", lambda self, items, at, old, new: new),
         "frame": ("cobrowse.mirror.Mirror.replace", lambda self, items, at, text: None),
     }
     name, value = broken[target]
