@@ -50,8 +50,8 @@ class Tab:
         self.line: Line | None = None
         self.device = ""
         self.lost_at = 0.0
-        # of this node's memory alone: epochs begin again where a node does
-        self.life = secrets.randbits(32)
+        # of this node's memory alone: epochs begin again where a node does; an int for every msgpack writer
+        self.life = secrets.randbits(31)
         self.big_at = -TOO_BIG_S
         self.quiet_until = 0.0
         self.shown_at = 0.0
