@@ -78,7 +78,9 @@ def open_both(server: Server, agents: Page, customers: Page, path: str) -> tuple
     customer.say("Hello")
     agent.accept()
     shared(customer, agent)
-    customer.page.get_by_role("button", name="Close chat").first.dispatch_event("click")
+    # On a phone what is shown now is the page: the chat closes by itself.
+    if customers.viewport_size["width"] > 480:  # type: ignore[index]
+        customer.page.get_by_role("button", name="Close chat").first.dispatch_event("click")
     return customer, agent
 
 

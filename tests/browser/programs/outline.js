@@ -11,7 +11,7 @@
     const unknown = e.constructor.name === "HTMLUnknownElement" || /^(?:marquee|param)$/.test(e.localName);
     if (e.namespaceURI.endsWith("svg")) return DRAWN.has(e.localName) ? e.localName : "g";
     if (unknown || !/^[a-z][\w.-]*$/i.test(e.localName)) return "span";
-    return e.localName === "iframe" ? "div" : e.localName;
+    return e.localName;
   };
   const NAMES = "title aria-label hidden dir lang role open colspan viewBox r fill transform d".split(" ");
   const stand = (e, above) => {
@@ -24,7 +24,8 @@
   const rules = (sheet) =>
     `{${sheet?.disabled ? "off" : ""}${[...(sheet?.cssRules ?? [])].map((r) => r.cssText).join("")}}`;
   const adopted = (root) => {
-    const own = root.adoptedStyleSheets.slice(isViewer && root === document ? 1 : 0);
+    // The viewer's own rules are first in every root.
+    const own = root.adoptedStyleSheets.slice(isViewer ? 1 : 0);
     return own.map(rules).join("");
   };
   const field = (e, how) => {
@@ -49,7 +50,7 @@
       const read = name === "title" || name === "aria-label";
       return `${name}=${read ? said(e.getAttribute(name), how) : e.getAttribute(name)}`;
     });
-    const inner = isViewer ? null : e.contentDocument;
+    const inner = e.contentDocument;
     const root = e.shadowRoot ?? (e.localName === "iframe" && inner?.documentElement ? inner : null);
     const parts = [tag, e.getAttribute("class") ?? "", e.getAttribute("style") ?? "", ...names];
     if (/^(?:input|textarea|select)$/.test(tag)) parts.push(field(e, how));
