@@ -19,7 +19,7 @@ from cobrowse.policy import CobrowsePolicy
 from cobrowse.stream import Stream
 from tests.fuzz.pages import NAMES, POLICIES, TAGS, WORDS, Dice, one, play, push, snapshot
 
-LONG = settings(max_examples=150, deadline=None)
+LONG = settings(max_examples=400, deadline=None)
 _WORD = st.one_of(st.sampled_from(WORDS), st.text(max_size=40), st.integers(1, len(STATIC_TABLE) + 20))
 _NUMBER = st.one_of(st.integers(-6, 12), st.sampled_from([2**31, 2**40, -(2**31)]))
 _ITEM = st.one_of(
