@@ -208,15 +208,6 @@
       });
       return times;
     },
-    /** In the page that shows it: when each number of the probe was there. */
-    watch(page) {
-      const seen = (window.__seen = {});
-      const look = () => {
-        const probe = page.getElementById("probe");
-        if (probe !== null) seen[probe.className] ??= now();
-      };
-      new MutationObserver(look).observe(page, { subtree: true, childList: true, attributes: true });
-    },
   };
   // What the recorder hands to its socket, before any compression.
   const sent = (window.__sent = { bytes: 0, messages: 0 });
