@@ -186,7 +186,8 @@ class CobrowseSocket:
         if viewer.tab is None or viewer.tab.line is None:
             viewer.line.say(SIDE["DID"], request, "gone")
             return
-        verdict, _ = judge(room.gate, viewer.tab.stream.mirror, values, now_ms())
+        mirror = viewer.tab.stream.mirror
+        verdict = judge(room.gate, mirror, values, by=viewer.participant, now_ms=now_ms())
         if verdict == "ok":
             viewer.tab.line.say(SIDE["CONTROL"], room.asked(viewer, request), *values[1:])
         else:

@@ -188,12 +188,15 @@ function GiveBackButton({ desk, state, capability, label }: Shown & { capability
   );
 }
 
-/** Acting on the customer's page: asked for, granted by kind, given back. */
+/** Acting on the customer's page: asked for, granted by kind to who asked, given back. */
 function ControlTools({ desk, state, watching }: Shown & { watching: Watching }) {
   const grant = grantOf(state, "control");
-  const held = grant?.id ?? "";
+  const mine = grant?.holder === desk.me;
+  const held = grant !== undefined && mine ? grant.id : "";
   useEffect(() => watching.control(held), [watching, held]);
   if (grant === undefined) return <AskButton desk={desk} state={state} capability="control" />;
+  if (!mine)
+    return <span class="shared-holder">{`${grant.holder_name || "Somebody"} controls this page`}</span>;
   return (
     <>
       <button

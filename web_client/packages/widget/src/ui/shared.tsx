@@ -1,5 +1,5 @@
 /** The shared page as the visitor sees it: the question, and while it is shared who looks, what is hidden, how to end it. */
-import type { AskView, CobrowseView } from "@talknow/protocol";
+import type { AskView, CobrowseView, GrantView } from "@talknow/protocol";
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import type { Asked } from "../decisions.ts";
@@ -147,8 +147,8 @@ export function Ledger({ talk }: { talk: Talk }) {
           {TEXT.codeFor} <strong data-code>{`${view.code.slice(0, 3)} ${view.code.slice(3)}`}</strong>
         </p>
       )}
-      {view.grants.map(({ capability, kinds }) => (
-        <Granted key={capability} capability={capability as Asked} kinds={kinds} />
+      {view.grants.map((grant) => (
+        <Granted key={grant.capability} grant={grant} />
       ))}
       <p class="small" data-hidden>
         {`Hidden from them: ${hidden.fields} form fields, ${hidden.texts} texts, ${hidden.blocked} areas`}
@@ -182,12 +182,14 @@ function EndGrant({ talk, capability }: { talk: Talk; capability: Asked }) {
   );
 }
 
-function Granted({ capability, kinds }: { capability: Asked; kinds: readonly ControlKind[] }) {
+function Granted({ grant: { capability, kinds, holder_name: who } }: { grant: GrantView }) {
   if (capability === "point") return null;
   const what = kinds.map((kind) => TEXT.kinds[kind]).join(", ");
   return (
     <p class="small" role="status" data-granted={capability}>
-      {capability === "control" ? `${TEXT.controls} ${what}. ${TEXT.escEnds}` : TEXT.recorded}
+      {capability === "control"
+        ? `${who || TEXT.somebody} ${TEXT.controls} ${what}. ${TEXT.escEnds}`
+        : TEXT.recorded}
     </p>
   );
 }
