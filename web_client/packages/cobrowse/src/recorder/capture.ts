@@ -3,7 +3,8 @@
  * where frames go is `link.ts`, when they are written `rhythm.ts`.
  * Source: docs/cobrowse_wire.md; README, "A shared page, from click to screen".
  */
-import { NOTES, OP_ASSET, OP_HASH, OP_NOTE, OP_SNAP } from "@talknow/protocol";
+import { OP_ASSET, OP_HASH, OP_NOTE, OP_SNAP } from "@talknow/protocol";
+import { NOTES } from "@talknow/protocol/words";
 import { Writer } from "../writer.ts";
 import type { Assets } from "./assets.ts";
 import { Attributes } from "./attributes.ts";
