@@ -130,21 +130,21 @@ describe("on the customer's page", () => {
 
   it("what has no shape is borne and shows nothing", () => {
     const junk = [undefined, null, "7", Number.NaN, -1, {}, [], [null], ["a"], new Array(600).fill(0)];
-    for (const one of junk)
-      for (let field = 0; field < 5; field += 1) {
-        const points: unknown[] = [1, 7, 0.5, 0.5, 0];
-        const marks: unknown[] = [1, 7];
-        const draws: unknown[] = [1, 1, 7, [0, 0], 0];
-        for (const fields of [points, marks, draws]) fields[field] = one;
-        if (field > 0 && one !== undefined) say(SIDE_WATCH, one);
-        say(SIDE_POINT, ...points.slice(0, 5));
-        if (field < 2) say(SIDE_MARK, ...marks);
-        if (field < 4) say(SIDE_DRAW, ...draws);
-        say(SIDE_POINT);
-        say(SIDE_DRAW, 1, 1, 7);
-        say(SIDE_WATCH, [[1, "Tess", 0, "agent"]]);
+    const but = (fields: unknown[], at: number, one: unknown) => fields.toSpliced(at, 1, one);
+    for (const one of junk) {
+      say(SIDE_WATCH, one);
+      expect(shown()).toEqual([0, 0, 0]);
+      say(SIDE_WATCH, [[1, "Tess", 0, "agent"], one]);
+      for (const at of [0, 1]) {
+        say(SIDE_MARK, ...but([1, 7], at, one));
+        say(SIDE_POINT, ...but([1, 7, 0.5, 0.5, 0], at, one));
       }
-    expect(shown().slice(1)).toEqual([0, 0]);
+      for (const at of [0, 1, 2]) say(SIDE_DRAW, ...but([1, 1, 7, [0, 0], 0], at, one));
+      // No point at all is a list too, and shows nothing.
+      say(SIDE_DRAW, 1, 1, 7, ...(one === undefined ? [] : [one]));
+    }
+    say(SIDE_POINT);
+    expect(shown()).toEqual([0, 0, 0]);
     all(1);
     expect(shown()).toEqual([1, 1, 1]);
   });
