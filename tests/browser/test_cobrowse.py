@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import FrameLocator, WebSocketRoute, expect
+from playwright.sync_api import FrameLocator, Locator, WebSocketRoute, expect
 
 from cobrowse.frames import decode
 from cobrowse.ops import CODES
@@ -94,8 +94,27 @@ def test_the_agent_points_once_the_customer_allows_it(server: Server, browsers: 
     agent.button("Point").click()
     layer.hover(position={"x": 200, "y": 150})
     expect(customer.page.locator("talk-now-over .pointer")).to_contain_text("Tess Lund")
+    agent.button("Draw").click()
+    expect(customer.page.locator("talk-now-over .pointer")).to_have_count(0)
+    stroke(agent, layer)
+    for page in (customer.page.locator("talk-now-over"), layer):
+        expect(page.locator("polyline")).to_have_attribute("points", re.compile(r" .* "))
     customer.page.locator("[data-sharing]").get_by_role("button", name="Stop pointing").click()
     expect(agent.button("Ask to point")).to_be_visible()
+    for page in (customer.page.locator("talk-now-over"), layer):
+        expect(page.locator("polyline, .mark, .pointer:not([data-who='0'])")).to_have_count(0)
+
+
+def stroke(agent: Agent, layer: Locator) -> None:
+    """A line that is being drawn: the button stays down."""
+    box = layer.bounding_box()
+    assert box is not None
+    mouse = agent.page.mouse
+    mouse.move(box["x"] + 60, box["y"] + 60)
+    mouse.down()
+    for step in range(1, 8):
+        mouse.move(box["x"] + 60 + 20 * step, box["y"] + 60 + 10 * step)
+        agent.page.wait_for_timeout(50)
 
 
 def test_a_code_told_on_the_phone_shows_the_page_without_chat_or_queue(

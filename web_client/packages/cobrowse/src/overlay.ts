@@ -2,6 +2,7 @@
  * Pointers, ripples, marks and ink above a page: the same on both sides. Places are a node and fractions of its box,
  * so they hold whatever the width, the zoom or the fonts; a mark follows its node while it is shown.
  */
+import type { Pointing } from "./pointing.ts";
 
 export interface OverlayOptions {
   /** Takes the drawings; as large as what it lies above. */
@@ -28,6 +29,13 @@ export const OVERLAY_STYLES = `
 `;
 
 const FADE_MS = 5_000;
+/** A stroke that nobody goes on with, nor ends, fades too. */
+const HELD_MS = 10_000;
+/** Of one person, and points of one stroke: the oldest give way. */
+const MOST_STROKES = 32;
+const MOST_POINTS = 1_000;
+const CLICKED = 1;
+const LEFT = 2;
 const SVG = "http://www.w3.org/2000/svg";
 const COLOURS = ["#7c3aed", "#0e7490", "#b45309", "#be185d", "#15803d"];
 
@@ -40,6 +48,8 @@ interface Stroke {
   line: SVGPolylineElement;
   node: number;
   points: number[];
+  who: number;
+  fading: ReturnType<typeof setTimeout> | undefined;
 }
 
 export class Overlay {
@@ -56,21 +66,43 @@ export class Overlay {
     cancelAnimationFrame(this.frame);
     for (const timer of this.timers) clearTimeout(timer);
     for (const pointer of this.pointers.values()) pointer.remove();
-    for (const { box } of this.marks.values()) box.remove();
+    this.forget();
     this.ink?.remove();
     this.pointers.clear();
-    this.marks.clear();
-    this.strokes.clear();
   }
 
   /** What is marked and drawn is gone: nodes have other numbers now. Returns whether anything was marked. */
   forget(): boolean {
     const marked = this.marks.size > 0;
     for (const { box } of this.marks.values()) box.remove();
-    for (const { line } of this.strokes.values()) line.remove();
     this.marks.clear();
-    this.strokes.clear();
+    for (const key of this.strokes.keys()) this.erase(key);
     return marked;
+  }
+
+  /** All of one who looks no more, or may not point any more. */
+  gone(who: number): void {
+    this.leave(who);
+    this.mark(who, 0);
+    for (const [key, stroke] of this.strokes) if (stroke.who === who) this.erase(key);
+  }
+
+  /** All that anybody but the visitor has here. */
+  clear(): void {
+    for (const who of this.pointers.keys()) if (who !== 0) this.leave(who);
+    this.forget();
+  }
+
+  /** What somebody of that name does. */
+  show(said: Pointing, name: string): void {
+    const { who, node } = said;
+    if (said.kind === "mark") this.mark(who, node);
+    else if (said.kind === "draw") this.draw(who, said.stroke, node, said.points, said.last);
+    else if (said.what === LEFT) this.leave(who);
+    else {
+      this.point(who, name, node, said.x, said.y);
+      if (said.what === CLICKED) this.ripple(who, node, said.x, said.y);
+    }
   }
 
   /** x, y: fractions of the node's box. */
@@ -122,27 +154,43 @@ export class Overlay {
   /** A part of a stroke; it fades some seconds after its last. */
   draw(who: number, stroke: number, node: number, points: readonly number[], last: boolean): void {
     const key = `${who}/${stroke}`;
-    let known = this.strokes.get(key);
-    if (known === undefined) {
-      const line = document.createElementNS(SVG, "polyline");
-      line.setAttribute("fill", "none");
-      line.setAttribute("stroke", colourOf(who));
-      line.setAttribute("stroke-width", "4");
-      line.setAttribute("stroke-linecap", "round");
-      line.setAttribute("stroke-linejoin", "round");
-      this.paper().append(line);
-      known = { line, node, points: [] };
-      this.strokes.set(key, known);
-    }
-    known.points.push(...points.slice(0, 2_000));
+    const known = this.strokes.get(key) ?? (points.length > 0 ? this.begin(key, who, node) : undefined);
+    if (known === undefined) return;
+    known.points.push(...points.slice(-2 * MOST_POINTS));
+    known.points.splice(0, known.points.length - 2 * MOST_POINTS);
+    known.line.classList.remove("fading");
     this.place(known);
     this.follow();
-    if (!last) return;
-    this.later(FADE_MS - 1_000, () => this.strokes.get(key)?.line.classList.add("fading"));
-    this.later(FADE_MS, () => {
-      this.strokes.get(key)?.line.remove();
-      this.strokes.delete(key);
-    });
+    clearTimeout(known.fading);
+    known.fading = setTimeout(
+      () => {
+        known.line.classList.add("fading");
+        known.fading = setTimeout(() => this.erase(key), 1_000);
+      },
+      (last ? FADE_MS : HELD_MS) - 1_000,
+    );
+  }
+
+  private begin(key: string, who: number, node: number): Stroke {
+    const line = document.createElementNS(SVG, "polyline");
+    line.setAttribute("fill", "none");
+    line.setAttribute("stroke", colourOf(who));
+    line.setAttribute("stroke-width", "4");
+    line.setAttribute("stroke-linecap", "round");
+    line.setAttribute("stroke-linejoin", "round");
+    this.paper().append(line);
+    const theirs = [...this.strokes].filter(([, stroke]) => stroke.who === who);
+    if (theirs.length >= MOST_STROKES) this.erase(theirs[0]?.[0] ?? "");
+    const known = { line, node, points: [], who, fading: undefined };
+    this.strokes.set(key, known);
+    return known;
+  }
+
+  private erase(key: string): void {
+    const stroke = this.strokes.get(key);
+    clearTimeout(stroke?.fading);
+    stroke?.line.remove();
+    this.strokes.delete(key);
   }
 
   private newPointer(who: number, name: string): HTMLElement {
@@ -197,19 +245,21 @@ export class Overlay {
       style.width = `${box.width + 8}px`;
       style.height = `${box.height + 8}px`;
     }
-    for (const stroke of this.strokes.values()) this.place(stroke);
+    for (const [key, stroke] of this.strokes) if (!this.place(stroke)) this.erase(key);
     if (this.marks.size + this.strokes.size > 0) this.frame = requestAnimationFrame(() => this.follow());
   }
 
-  private place({ line, node, points }: Stroke): void {
+  /** Whether its node is still there. */
+  private place({ line, node, points }: Stroke): boolean {
     const box = this.options.boxOf(node);
-    if (box === null) return;
+    if (box === null) return false;
     const places: string[] = [];
     for (let at = 0; at + 1 < points.length; at += 2)
       places.push(
         `${box.x + (points[at] as number) * box.width},${box.y + (points[at + 1] as number) * box.height}`,
       );
     line.setAttribute("points", places.join(" "));
+    return true;
   }
 
   private later(ms: number, fn: () => void): void {

@@ -1,8 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Capture } from "../src/recorder/capture.ts";
 import { Hooks } from "../src/recorder/hooks.ts";
-import { Masks } from "../src/recorder/mask.ts";
-import { STRICTEST } from "../src/recorder/policy.ts";
+import { begun, hosts } from "./samples.ts";
 
 class Owner {
   private hidden = 1;
@@ -113,22 +111,36 @@ const methods = () =>
     Object.getOwnPropertyDescriptors(owner),
   );
 
+describe("a recorder of a page that changes for hours", () => {
+  it("keeps no root that left the page, and listens again in one that comes back", async () => {
+    document.body.innerHTML = "<p>one</p>";
+    const sent: number[] = [];
+    const capture = begun(sent);
+    await vi.waitFor(() => expect(sent.length).toBeGreaterThan(0));
+    const before = left();
+    const { undos } = (capture as unknown as { hooks: { undos: Map<object, unknown> } }).hooks;
+    const homes = undos.size;
+    const [first, ...others] = hosts(20);
+    await vi.waitFor(() => expect(undos.size).toBe(homes + 20));
+    const each = (left() - before) / 20;
+    expect(each).toBeGreaterThan(5);
+    for (const host of [first, ...others]) host?.remove();
+    await vi.waitFor(() => expect(undos.size).toBe(homes));
+    expect(left()).toBe(before);
+    document.body.append(first as Node);
+    await vi.waitFor(() => expect(left()).toBe(before + each));
+    capture.stop();
+    expect(left()).toBe(0);
+  });
+});
+
 describe("a recorder that stops", () => {
   it("leaves no listener, no wrap and no observer, and writes nothing more", async () => {
     const before = methods();
     document.body.innerHTML = '<p title="a">one</p><input value="b"><div id="host"></div>';
     document.getElementById("host")?.attachShadow({ mode: "open" }).append("in the shadow");
     const sent: number[] = [];
-    const capture = new Capture({
-      document,
-      masks: new Masks({ ...STRICTEST, mode: "open" }),
-      assets: { known: [], name: () => "", inCss: (css: string) => css } as never,
-      early: undefined,
-      send: (seq) => sent.push(seq),
-      queued: () => 0,
-      isElsewhere: () => false,
-    });
-    capture.start();
+    const capture = begun(sent);
     await vi.waitFor(() => expect(sent.length).toBeGreaterThan(0));
     expect(left()).toBeGreaterThan(10);
     capture.stop();

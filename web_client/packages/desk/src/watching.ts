@@ -6,6 +6,7 @@
  */
 import { backoffMs } from "@talknow/client";
 import { pack, unpack, type Value } from "@talknow/cobrowse/msgpack";
+import { pointingIn, watchersIn } from "@talknow/cobrowse/pointing";
 import type { Act, FromViewer, Tool, ToViewer, Zoom } from "@talknow/cobrowse/viewer/messages";
 import {
   SIDE_ACK,
@@ -71,6 +72,7 @@ export class Watching {
   refused = "";
   /** The grant to control the page. */
   grant = "";
+  private mayPoint = false;
   private requests = 0;
   private names = new Map<number, string>();
   /** Of what is shown: its epoch, and the last frame that was passed on; 0: none, -1: a keyframe is needed. */
@@ -117,6 +119,15 @@ export class Watching {
     if (grant === this.grant) return;
     this.grant = grant;
     if (grant === "" && this.tool === "control") this.setTool("look");
+  }
+
+  /** The engagement's word on pointing; without it nobody's hand is on the page any more. */
+  pointing(may: boolean): void {
+    if (may === this.mayPoint) return;
+    this.mayPoint = may;
+    if (may) return;
+    if (this.tool !== "look" && this.tool !== "control") this.setTool("look");
+    this.show({ kind: "gone", who: null });
   }
 
   navigate(where: "back" | "forward" | "reload"): void {
@@ -239,7 +250,7 @@ export class Watching {
         this.tellState();
         break;
       case SIDE_WATCH:
-        this.names = new Map((values[0] as Value[][]).map(([who, name]) => [Number(who), String(name)]));
+        this.watchers(watchersIn(values[0]));
         break;
       case SIDE_DID:
         if (Number(values[0]) === this.requests) this.did(String(values[1]));
@@ -254,16 +265,16 @@ export class Watching {
     this.changed();
   }
 
-  /** What other agents and the visitor do on the page. */
+  private watchers(now: Map<number, string>): void {
+    for (const who of this.names.keys()) if (!now.has(who)) this.show({ kind: "gone", who });
+    this.names = now;
+  }
+
+  /** What other agents do on the page. */
   private others(code: number, values: Value[]): void {
-    const [who, a, b, c, d] = values.map(Number) as [number, number, number, number, number];
-    const name = this.names.get(who) ?? "";
-    if (code === SIDE_POINT) this.show({ kind: "point", who, name, node: a, x: b, y: c, what: d });
-    else if (code === SIDE_MARK) this.show({ kind: "mark", who, node: a });
-    else if (code === SIDE_DRAW) {
-      const points = (values[3] as Value[]).map(Number);
-      this.show({ kind: "draw", who, stroke: a, node: b, points, last: d === 1 });
-    }
+    const said = this.mayPoint ? pointingIn(code, values) : null;
+    const name = said === null ? undefined : this.names.get(said.who);
+    if (said !== null && name !== undefined) this.show({ kind: "pointing", said, name });
   }
 
   private streams(list: Value[][]): void {

@@ -6,6 +6,7 @@
  */
 import type { Connection, EngagementState } from "@talknow/client";
 import type { ControlGrant } from "@talknow/cobrowse/together/control";
+import type { Together } from "@talknow/cobrowse/together/index";
 import { remembered } from "./early.ts";
 import { deviceOfPage, session } from "./page.ts";
 
@@ -41,7 +42,8 @@ export class Sharing {
   private paused = false;
   /** Ended here; the engagement has yet to say so. */
   isOver = false;
-  private endTogether: (() => void) | null = null;
+  private together: Together | null = null;
+  private mayPoint = false;
   private control: ControlGrant | undefined;
   /** Taken back here, whatever the engagement still says. */
   private takenBack = "";
@@ -76,6 +78,10 @@ export class Sharing {
   follow(state: EngagementState | undefined, connection: Connection | null, skewMs = 0): void {
     const shared = state?.view.cobrowse.state;
     this.control = grantOf(state, skewMs);
+    this.mayPoint =
+      shared === "live" &&
+      state?.view.cobrowse.grants.some(({ capability }) => capability === "point") === true;
+    this.together?.changed();
     if (state === undefined || (shared !== "live" && shared !== "paused")) {
       if (this.recorder !== null && state !== undefined) this.end();
       this.isOver = false;
@@ -112,8 +118,8 @@ export class Sharing {
   private drop(): void {
     clearTimeout(this.timer);
     this.timer = undefined;
-    this.endTogether?.();
-    this.endTogether = null;
+    this.together?.stop();
+    this.together = null;
     this.recorder = null;
   }
 
@@ -153,7 +159,8 @@ export class Sharing {
     });
     this.recorder = recorder;
     recorder.subscribe(() => this.options.changed());
-    this.endTogether = startTogether(recorder, {
+    this.together = startTogether(recorder, {
+      point: () => this.mayPoint,
       control: () => (this.control?.id === this.takenBack ? undefined : this.control),
       endControl: this.options.endControl,
     });

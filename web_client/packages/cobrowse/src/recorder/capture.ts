@@ -14,12 +14,13 @@ import { Forms, isField } from "./forms.ts";
 import type { Hasher } from "./hash.ts";
 import { Hooks } from "./hooks.ts";
 import { BLOCK, MASK, type Masks, PLAIN, type Stand } from "./mask.ts";
+import { native } from "./native.ts";
 import { Rhythm } from "./rhythm.ts";
 import { Serializer } from "./serialize.ts";
 import { Sheets } from "./sheets.ts";
 import type { Source, Stills } from "./stills.ts";
 import { Surroundings } from "./surroundings.ts";
-import { ELEMENT_NODE, Tree } from "./tree.ts";
+import { ELEMENT_NODE, TEXT, Tree } from "./tree.ts";
 
 /** So long a frame may take to write; what is left comes in the next. */
 const BUDGET_MS = 10;
@@ -110,7 +111,7 @@ export class Capture {
     this.forms = new Forms(tree, writer, masks, () => this.running && this.rhythm.told());
     this.around = new Surroundings(top, tree, writer, masks, changed, () => this.restart());
     this.rhythm = new Rhythm((now) => this.write(now), options.queued);
-    this.observer = new MutationObserver((records) => {
+    this.observer = new (native("MutationObserver"))((records) => {
       this.differ.take(records);
       this.changed(true);
     });
@@ -351,8 +352,12 @@ export class Capture {
   }
 
   private dropped(node: Node, id: number): void {
+    if (node.nodeType === TEXT) return;
     if (node.nodeType !== ELEMENT_NODE) {
       this.sheets.drop(node);
+      this.hooks.forget(node);
+      this.roots.delete(node);
+      this.around.drop(node, id);
       return;
     }
     this.blocked.drop(node);
@@ -409,6 +414,8 @@ export class Capture {
     const element = "documentElement" in root ? root.documentElement : null;
     if (this.roots.get(root) === element) return;
     this.roots.set(root, element);
+    this.hooks.forget(root);
+    this.hooks.home = root;
     this.observer.observe(root, {
       subtree: true,
       childList: true,
@@ -429,6 +436,7 @@ export class Capture {
     const { prototype } = realm.Element;
     if (this.realms.has(prototype)) return;
     this.realms.add(prototype);
+    this.hooks.later(() => this.realms.delete(prototype));
     this.sheets.hook(this.hooks, realm);
     this.forms.hook(this.hooks, realm);
     this.around.hook(this.hooks, realm);

@@ -8,6 +8,7 @@ import type { Writer } from "../writer.ts";
 import { common } from "./differ.ts";
 import type { Hooks } from "./hooks.ts";
 import { isButton, type Masks } from "./mask.ts";
+import { native } from "./native.ts";
 import type { Tree } from "./tree.ts";
 
 type Field = HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement;
@@ -54,7 +55,7 @@ export class Forms {
     });
     hooks.listen(root, "reset", (event: Event) => {
       const form = event.target as HTMLFormElement;
-      setTimeout(() => {
+      native("setTimeout")(() => {
         for (const field of form.elements ?? []) if (isField(field)) this.mark(field);
       });
     });

@@ -2,10 +2,14 @@
  * Wraps methods and setters of the page's own prototypes, and puts them back: only where the wrap is still in
  * place, for others may have wrapped ours meanwhile; a wrap that stays does nothing but call on.
  */
+import { native } from "./native.ts";
+
 type After = (self: never, args: unknown[], result: never) => void;
 
 export class Hooks {
-  private readonly undo: (() => void)[] = [];
+  /** For which root something is done now: it is undone when that leaves, else at the end. */
+  home: object = this;
+  private readonly undos = new Map<object, (() => void)[]>();
   private on = true;
 
   /** After every call of `owner[name]`: `after(this, arguments, result)`. */
@@ -20,7 +24,7 @@ export class Hooks {
       return result;
     };
     Object.defineProperty(owner, name, { ...found, value: wrap });
-    this.undo.push(() => {
+    this.later(() => {
       if (Object.getOwnPropertyDescriptor(owner, name)?.value === wrap)
         Object.defineProperty(owner, name, found as PropertyDescriptor);
     });
@@ -37,7 +41,7 @@ export class Hooks {
       told(this);
     };
     Object.defineProperty(owner, name, { ...found, set: wrap });
-    this.undo.push(() => {
+    this.later(() => {
       if (Object.getOwnPropertyDescriptor(owner, name)?.set === wrap)
         Object.defineProperty(owner, name, found as PropertyDescriptor);
     });
@@ -54,7 +58,7 @@ export class Hooks {
       return original.call(this);
     };
     Object.defineProperty(owner, name, { ...found, get: wrap });
-    this.undo.push(() => {
+    this.later(() => {
       if (Object.getOwnPropertyDescriptor(owner, name)?.get === wrap)
         Object.defineProperty(owner, name, found as PropertyDescriptor);
     });
@@ -63,14 +67,28 @@ export class Hooks {
   listen(target: EventTarget, names: string, fn: (event: never) => void): void {
     const options = { capture: true, passive: true };
     for (const name of names.split(" ")) {
-      target.addEventListener(name, fn as EventListener, options);
-      this.undo.push(() => target.removeEventListener(name, fn as EventListener, options));
+      native("addEventListener", target).call(target, name, fn as EventListener, options);
+      this.later(() =>
+        native("removeEventListener", target).call(target, name, fn as EventListener, options),
+      );
     }
+  }
+
+  later(undo: () => void): void {
+    const undos = this.undos.get(this.home);
+    if (undos) undos.push(undo);
+    else this.undos.set(this.home, [undo]);
+  }
+
+  /** Undo what was done for it, and keep nothing of it. */
+  forget(home: object): void {
+    for (const undo of this.undos.get(home)?.reverse() ?? []) undo();
+    this.undos.delete(home);
   }
 
   stop(): void {
     this.on = false;
-    for (const undo of this.undo.splice(0).reverse()) undo();
+    for (const home of [...this.undos.keys()].reverse()) this.forget(home);
   }
 
   /** A fault of ours never reaches the page's code. */

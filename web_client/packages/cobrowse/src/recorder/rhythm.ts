@@ -2,6 +2,7 @@
  * When a frame is written: at once after quiet, at the end of the task when busy, less often when writing is dear
  * or the socket is full. Source: docs/cobrowse.md, "rhythm".
  */
+import { native } from "./native.ts";
 
 /** After so much quiet a change leaves in its own microtask, before layout: also from frame to frame of an animation. */
 const QUIET_MS = 8;
@@ -88,7 +89,7 @@ export class Rhythm {
   private ring(at: number, now: number): void {
     clearTimeout(this.timer);
     this.rings = at;
-    this.timer = setTimeout(() => {
+    this.timer = native("setTimeout")(() => {
       this.rings = Number.POSITIVE_INFINITY;
       const late = performance.now();
       if (!this.wanted) return;

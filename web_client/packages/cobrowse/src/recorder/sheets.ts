@@ -7,6 +7,7 @@ import { OP_ADOPT, OP_RADD, OP_RDEL, OP_RSET, OP_SDIS, OP_SHEET } from "@talknow
 import type { Writer } from "../writer.ts";
 import type { AssetNumbers, Attributes } from "./attributes.ts";
 import type { Hooks } from "./hooks.ts";
+import { native } from "./native.ts";
 import type { Tree } from "./tree.ts";
 
 type Root = Document | ShadowRoot;
@@ -193,13 +194,13 @@ export class Sheets {
         this.suspects.delete(oldest);
         break;
       }
-    queueMicrotask(() => rule.cssText !== this.suspects.get(rule) && this.changed());
+    native("queueMicrotask")(() => rule.cssText !== this.suspects.get(rule) && this.changed());
   }
 
   /** The list may be changed in place. */
   private handled(root: Root): void {
     if (this.looking || !this.roots.has(root)) return;
-    queueMicrotask(() => {
+    native("queueMicrotask")(() => {
       const before = this.roots.get(root);
       if (before !== undefined && !same(before, this.adoptedBy(root))) this.changed();
     });

@@ -6,6 +6,7 @@
  */
 import { MAX_IMAGE_BYTES, OP_IMG } from "@talknow/protocol";
 import type { Writer } from "../writer.ts";
+import { native } from "./native.ts";
 import type { Tree } from "./tree.ts";
 
 const STILL_MS = 1_000;
@@ -49,7 +50,7 @@ export class Stills {
   add(source: Source): void {
     this.sources.add(source);
     this.watcher.observe(source);
-    this.timer ??= setTimeout(this.look, 100);
+    this.timer ??= native("setTimeout")(this.look, 100);
   }
 
   drop(node: Node): void {
@@ -85,9 +86,9 @@ export class Stills {
   private readonly look = (): void => {
     this.timer = undefined;
     if (this.sources.size === 0) return;
-    this.timer = setTimeout(this.look, STILL_MS);
+    this.timer = native("setTimeout")(this.look, STILL_MS);
     if (document.visibilityState !== "visible" || !this.options.calm()) return;
-    requestAnimationFrame(() => {
+    native("requestAnimationFrame")(() => {
       for (const source of this.seen) this.take(source);
     });
   };

@@ -17,6 +17,7 @@ import type { Writer } from "../writer.ts";
 import { isField } from "./forms.ts";
 import type { Hooks } from "./hooks.ts";
 import { MASK, type Masks } from "./mask.ts";
+import { native } from "./native.ts";
 import { isOurs, type Tree } from "./tree.ts";
 
 const MOVED = 0;
@@ -172,7 +173,8 @@ export class Surroundings {
   drop(node: Node, id: number): void {
     this.scrolled.delete(node as Element);
     // It may come back at once, as another node: it is looked at once more then.
-    if (this.offset.delete(node as Element)) this.readSoon([node as Element]);
+    const inner = (node.ownerDocument ?? (node as Document)).defaultView;
+    if (this.offset.delete(node as Element) && inner !== null) this.readSoon([node as Element]);
     this.topped.delete(node as HTMLElement);
     this.media.delete(node as HTMLMediaElement);
     this.tops.delete(id);
@@ -193,7 +195,7 @@ export class Surroundings {
   }
 
   private readSoon(targets: readonly (Element | Document)[]): void {
-    requestAnimationFrame(() => {
+    native("requestAnimationFrame")(() => {
       for (const target of targets) this.readScroll(target);
     });
   }

@@ -6,12 +6,12 @@
 import { SIDE_DRAW, SIDE_MARK, SIDE_POINT, SIDE_WATCH } from "@talknow/protocol";
 import { boxIn } from "../boxes.ts";
 import { OVERLAY_STYLES, Overlay } from "../overlay.ts";
+import { pointingIn, watchersIn } from "../pointing.ts";
 import type { SharedPage } from "../recorder/index.ts";
 import { type ControlGrant, startControl } from "./control.ts";
 
 /** Recorders leave out every element whose name begins so. */
 const TAG = "talk-now-over";
-const LEFT = 2;
 const WHO_CONTROLS = -1;
 const STYLES = `
 :host { all: initial; position: fixed; inset: 0; z-index: 2147482999; pointer-events: none; overflow: hidden; }
@@ -20,12 +20,20 @@ ${OVERLAY_STYLES}`;
 export interface Allowed {
   /** The grant to control as it is at this moment. */
   control: () => ControlGrant | undefined;
+  /** Whether anybody may point at this moment. */
+  point: () => boolean;
   /** The visitor takes it back by the keyboard. */
   endControl: () => void;
 }
 
-/** Show, and do where granted, what agents do until the returned function is called. */
-export function startTogether(page: SharedPage, allowed: Allowed): () => void {
+export interface Together {
+  /** What is allowed is another thing now. */
+  changed(): void;
+  stop(): void;
+}
+
+/** Show, and do where granted, what agents do. */
+export function startTogether(page: SharedPage, allowed: Allowed): Together {
   const host = document.createElement(TAG);
   const root = host.attachShadow({ mode: "open" });
   const sheet = new CSSStyleSheet();
@@ -35,7 +43,14 @@ export function startTogether(page: SharedPage, allowed: Allowed): () => void {
   root.append(layer);
   document.documentElement.append(host);
   const overlay = new Overlay({ layer, boxOf: (id) => boxIn(page.nodeOf(id), document) });
-  const names = new Map<number, string>();
+  let names = new Map<number, string>();
+  const show = (code: number, values: readonly unknown[]) => {
+    const said = allowed.point() ? pointingIn(code, values) : null;
+    const name = said === null ? undefined : names.get(said.who);
+    // Of who looks no more nothing is shown.
+    if (said === null || name === undefined) return;
+    overlay.show(said, name);
+  };
   const stops = [
     startControl(page, {
       grant: allowed.control,
@@ -43,29 +58,20 @@ export function startTogether(page: SharedPage, allowed: Allowed): () => void {
       acted: (node, x, y) => overlay.ripple(WHO_CONTROLS, node, x, y),
     }),
     page.on(SIDE_WATCH, ([list]) => {
-      const now = new Map(list as [number, string][]);
-      for (const who of names.keys()) {
-        if (now.has(who)) continue;
-        overlay.leave(who);
-        overlay.mark(who, 0);
-      }
-      names.clear();
-      for (const [who, name] of now) names.set(who, name);
+      const now = watchersIn(list);
+      for (const who of names.keys()) if (!now.has(who)) overlay.gone(who);
+      names = now;
     }),
-    page.on(SIDE_POINT, ([who, node, x, y, what]) => {
-      const [number, id, left, top] = [who, node, x, y].map(Number) as [number, number, number, number];
-      if (what === LEFT) overlay.leave(number);
-      else overlay.point(number, names.get(number) ?? "", id, left, top);
-      if (what === 1) overlay.ripple(number, id, left, top);
-    }),
-    page.on(SIDE_MARK, ([who, node]) => overlay.mark(Number(who), Number(node))),
-    page.on(SIDE_DRAW, ([who, stroke, node, points, last]) =>
-      overlay.draw(Number(who), Number(stroke), Number(node), (points as number[]).map(Number), last === 1),
-    ),
+    ...[SIDE_POINT, SIDE_MARK, SIDE_DRAW].map((code) => page.on(code, (values) => show(code, values))),
   ];
-  return () => {
-    for (const stop of stops) stop();
-    overlay.stop();
-    host.remove();
+  return {
+    changed() {
+      if (!allowed.point()) overlay.clear();
+    },
+    stop() {
+      for (const stop of stops) stop();
+      overlay.stop();
+      host.remove();
+    },
   };
 }

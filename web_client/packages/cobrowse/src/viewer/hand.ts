@@ -58,7 +58,7 @@ export class Hand {
     layer.addEventListener("pointercancel", () => this.lifted());
     layer.addEventListener("pointerleave", () => {
       this.lifted();
-      if (this.tool === "point") board.say({ kind: "point", node: 1, x: 0, y: 0, what: 2 });
+      if (this.tool === "point") this.away();
     });
     layer.addEventListener("wheel", (event) => this.wheeled(event), { passive: false });
     layer.addEventListener("keydown", (event) => this.key(event));
@@ -66,6 +66,8 @@ export class Hand {
   }
 
   use(tool: Tool): void {
+    if (tool !== "draw") this.lifted();
+    if (tool !== "point" && this.tool === "point") this.away();
     this.tool = tool;
     this.board.layer.dataset.tool = tool;
     this.editor.close();
@@ -133,6 +135,11 @@ export class Hand {
         break;
       default:
     }
+  }
+
+  /** Nobody else sees this agent's pointer any more. */
+  private away(): void {
+    this.board.say({ kind: "point", node: 1, x: 0, y: 0, what: 2 });
   }
 
   private point(where: readonly [x: number, y: number], what: number): void {
@@ -239,7 +246,7 @@ export class Hand {
     if (this.cursor === null) return;
     this.cursor = null;
     this.board.overlay.leave(YOU);
-    if (this.tool === "point") this.board.say({ kind: "point", node: 1, x: 0, y: 0, what: 2 });
+    if (this.tool === "point") this.away();
   }
 }
 

@@ -1,4 +1,6 @@
 /** What the softphone and the viewer's own page say to each other, by postMessage between their two origins. */
+import type { Pointing } from "../pointing.ts";
+
 export type Tool = "look" | "point" | "highlight" | "draw" | "control";
 
 /** How large the page is drawn: all of what the visitor's window shows, as wide as there is room, as it is. */
@@ -19,9 +21,9 @@ export type ToViewer =
   | { kind: "tool"; tool: Tool }
   | { kind: "zoom"; zoom: Zoom }
   | { kind: "follow"; follow: boolean }
-  | { kind: "point"; who: number; name: string; node: number; x: number; y: number; what: number }
-  | { kind: "mark"; who: number; node: number }
-  | { kind: "draw"; who: number; stroke: number; node: number; points: number[]; last: boolean };
+  | { kind: "pointing"; said: Pointing; name: string }
+  /** Somebody looks no more; null: nobody may point any more. */
+  | { kind: "gone"; who: number | null };
 
 export type FromViewer =
   | { kind: "ready" }

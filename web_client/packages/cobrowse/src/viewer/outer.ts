@@ -32,16 +32,12 @@ function obey(screen: Screen, message: ToViewer): void {
     case "follow":
       screen.setFollow(message.follow);
       break;
-    case "point":
-      if (message.what === 2) overlay.leave(message.who);
-      else overlay.point(message.who, message.name, message.node, message.x, message.y);
-      if (message.what === 1) overlay.ripple(message.who, message.node, message.x, message.y);
+    case "pointing":
+      overlay.show(message.said, message.name);
       break;
-    case "mark":
-      overlay.mark(message.who, message.node);
-      break;
-    case "draw":
-      overlay.draw(message.who, message.stroke, message.node, message.points, message.last);
+    case "gone":
+      if (message.who === null) overlay.clear();
+      else overlay.gone(message.who);
       break;
     default:
       message satisfies never;

@@ -154,7 +154,7 @@ export class Replay {
         const id = reader.ref();
         const shown = tree.get(id);
         if (shown === undefined) return;
-        tree.drop(id);
+        tree.drop(id, (node) => this.styles.drop(node));
         shown.node.parentNode?.removeChild(shown.node);
         return;
       }

@@ -38,6 +38,7 @@ type Realm = Window & typeof globalThis;
 export class Styles {
   device: Device = DESK;
   private readonly sheets = new Map<number, Sheet>();
+  private byOwner = new WeakMap<Node, number>();
   private readonly owns = new WeakMap<Document, CSSStyleSheet>();
 
   constructor(
@@ -47,7 +48,21 @@ export class Styles {
 
   clear(): void {
     this.sheets.clear();
+    this.byOwner = new WeakMap();
     this.own(this.view.document);
+  }
+
+  /** A node left the page: of what it owned nothing more is told. */
+  drop(owner: Node): void {
+    const number = this.byOwner.get(owner);
+    if (number === undefined) return;
+    this.sheets.delete(number);
+    this.byOwner.delete(owner);
+  }
+
+  /** How many sheets are kept. */
+  get size(): number {
+    return this.sheets.size;
   }
 
   /** A document or shadow root of the shown page gets our own rules. */
@@ -85,6 +100,11 @@ export class Styles {
       known.sheet = before;
       known.maker = this.sheets.get(number)?.maker ?? maker;
     } else known.sheet = newSheet(maker, css);
+    if (owner !== null) {
+      // An element that came to another place has another sheet since then.
+      if (this.byOwner.get(owner) !== number) this.drop(owner);
+      this.byOwner.set(owner, number);
+    }
     this.sheets.set(number, known);
     this.disable(number, disabled);
     if (this.lacks(text)) {

@@ -37,14 +37,18 @@ export class ShownTree {
     return 0;
   }
 
-  /** Forget a node and all that is in it, while it is still in its place: a frame that is taken out is empty. */
-  drop(id: number): void {
+  /**
+   * Forget a node and all that is in it, while it is still in its place: a frame that is taken out is empty. `each` is
+   * told of every one.
+   */
+  drop(id: number, each: (node: Node) => void): void {
     const top = this.nodes.get(id);
     if (top === undefined) return;
     const open: Node[] = [top.node];
     for (let node = open.pop(); node !== undefined; node = open.pop()) {
       const known = this.ids.get(node);
       if (known !== undefined) this.nodes.delete(known);
+      each(node);
       const inner = (node as Element).shadowRoot ?? (node as HTMLIFrameElement).contentDocument;
       if (inner) open.push(inner);
       for (let child = node.lastChild; child !== null; child = child.previousSibling) open.push(child);

@@ -106,6 +106,7 @@ const TOOLS: readonly [Tool, string][] = [
 
 function Tools({ desk, state, watching }: Shown & { watching: Watching }) {
   const may = grantOf(state, "point") !== undefined;
+  useEffect(() => watching.pointing(may), [watching, may]);
   return (
     <div class="shared-tools" role="toolbar" aria-label="Shared page">
       {may &&
