@@ -49,6 +49,8 @@ export interface LinkOptions {
   open?: (url: string) => Socket;
 }
 
+/** To ask the socket costs more than to write a small frame. */
+const LITTLE_BYTES = 32 * 1024;
 const MAX_KEPT_BYTES = 4 * 1024 * 1024;
 /** More than this waiting in the socket: what was not sent is dropped, a snapshot follows. */
 const MAX_QUEUED = 1024 * 1024;
@@ -74,8 +76,9 @@ export class Link {
 
   constructor(private readonly options: LinkOptions) {}
 
+  /** What the socket has not taken yet; 0 also when so little is not acked that it does not matter. */
   get queued(): number {
-    return this.socket?.bufferedAmount ?? 0;
+    return this.keptBytes < LITTLE_BYTES ? 0 : (this.socket?.bufferedAmount ?? 0);
   }
 
   /** Whether frames reach the server now. */
