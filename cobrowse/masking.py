@@ -67,6 +67,8 @@ _BAD_NAMES: Final = frozenset(
     "value checked selected srcset srcdoc nonce integrity data action formaction ping http-equiv archive"
     " code".split()
 )
+# their value is how far, how much, which one; that of fields is what is in them
+_NUMBERED: Final = frozenset({"progress", "meter", "li"})
 _ADDRESSES: Final = frozenset("src href xlink:href poster background cite longdesc manifest".split())
 # layout and state: digits in them mean nothing
 KEPT: Final = frozenset(
@@ -182,7 +184,9 @@ class Checker:
             self.found.append(("tag", node))
         return good
 
-    def name(self, name: str, node: int) -> bool:
+    def name(self, name: str, node: int, tag: str = "") -> bool:
+        if name == "value" and tag in _NUMBERED:
+            return True
         key = "@" + name
         good = self._names.get(key)
         if good is None:

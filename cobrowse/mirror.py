@@ -363,7 +363,7 @@ class Mirror:
     def _set(self, items: Items, name_at: int, value_at: int, node: Node) -> None:
         checker = self.checker
         name = self._slot(items, name_at)
-        good = checker is None or checker.name(name, node.id)
+        good = checker is None or checker.name(name, node.id, node.tag)
         if not good:
             name = self._harmless(items, name_at, _ALT)
         self._join(items, name_at, name)
@@ -420,7 +420,7 @@ class Mirror:
         node = self.element(items[at])
         node.seq = self.seq
         name = self._slot(items, at + 1)
-        if self.checker is not None and not self.checker.name(name, node.id):
+        if self.checker is not None and not self.checker.name(name, node.id, node.tag):
             name = self._harmless(items, at + 1, _ALT)
         self._join(items, at + 1, name)
         if node.attributes is not None:

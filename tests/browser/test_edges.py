@@ -199,3 +199,23 @@ def test_what_plays_is_told_above_its_picture(server: Server, browsers: Browsers
     customer.page.evaluate("document.getElementById('video').pause()")
     expect(badges.filter(has_text="Playing")).to_have_count(0)
     expect(badges.filter(has_text="Paused")).not_to_have_count(0)
+
+
+@pytest.mark.timeout(60)
+def test_what_is_selected_in_a_frame_is_selected_there(server: Server, browsers: Browsers) -> None:
+    agents = browsers.opened.page(browsers.agent)
+    customer, agent = open_both(server, agents, page_of(browsers, "desk"), "/edge/edge.html")
+    select = """(from) => {
+      const frame = document.getElementById('frame');
+      frame.focus();
+      const words = frame.contentDocument.querySelector('p').firstChild;
+      frame.contentDocument.getSelection().setBaseAndExtent(words, from, words, from + 3);
+    }"""
+    chosen = "document.getElementById('frame').contentDocument.getSelection().toString()"
+    for where in (0, 2):
+        customer.page.evaluate(select, where)
+        words = customer.page.evaluate(chosen)
+        assert len(words) == 3
+        eventually(lambda: inner(agent.page).evaluate(chosen) == words, what="the same words")  # noqa: B023
+    customer.page.evaluate("document.getElementById('text').focus()")
+    eventually(lambda: inner(agent.page).evaluate(chosen) == "", what="nothing is selected")

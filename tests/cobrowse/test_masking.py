@@ -172,6 +172,20 @@ def test_masked_and_strict_attributes_say_nothing(name: str, how: str) -> None:
     assert stream.push(state, 0).frame is state
 
 
+@pytest.mark.parametrize("tag", ["progress", "meter", "li"])
+def test_how_far_something_is_stays_and_what_is_in_a_field_does_not(tag: str) -> None:
+    sent = frame(2, "ATTR", 4, "value", "0.75")
+    assert page(element(tag)).push(sent, 0).frame is sent
+    gone = frame(3, "ADEL", 4, "value")
+    for name in (tag, "input", "option", "button", "data"):
+        value = CARD if name == tag else "0.75"
+        stream = page(element(name))
+        assert value.encode() not in stream.push(frame(2, "ATTR", 4, "value", value), 0).frame
+    stream = page(element(tag, flags=FLAG_MASKED))
+    assert b"Anna" not in stream.push(frame(2, "ATTR", 4, "value", "Anna Berg"), 0).frame
+    assert stream.push(gone, 0).frame is gone
+
+
 def test_masked_elements_have_no_pictures() -> None:
     stream = page(element("canvas", flags=FLAG_MASKED))
     pushed = stream.push(

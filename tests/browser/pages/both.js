@@ -8,6 +8,8 @@
   const state = (element) => {
     const { localName } = element;
     if (localName === "details" || localName === "dialog") return String(element.open);
+    if (/^(progress|meter|li)$/.test(localName)) return String(element.value);
+    if (localName === "img" && /^(sized|sourced)$/.test(element.id)) return String(element.naturalWidth);
     if (localName === "select") return [...element.options].map((one) => Number(one.selected)).join("");
     if (localName === "input" && /^(checkbox|radio)$/.test(element.type)) return `${element.checked} ${element.indeterminate}`;
     if (localName === "input" && element.dataset.tnMasked === undefined && element.type === "text") return element.value;

@@ -63,6 +63,8 @@ window.edgeLate = () => {
   byId("many").options[0].selected = true;
   byId("many").options[2].selected = true;
   byId("text").value = "typed later";
+  byId("far").value = 30;
+  byId("sized").srcset = "../../private/back.png";
   byId("details").open = true;
   byId("scroller").scrollTop = 25;
   const frame = byId("frame").contentDocument;

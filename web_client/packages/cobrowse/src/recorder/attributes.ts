@@ -39,6 +39,7 @@ const RULES: Readonly<Record<Rule, string>> = {
 /** Handlers, and what templates of frameworks leave behind (`@click`): the server refuses such names. */
 const NO_NAME = /^(?:on|xmlns)|^[^a-z_]|[^\w.:-]/i;
 const ADDRESS = /^\s*(?:(?:javascript|data|vbscript|blob|file|https?|ftp|wss?):|\/\/)/i;
+const NUMBERED = /^(?:progress|meter|li)$/;
 const SELECTOR = /\[\s*([\w-]+)\s*(?:[~|^$*]?=\s*["']?([^"'\]]*))?/g;
 
 export interface AssetNumbers {
@@ -46,6 +47,19 @@ export interface AssetNumbers {
   name(address: string, base: string): string;
   /** The same for every `url()` of a piece of CSS. */
   inCss(text: string, base: string): string;
+}
+
+/** A picture in several sizes is the one that its browser has chosen. */
+export function isChosen(element: Element): element is HTMLImageElement {
+  return (
+    element.localName === "img" &&
+    (element.hasAttribute("srcset") || element.parentElement?.localName === "picture")
+  );
+}
+
+/** What an attribute says. */
+export function saidBy(element: Element, name: string): string | null {
+  return (name === "src" && isChosen(element) && element.currentSrc) || element.getAttribute(name);
 }
 
 export class Attributes {
@@ -80,8 +94,7 @@ export class Attributes {
     if (name === "style") return this.style(element, raw, stand);
     // Which children come where; of all other elements names are for scripts and servers.
     if (name === "name" && element.localName === "slot") return this.masks.scrub(raw, PLAIN);
-    const rule = this.rules.get(name) ?? this.rules.get(name.toLowerCase());
-    switch (rule) {
+    switch (this.ruleOf(element, name)) {
       case "keep":
         return raw;
       case "read":
@@ -103,10 +116,15 @@ export class Attributes {
     }
   }
 
+  private ruleOf(element: Element, name: string): Rule | undefined {
+    // How far, how much, which one: numbers that are drawn. Of fields it would be what is in them.
+    if (name === "value" && NUMBERED.test(element.localName)) return undefined;
+    return this.rules.get(name) ?? this.rules.get(name.toLowerCase());
+  }
+
   private unknown(element: Element, name: string, raw: string, stand: Stand): string | null {
     if (NO_NAME.test(name) || name.length > 100) return null;
-    if (element.localName === "progress" || element.localName === "meter")
-      return /^[\d.]*$/.test(raw) ? this.masks.state(raw, stand) : null;
+    if (NUMBERED.test(element.localName)) return /^[\d.]*$/.test(raw) ? this.masks.state(raw, stand) : null;
     return this.constants.has(`${name}=${raw}`) && !ADDRESS.test(raw) ? this.masks.state(raw, stand) : "";
   }
 

@@ -7,7 +7,7 @@ import { OP_ASSET, OP_HASH, OP_NOTE, OP_SNAP } from "@talknow/protocol";
 import { NOTES } from "@talknow/protocol/words";
 import { Writer } from "../writer.ts";
 import type { Assets } from "./assets.ts";
-import { Attributes } from "./attributes.ts";
+import { Attributes, isChosen } from "./attributes.ts";
 import { Blocked } from "./blocked.ts";
 import { Differ } from "./differ.ts";
 import { Forms, isField } from "./forms.ts";
@@ -458,6 +458,10 @@ export class Capture {
     if (element.localName === "link") this.sheets.reload(element);
     else if (element.localName === "style") this.sheets.reload(element);
     else if (element.localName === "iframe") this.again(element);
+    else if (isChosen(element)) {
+      this.differ.chosen(element);
+      this.changed(false);
+    }
   }
 
   /** A known element got a shadow root. */

@@ -19,7 +19,7 @@ import {
   OP_TSPL,
 } from "@talknow/protocol";
 import type { Writer } from "../writer.ts";
-import type { Attributes } from "./attributes.ts";
+import { type Attributes, saidBy } from "./attributes.ts";
 import { BLOCK, type Masks, type Stand } from "./mask.ts";
 import type { Serializer } from "./serialize.ts";
 import { hasChildren, isRecorded, isShown, parentOf, TEXT, type Tree } from "./tree.ts";
@@ -102,7 +102,12 @@ export class Differ {
     this.leaving.length = 0;
   }
 
-  private attribute(record: MutationRecord): void {
+  /** A picture came, maybe in another size. */
+  chosen(element: Element): void {
+    this.attribute({ target: element, attributeName: "src", oldValue: null });
+  }
+
+  private attribute(record: Pick<MutationRecord, "target" | "attributeName" | "oldValue">): void {
     const element = record.target as Element;
     const name = record.attributeName as string;
     if (this.serializer.covering && !NEVER_MARKS.has(name)) this.serializer.look(element);
@@ -353,7 +358,7 @@ export class Differ {
 
   private oneAttribute(element: Element, id: number, name: string, old: string | null): void {
     const { writer, tree } = this;
-    const raw = element.getAttribute(name);
+    const raw = saidBy(element, name);
     const altered = tree.sent.get(id)?.get(name);
     const before = altered ?? old;
     const sent = raw === null ? null : this.attributes.value(element, name, raw, tree.stand(id));

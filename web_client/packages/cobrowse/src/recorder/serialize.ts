@@ -19,7 +19,7 @@ import {
   TEXT_NODE,
 } from "@talknow/protocol";
 import type { Writer } from "../writer.ts";
-import type { Attributes } from "./attributes.ts";
+import { type Attributes, isChosen, saidBy } from "./attributes.ts";
 import { BLOCK, type Masks, type Stand } from "./mask.ts";
 import {
   ELEMENT_NODE,
@@ -215,8 +215,10 @@ export class Serializer {
     const { writer, tree, attributes } = this;
     if (!element.hasAttributes()) return;
     // Names and values, not `attributes`: that makes an object for each.
-    for (const name of element.getAttributeNames()) {
-      const value = element.getAttribute(name) ?? "";
+    const names = element.getAttributeNames();
+    if (isChosen(element) && element.currentSrc && !element.hasAttribute("src")) names.push("src");
+    for (const name of names) {
+      const value = saidBy(element, name) ?? "";
       const sent = attributes.value(element, name, value, stand);
       if (sent === null) continue;
       writer.slot(name);

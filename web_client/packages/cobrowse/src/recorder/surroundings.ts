@@ -106,18 +106,18 @@ export class Surroundings {
       this.pageAt = 0;
       this.changed(false);
     });
-    hooks.listen(this.top, "selectionchange", () => {
-      // The caret in a field moves with every letter and is not shown.
-      if (this.selection === "" && isField(this.top.activeElement)) return;
-      this.selecting = true;
-      this.changed(false);
-    });
   }
 
   /** Events of a frame's document are heard in it alone. */
   private listenHand(hooks: Hooks, target: EventTarget): void {
     hooks.listen(target, "focusin focusout", () => {
       this.focusing = true;
+      this.changed(false);
+    });
+    hooks.listen(target, "selectionchange", () => {
+      // The caret in a field moves with every letter and is not shown.
+      if (this.selection === "" && isField(this.top.activeElement)) return;
+      this.selecting = true;
       this.changed(false);
     });
     hooks.listen(target, "pointermove", (event: PointerEvent) => this.point(event, MOVED));
@@ -319,8 +319,7 @@ export class Surroundings {
 
   private writeFocus(): void {
     this.focusing = false;
-    let active = this.top.activeElement;
-    for (let inner = active; inner; inner = focusedIn(inner)) active = inner;
+    const active = this.active();
     const id =
       active === null || active === this.top.body || isOurs(active) ? 0 : (this.tree.id(active) ?? 0);
     if (id === this.focus) return;
@@ -329,9 +328,17 @@ export class Surroundings {
     this.writer.int(id);
   }
 
+  /** What has the focus, also in a frame or a shadow root. */
+  private active(): Element | null {
+    let active = this.top.activeElement;
+    for (let inner = active; inner; inner = focusedIn(inner)) active = inner;
+    return active;
+  }
+
   private writeSelection(): void {
     this.selecting = false;
-    const selection = this.top.getSelection();
+    const active = this.active() as HTMLIFrameElement | null;
+    const selection = (active?.contentDocument ?? active?.ownerDocument ?? this.top).getSelection();
     const from = this.selected(selection?.anchorNode ?? null);
     const to = this.selected(selection?.focusNode ?? null);
     const shown = from > 0 && to > 0 && !selection?.isCollapsed;

@@ -104,6 +104,7 @@ export class Replay {
   private readonly frames = new Frames();
   private readonly scrolls = new Map<number, readonly [x: number, y: number]>();
   private focused: Element | null = null;
+  private selection: Selection | null = null;
 
   constructor(
     private readonly view: Window & typeof globalThis,
@@ -205,6 +206,7 @@ export class Replay {
     this.stills.clear();
     this.frames.clear();
     this.focused = null;
+    this.selection = null;
   }
 
   private content(code: number): void {
@@ -278,14 +280,14 @@ export class Replay {
   }
 
   private select(anchor: number, from: number, focus: number, to: number): void {
-    const selection = this.view.getSelection();
     const [begin, end] = [this.tree.get(anchor)?.node, this.tree.get(focus)?.node];
-    if (begin?.nodeType !== 3 || end?.nodeType !== 3) {
-      selection?.removeAllRanges();
-      return;
-    }
+    this.selection?.removeAllRanges();
+    this.selection = null;
+    if (begin?.nodeType !== 3 || end?.nodeType !== 3) return;
+    // Each document has its own: a frame's is not the page's.
+    this.selection = begin.ownerDocument?.getSelection() ?? null;
     const within = (node: Node, offset: number) => Math.min(offset, (node as Text).length);
-    selection?.setBaseAndExtent(begin, within(begin, from), end, within(end, to));
+    this.selection?.setBaseAndExtent(begin, within(begin, from), end, within(end, to));
   }
 
   private sheet(code: number): void {
