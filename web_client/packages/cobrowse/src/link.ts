@@ -58,6 +58,9 @@ const DRAINED_MS = 200;
 const OPEN = 1;
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 8_000;
+/** A message was more than the server takes: the next one is hardly smaller. */
+const TOO_BIG = 4413;
+const TOO_BIG_MS = 30_000;
 const FINAL = new Set([4400, 4401, 4403, 4406, 4409]);
 
 export class Link {
@@ -221,7 +224,8 @@ export class Link {
       return;
     }
     this.options.lost();
-    const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.attempt) * (0.5 + Math.random() / 2);
+    const usual = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.attempt) * (0.5 + Math.random() / 2);
+    const wait = code === TOO_BIG ? TOO_BIG_MS : usual;
     this.attempt += 1;
     this.timer = setTimeout(() => this.connect(), wait);
   }

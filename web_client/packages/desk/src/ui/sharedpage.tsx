@@ -95,7 +95,13 @@ function Tabs({ watching }: { watching: Watching }) {
   );
 }
 
-const STATES = { live: "", stale: ", not heard from", held: ", not shown", away: ", not there" } as const;
+const STATES = {
+  live: "",
+  stale: ", not heard from",
+  held: ", not shown",
+  away: ", not there",
+  too_big: ", too large",
+} as const;
 const CONTROL = ["scroll", "click", "type", "navigate"] as const;
 const TOOLS: readonly [Tool, string][] = [
   ["look", "Look"],
