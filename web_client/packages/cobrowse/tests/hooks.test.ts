@@ -127,10 +127,11 @@ describe("a recorder that stops", () => {
       send: (seq) => sent.push(seq),
       queued: () => 0,
       isElsewhere: () => false,
+      failed: () => undefined,
     });
     capture.start();
     await vi.waitFor(() => expect(sent.length).toBeGreaterThan(0));
-    expect(left()).toBeGreaterThan(10);
+    await vi.waitFor(() => expect(left()).toBeGreaterThan(10));
     capture.stop();
     expect(left()).toBe(0);
     expect(methods()).toEqual(before);
