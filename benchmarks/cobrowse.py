@@ -5,7 +5,8 @@ In each round every workload runs without a recorder, with ours and with rrweb (
 once to count and once with a probe that tells when a change is seen on the other side; rounds alternate
 who begins. The probe's changes come at any moment of a picture frame and go straight to the server.
 `bytes_raw` is what the recorder gives to its socket, `bytes_sent` the TCP payload on its way up,
-both over deflated WebSockets. `script_ms` is the page's script time above the run without a recorder;
+both over deflated WebSockets. `script_ms` is the page's script time above the run without a recorder,
+`capture_ms` what is left of it without the browser's own `WebSocket.send`;
 `longest_task_ms` the recorder's longest single call in a trace; `snapshot_ms` the main thread's time
 (forced layout included) from the start until the page is seen; `viewer_ms` the script time of the page
 that shows it; `server_us_per_frame` CPU of the server's process above its idle. `idle_ms_per_s` is what a
@@ -182,6 +183,7 @@ class Bench:
             now |= {
                 "bytes_raw": sent["bytes"],
                 "messages": sent["messages"],
+                "send_ms": sent["ms"],
                 "bytes_sent": side.relay.up.counts.bytes,
                 "viewer_ms": viewer["ScriptDuration"] * 1000,
                 "server_us": run_time_ns(side.pid) / 1e3,
@@ -262,6 +264,7 @@ async def one_round(
         found = await ready.tried(ready.count, recorder, workload)
         waits, longest = await ready.tried(ready.probe, recorder, workload)
         found["script_ms"] = max(0.0, found["script_ms"] - plain["script_ms"])
+        found["capture_ms"] = max(0.0, found["script_ms"] - found.pop("send_ms"))
         found["snapshot_ms"] = max(0.0, found["snapshot_ms"] - plain["snapshot_ms"])
         busy = found.pop("server_us") - idle * found.pop("at_s")
         found["server_us_per_frame"] = max(0.0, busy) / max(1.0, found.pop("messages"))
@@ -275,6 +278,7 @@ UNITS = {
     "bytes_raw": "bytes",
     "bytes_sent": "bytes",
     "script_ms": "ms",
+    "capture_ms": "ms",
     "longest_task_ms": "ms",
     "snapshot_ms": "ms",
     "latency_ms": "ms",

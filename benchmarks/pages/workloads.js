@@ -210,12 +210,14 @@
     },
   };
   // What the recorder hands to its socket, before any compression.
-  const sent = (window.__sent = { bytes: 0, messages: 0 });
+  const sent = (window.__sent = { bytes: 0, messages: 0, ms: 0 });
   const send = WebSocket.prototype.send;
   const encoder = new TextEncoder();
   WebSocket.prototype.send = function (data) {
     sent.messages += 1;
     sent.bytes += typeof data === "string" ? encoder.encode(data).length : data.byteLength;
-    return send.call(this, data);
+    const begun = performance.now();
+    send.call(this, data);
+    sent.ms += performance.now() - begun;
   };
 })();
