@@ -62,6 +62,7 @@ def test_paused_resumed_and_ended_by_the_customer(server: Server, browsers: Brow
     ledger = customer.page.locator("[data-sharing]")
     ledger.get_by_role("button", name="Pause").click()
     expect(ledger).to_contain_text("paused")
+    expect(ledger.locator("[data-hidden]")).to_have_count(0)
     cover = agent.page.frame_locator("iframe.shared-frame").locator("#cover")
     expect(cover).to_have_text("The customer has paused sharing.")
     customer.page.evaluate("document.querySelector('h1').textContent = 'Only for me'")
