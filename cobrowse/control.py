@@ -1,17 +1,17 @@
 """May an agent do this on the visitor's page? Judged by grant and mirror; the visitor's browser does too.
 
-
 Source: docs/protocol.md, "control"; reliability rows "control event".
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from cobrowse.dom import BLOCK, ELEMENT_NODE, MASK, Node
 from cobrowse.gate import Gate
 from cobrowse.mirror import Mirror
-from signaling.protocol import SharedGrant
+from signaling.protocol import ParticipantId
 
 KINDS: Final = frozenset({"scroll", "click", "type", "navigate"})
 OK: Final = "ok"
@@ -25,29 +25,39 @@ MAX_TYPED_CHARS: Final = 4_000
 _FIELDS: Final = frozenset({"input", "textarea", "select"})
 
 
-def judge(gate: Gate, mirror: Mirror, asked: list[Any], now_ms: int) -> tuple[str, SharedGrant | None]:
-    """asked: CONTROL's fields: request, grant id, seen seq, node id, kind, values.
+def judge(gate: Gate, mirror: Mirror, asked: list[Any], *, by: ParticipantId, now_ms: int) -> str:
+    """asked: CONTROL's fields: request, grant id, seen seq, node id, kind, values. by: who asks.
 
-    Returns a DID code and the grant.
+    Returns a DID code.
     """
     if len(asked) < 5 or asked[4] not in KINDS or type(asked[2]) is not int or type(asked[3]) is not int:
-        return FORBIDDEN, None
+        return FORBIDDEN
     _, grant_id, seen_seq, node_id, kind = asked[:5]
-    if type(grant_id) is not str or not grant_id:
-        return NOT_GRANTED, None
-    grant = gate.grant("control", now_ms, grant_id=grant_id, kind=kind)
-    if grant is None or not gate.shows:
-        return NOT_GRANTED, None
+    if not _granted(gate, mirror, grant_id, kind, by=by, now_ms=now_ms):
+        return NOT_GRANTED
     if not _values_fit(kind, asked[5:]):
-        return FORBIDDEN, grant
+        return FORBIDDEN
     if kind == "navigate":
-        return OK, grant
+        return OK
     node = mirror.nodes.get(node_id)
     if node is None:
-        return GONE, grant
+        return GONE
     if kind != "scroll" and node.seq > seen_seq:
-        return CHANGED, grant
-    return (FORBIDDEN if kind != "scroll" and forbidden(node) else OK), grant
+        return CHANGED
+    return FORBIDDEN if kind != "scroll" and forbidden(node) else OK
+
+
+def _granted(
+    gate: Gate, mirror: Mirror, grant_id: object, kind: str, *, by: ParticipantId, now_ms: int
+) -> bool:
+    """The grant is this one, of this kind, given to whoever asks, for pages of the origin that is shown."""
+    if type(grant_id) is not str or not grant_id or not gate.shows:
+        return False
+    grant = gate.grant("control", now_ms, grant_id=grant_id, kind=kind)
+    if grant is None or grant.holder != by:
+        return False
+    shown = urlsplit(mirror.scenery.url)
+    return f"{shown.scheme}://{shown.netloc}" == grant.origin
 
 
 def forbidden(node: Node) -> bool:

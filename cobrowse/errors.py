@@ -1,8 +1,8 @@
 """The faults of a stream, under the one exception tree (signaling/errors.py).
 
     PeerError
-    |- InvalidDiff       a frame that cannot be: wrong shape, unknown op or node, a limit (`invalid_diff`)
-    |  `- PageTooBig     all of the page is more than a stream may hold (`page_too_big`)
+    |- InvalidDiff       a frame that cannot be: wrong shape, unknown op or node (`invalid_diff`)
+    |  `- PageTooBig     more of a page than a stream may hold: bytes, nodes, depth, a text (`page_too_big`)
     `- ResyncRequired    a frame is missing before this one (`resync_required`)
 
 All are answered by asking the recorder for a snapshot; what viewers have stays.

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from cobrowse.errors import InvalidDiff
+from cobrowse.errors import InvalidDiff, PageTooBig
 from cobrowse.ops import MAX_FRAME_BYTES, MAX_TABLE_CHARS
 
 Items = list[Any]
@@ -20,7 +20,7 @@ encode: Final = msgspec.msgpack.Encoder().encode
 def decode(message: bytes) -> Items:
     """One message as a list whose item 0 is an int >= 0. Raises: InvalidDiff."""
     if len(message) > MAX_FRAME_BYTES:
-        raise InvalidDiff("frame", len(message))
+        raise PageTooBig("frame", len(message))
     try:
         items: Items = _decode(message)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

@@ -30,6 +30,8 @@ class Gate:
     def __init__(self) -> None:
         self._state = GateState()
         self._closed_epoch = -1
+        # how often it was said that nothing passes any more
+        self.closings = 0
 
     @property
     def open(self) -> bool:
@@ -41,6 +43,10 @@ class Gate:
         """A frame may pass."""
         return self._state.state == "live"
 
+    def passes(self, closings: int) -> bool:
+        """Whether what was begun after so many closings may still pass: none came since, no pause either."""
+        return self.shows and self.closings == closings
+
     @property
     def state(self) -> GateState:
         return self._state
@@ -48,11 +54,13 @@ class Gate:
     def set(self, state: GateState) -> None:
         """Take the engagement's word; one of a closed or older epoch changes nothing."""
         if state.epoch > self._closed_epoch and state.epoch >= self._state.epoch:
+            self.closings += self.shows and state.state != "live"
             self._state = state
 
     def close(self) -> None:
         """At once, whatever was said before."""
         self._closed_epoch = max(self._closed_epoch, self._state.epoch)
+        self.closings += 1
         self._state = GateState(self._state.epoch)
 
     def admits(self, participant: ParticipantId) -> bool:

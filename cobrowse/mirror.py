@@ -2,8 +2,8 @@
 
 For late viewers, for the second check, for remote control's questions and for recordings. A frame that
 cannot be raises InvalidDiff and leaves the mirror unusable until the next SNAP; nothing here recurses, and
-ids, depth, nodes and bytes have limits. Replaced literals are written back into the frame's list. Source:
-docs/cobrowse_wire.md.
+ids, depth, nodes, texts and bytes have limits (PageTooBig). Replaced literals are written back into the
+frame's list. Source: docs/cobrowse_wire.md.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Mirror:
     def apply(self, items: Items) -> bool:
         """Apply one frame (items[0] is its seq). True when a literal in `items` was replaced.
 
-        Raises: InvalidDiff; the mirror is then broken until the next SNAP.
+        Raises: InvalidDiff, PageTooBig for a limit; the mirror is then broken until the next SNAP.
         """
         self._last = 0
         self._fell_silent.clear()
@@ -105,8 +105,10 @@ class Mirror:
             while at < end:
                 handler = handlers.get(items[at])
                 self._ops += 1
-                if handler is None or self._ops > MAX_OPS:
+                if handler is None:
                     raise InvalidDiff("op", type(items[at]).__name__)
+                if self._ops > MAX_OPS:
+                    raise PageTooBig("ops")
                 at = handler(items, at + 1)
             if at != end:
                 raise InvalidDiff("length")
@@ -178,8 +180,10 @@ class Mirror:
         self.changed = True
 
     def literal(self, value: object) -> str:
-        if type(value) is not str or len(value) > MAX_LITERAL_CHARS:
+        if type(value) is not str:
             raise InvalidDiff("text", type(value).__name__)
+        if len(value) > MAX_LITERAL_CHARS:
+            raise PageTooBig("text", len(value))
         return value
 
     def _slot(self, items: Items, at: int) -> str:
@@ -260,7 +264,7 @@ class Mirror:
         """A new element goes in; the lists that follow it are opened, the shadow root's on top."""
         parent.insert_after(node, anchor)
         if node.depth > MAX_DEPTH or len(self.nodes) > MAX_NODES:
-            raise InvalidDiff("limit", node.depth, len(self.nodes))
+            raise PageTooBig("nodes", node.depth, len(self.nodes))
         open_lists[-1] = (parent, node)
         if node.flags & FLAG_BLOCKED:
             return
@@ -301,7 +305,7 @@ class Mirror:
             node.depth += by
             self.spend(_NODE_WORK)
             if node.depth > MAX_DEPTH:
-                raise InvalidDiff("limit", node.depth)
+                raise PageTooBig("depth", node.depth)
 
     def _text_node(self, items: Items, at: int, parent: Node) -> Node:
         text = self._slot(items, at)
@@ -314,7 +318,7 @@ class Mirror:
         if type(items[at]) is str:
             self._join(items, at, text)
         if len(self.nodes) > MAX_NODES:
-            raise InvalidDiff("limit", len(self.nodes))
+            raise PageTooBig("nodes", len(self.nodes))
         return node
 
     def _element(self, items: Items, at: int, parent: Node) -> tuple[int, Node]:
@@ -460,8 +464,10 @@ class Mirror:
             last += items[at]
             node = nodes[last]
             text = items[at + 1]
-            if node.kind != TEXT or type(text) is not str or len(text) > MAX_LITERAL_CHARS:
+            if node.kind != TEXT or type(text) is not str:
                 raise InvalidDiff("no text", node.kind)
+            if len(text) > MAX_LITERAL_CHARS:
+                raise PageTooBig("text", len(text))
             node.seq = seq
             if checker is not None:
                 kept = checker.text(text, node.stand, last)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from cobrowse.dom import ELEMENT_NODE, ROOT
-from cobrowse.errors import InvalidDiff
+from cobrowse.errors import InvalidDiff, PageTooBig
 from cobrowse.frames import Items
 from cobrowse.ops import CODES, MAX_ASSETS, MAX_IMAGE_BYTES, MAX_SHEETS, NOTES
 
@@ -217,7 +217,7 @@ class Scenery:
         if owner and before is not None and before != number:
             self.sheets.pop(before, None)
         if number not in self.sheets and len(self.sheets) >= MAX_SHEETS:
-            raise InvalidDiff("sheets")
+            raise PageTooBig("sheets")
         if owner:
             self._owned[owner] = number
         self.sheets[number] = Sheet(owner, disabled, self._css(items, at + 3, owner))
@@ -234,7 +234,7 @@ class Scenery:
     def _edit(self, op: int, sheet: int, index: int, text: str) -> None:
         edits = self.sheets[whole(sheet)].rules
         if len(edits) > _RULES:
-            raise InvalidDiff("rules")
+            raise PageTooBig("rules")
         last = edits[-1]
         if op == CODES["RSET"] and last[0] == op and last[1] == index:
             edits[-1] = (op, whole(index), text)
@@ -289,8 +289,10 @@ class Scenery:
 
     def _asset(self, items: Items, at: int) -> int:
         number, digest, kind = items[at : at + 3]
-        if len(self.assets) >= MAX_ASSETS or not _SHA256.fullmatch(digest) or not _MEDIA_TYPE.fullmatch(kind):
+        if not _SHA256.fullmatch(digest) or not _MEDIA_TYPE.fullmatch(kind):
             raise InvalidDiff("asset")
+        if len(self.assets) >= MAX_ASSETS:
+            raise PageTooBig("assets")
         self.assets[whole(number)] = (digest, kind)
         return at + 3
 
@@ -304,8 +306,10 @@ class Scenery:
         return at + 1
 
     def _note(self, items: Items, at: int) -> int:
-        if not 0 <= whole(items[at]) < len(NOTES) or len(self.notes) > MAX_ASSETS:
+        if not 0 <= whole(items[at]) < len(NOTES):
             raise InvalidDiff("note")
+        if len(self.notes) > MAX_ASSETS:
+            raise PageTooBig("notes")
         self.notes.add((items[at], whole(items[at + 1])))
         return at + 2
 

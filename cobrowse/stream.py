@@ -82,6 +82,10 @@ class Stream:
             self.seq = 0
         return 0
 
+    def lapse(self) -> None:
+        """What was taken last may be shown to nobody: the page goes on with a snapshot."""
+        self.mirror.broken = True
+
     @property
     def live(self) -> bool:
         """Whether there is something to show."""

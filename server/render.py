@@ -90,7 +90,10 @@ def cobrowse(state: Engagement, names: Names, role: RoleName) -> CobrowseView:
         since_ms=state.cobrowse_ms,
         asks=[AskView(capability, list(ask.kinds), ask.by) for capability, ask in state.asks.items()],
         grants=[
-            GrantView(g.id, capability, list(g.kinds), g.origin, g.at_ms, g.expires_ms)
+            GrantView(
+                *(g.id, capability, list(g.kinds), g.origin, g.at_ms, g.expires_ms, g.holder),
+                holder_name=names.agent(g.holder) if g.holder else "",
+            )
             for capability, g in state.grants.items()
         ],
         viewers=[ViewerView(who, names.agent(who), since_ms) for who, since_ms in state.viewers.items()],

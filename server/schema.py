@@ -94,6 +94,16 @@ def build_ops() -> str:
             "export const SIDE = {",
             *side,
             "} as const;",
+            "",
+        ]
+    )
+
+
+def build_words() -> str:
+    """Return the words of cobrowse frames as a TypeScript module: who needs numbers alone loads none."""
+    return "\n".join(
+        [
+            "// Generated from cobrowse/ops.py by `talknow schema`. Do not edit.",
             f"export const NOTES = {json.dumps(ops.NOTES)} as const;",
             "/** Entries 0 to FIRST_OWN - 1 of every string table. */",
             f"export const STATIC_TABLE: readonly string[] = {json.dumps(ops.STATIC_TABLE)};",
@@ -103,11 +113,12 @@ def build_ops() -> str:
 
 
 def write_schema(path: Path = DEFAULT_PATH) -> None:
-    """Write the schema to `path` and the opcodes to `src/ops.ts` beside it: same protocol, same bytes."""
+    """Write the schema to `path`, opcodes and words to `src/` beside it: same protocol, same bytes."""
     path.write_text(json.dumps(build_schema(), indent=1, ensure_ascii=True) + "\n")
-    beside = path.parent / "src" / "ops.ts"
-    beside.parent.mkdir(exist_ok=True)
-    beside.write_text(build_ops())
+    beside = path.parent / "src"
+    beside.mkdir(exist_ok=True)
+    (beside / "ops.ts").write_text(build_ops())
+    (beside / "words.ts").write_text(build_words())
 
 
 if __name__ == "__main__":

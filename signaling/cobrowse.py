@@ -72,7 +72,7 @@ def gate(state: Engagement) -> SetGate:
     if state.cobrowse not in _SHARED:
         return SetGate(state.cobrowse_epoch, "closed")
     grants = tuple(
-        SharedGrant(grant.id, capability, grant.kinds, grant.origin, grant.expires_ms)
+        SharedGrant(grant.id, capability, grant.kinds, grant.origin, grant.expires_ms, grant.holder)
         for capability, grant in state.grants.items()
     )
     shown: Literal["live", "paused"] = "live" if state.cobrowse is Cobrowse.LIVE else "paused"
@@ -188,8 +188,13 @@ def granted(work: Work, event: CapabilityGranted) -> None:
             raise InvalidTransition("control of nothing", capability)
         last_ms = event.at_ms + state.policy.control_ms
         expires_ms = min(expires_ms or last_ms, last_ms)
-    state.asks.pop(capability, None)
-    state.grants[capability] = Grant(event.grant, event.at_ms, kinds, event.origin, expires_ms)
+    ask = state.asks.pop(capability, None)
+    holder = None
+    if capability == "control":
+        holder = ask.by if ask is not None else state.agent
+        if holder is None:
+            raise InvalidTransition("nobody to control it", capability)
+    state.grants[capability] = Grant(event.grant, event.at_ms, kinds, event.origin, expires_ms, holder)
     if expires_ms:
         work.set_timer(f"grant:{capability}", expires_ms)
     work.order(gate(state))
@@ -224,11 +229,14 @@ def expired(work: Work, capability: Capability) -> None:
         work.order(gate(work.state))
 
 
-def agent_left(work: Work) -> None:
-    """Another agent will come: it may look, but was not given the rest."""
+def left(work: Work, participant: ParticipantId) -> None:
+    """Who goes takes along what it asked for and its control of the page; whoever comes was given neither."""
     state = work.state
-    state.asks.clear()
-    if "control" in state.grants:
+    state.viewers.pop(participant, None)
+    for capability in [capability for capability, ask in state.asks.items() if ask.by == participant]:
+        del state.asks[capability]
+    control = state.grants.get("control")
+    if control is not None and control.holder in (participant, None):
         _drop(work, "control")
         work.order(gate(state))
 

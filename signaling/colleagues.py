@@ -6,7 +6,7 @@ was invited to. Hanging up is leaving. What each mode hears is `roles.py`'s.
 
 from __future__ import annotations
 
-from signaling import calls
+from signaling import calls, cobrowse
 from signaling.effects import Farewell, ShowInvitation, Welcome
 from signaling.errors import InvalidTransition, NotFound, NotPermitted
 from signaling.events import CallHungUp, ColleagueInvited, ColleagueJoined, ColleagueLeft
@@ -66,7 +66,7 @@ def gone(work: Work, event: ColleagueLeft) -> None:
 def left(work: Work, participant: ParticipantId) -> None:
     """Out of the call and of the engagement; nothing more is told to it."""
     calls.leave_call(work, participant)
-    work.state.viewers.pop(participant, None)
+    cobrowse.left(work, participant)
     del work.state.participants[participant]
     work.cancel_timer(f"presence:{participant}")
     work.order(Farewell(participant))

@@ -403,8 +403,7 @@ def _gone(work: Work, participant: ParticipantId, at_ms: int) -> None:
             cobrowse.turn_off(work)
     elif participant == state.agent and state.phase is Phase.ACTIVE:
         calls.leave_call(work, participant)
-        cobrowse.agent_left(work)
-        state.viewers.pop(participant, None)
+        cobrowse.left(work, participant)
         _release(work, participant, at_ms)
         del state.participants[participant]
         state.agent = None

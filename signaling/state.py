@@ -123,13 +123,17 @@ class Ask(Struct, frozen=True):
 
 
 class Grant(Struct, frozen=True):
-    """What the visitor allowed beside looking. expires_ms 0: as long as the page is shared."""
+    """What the visitor allowed beside looking. expires_ms 0: as long as the page is shared.
+
+    holder: of control, who alone may use it.
+    """
 
     id: str
     at_ms: int
     kinds: tuple[ControlKind, ...] = ()
     origin: str = ""
     expires_ms: int = 0
+    holder: ParticipantId | None = None
 
 
 class Engagement(Struct):

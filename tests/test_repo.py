@@ -111,8 +111,9 @@ def test_generated_types_are_up_to_date(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-m", "server", "schema", "--output", str(target)], cwd=ROOT, check=True)
     checked_in = ROOT / "web_client/packages/protocol/schema.json"
     assert target.read_text() == checked_in.read_text(), "run: make schema"
-    made, kept = tmp_path / "src/ops.ts", ROOT / "web_client/packages/protocol/src/ops.ts"
-    assert made.read_text() == kept.read_text(), "run: make schema"
+    for name in ("ops.ts", "words.ts"):
+        made, kept = tmp_path / "src" / name, ROOT / "web_client/packages/protocol/src" / name
+        assert made.read_text() == kept.read_text(), "run: make schema"
 
 
 def test_errors_have_distinct_meaning_and_a_code() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from typing import Protocol
 
 from msgspec import Struct
 
@@ -21,13 +20,8 @@ from signaling.protocol import ParticipantId, RoleName
 CHANGING_S = 5.0
 # a page that was too big twice within this time is not asked for again that soon
 TOO_BIG_S = 30.0
-
-
-class Sink(Protocol):
-    """Where frames are kept (recordings.py), or nowhere."""
-
-    def begins(self, stream: str) -> bool: ...
-    def take(self, stream: str, epoch: int, frame: bytes, at_ms: int) -> None: ...
+# all of a page with more nodes is written beside the event loop
+BIG_MIRROR = 4_000
 
 
 class Counts(Struct):
@@ -55,10 +49,17 @@ class Tab:
         self.big_at = -TOO_BIG_S
         self.quiet_until = 0.0
         self.shown_at = 0.0
+        # the page is more than a stream may hold: nothing of it is shown
+        self.too_big = False
+        # held while the stream is at work beside the event loop
         self.lock = asyncio.Lock()
+        # grows with each recorder that says HELLO: what an older one had waiting is not taken
+        self.turn = 0
         self.acked_ms = 0
         self.unacked = 0
         self.edition = -1
+        # address and title of the last frame that passed
+        self.page = ("", "")
         self.news: tuple[object, ...] = ()
 
     @property
@@ -67,6 +68,8 @@ class Tab:
             return "held"
         if self.line is not None and self.stream.live:
             return "live"
+        if self.too_big:
+            return "too_big"
         return "stale" if self.is_here else "away"
 
     @property

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from cobrowse.gate import GateState
 from server.cobrowse.assets import Assets
 from server.cobrowse.members import Counts
-from server.cobrowse.recordings import Recording, Recordings
+from server.cobrowse.recordings import Recordings
 from server.cobrowse.room import Room
 from server.cobrowse.tokens import Pass, Role, Tokens
 from server.config import Config, SiteConfig
@@ -62,7 +62,7 @@ class Cobrowse:
 
     async def close(self) -> None:
         for room in list(self.rooms.values()):
-            self._end_recording(room)
+            room.keeper.end()
             for line in room.lines():
                 line.close(1001, "server stops")
         await self._recordings.close()
@@ -124,7 +124,7 @@ class Cobrowse:
         if room is not None:
             # An opening of this epoch that is still on its way opens nothing.
             self._closed[engagement] = room.gate.state.epoch
-            self._end_recording(room)
+            room.keeper.end()
             room.close()
 
     def narrow(self, engagement: EngagementId, capability: str) -> None:
@@ -134,7 +134,7 @@ class Cobrowse:
             kept = tuple(grant for grant in state.grants if grant.capability != capability)
             room.gate.set(replace(state, grants=kept))
             if capability == "record":
-                self._end_recording(room)
+                room.keeper.end()
 
     def hold(self, engagement: EngagementId) -> None:
         """The same for a pause."""
@@ -177,14 +177,9 @@ class Cobrowse:
     def _set_recording(self, room: Room, box: Box) -> None:
         wanted = room.policy.record and room.gate.grant("record", int(time.time() * 1_000)) is not None
         if not wanted:
-            self._end_recording(room)
-        elif room.sink is None:
-            room.sink = self._recordings.begin(room.engagement, box)
-
-    def _end_recording(self, room: Room) -> None:
-        if isinstance(room.sink, Recording):
-            room.sink.close()
-        room.sink = None
+            room.keeper.end()
+        elif room.keeper.sink is None:
+            room.keeper.sink = self._recordings.begin(room.engagement, box)
 
     def _masked_more(self, engagement: EngagementId, count: int) -> None:
         """At most one record per MASKED_NEWS_S in the engagement's log."""

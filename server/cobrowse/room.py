@@ -20,9 +20,10 @@ from cobrowse.ops import CODES, NOTES, SIDE
 from cobrowse.policy import CobrowsePolicy
 from cobrowse.stream import Pushed, Stream
 from cobrowse.viewers import Verdict
+from server.cobrowse.keeper import Keeper
 from server.cobrowse.line import Line
-from server.cobrowse.members import CHANGING_S, TOO_BIG_S, Counts, Sink, Tab, Viewer, Watcher
-from server.cobrowse.websocket import Page
+from server.cobrowse.members import BIG_MIRROR, CHANGING_S, TOO_BIG_S, Counts, Tab, Viewer, Watcher
+from server.cobrowse.websocket import TOO_BIG, Page, Refused
 from signaling.protocol import EngagementId, ParticipantId
 
 STALE_S = 60.0
@@ -31,7 +32,8 @@ LAST_S = 300.0
 MAX_TABS = 8
 MAX_VIEWERS = 64
 MAX_REQUESTS = 256
-BIG_MIRROR = 4_000
+# so long a recorder's HELLO waits for what is at work on its stream; then it is to come again
+HELLO_WAIT_S = 5.0
 # more than that is told by a keyframe
 RESUME_BYTES = 1024 * 1024
 _ACK = SIDE["ACK"]
@@ -53,7 +55,8 @@ class Room:
         self.gate = Gate()
         self.tabs: dict[str, Tab] = {}
         self.viewers: dict[int, Viewer] = {}
-        self.sink: Sink | None = None
+        self.hello_wait_s = HELLO_WAIT_S
+        self.keeper = Keeper(self.gate, self._beside)
         self.on_masked: Callable[[int], None] = lambda count: None
         self._executor = executor
         self._counts = counts
@@ -64,20 +67,42 @@ class Room:
 
     # --- the tab that records ---------------------------------------------------------------------
 
-    def attach(self, stream_id: str, doc: str, line: Line, device: str) -> tuple[Tab, int]:
-        """A recorder said HELLO. Returns its tab and the last seq of this document that is here."""
+    async def attach(self, stream_id: str, doc: str, line: Line, device: str) -> tuple[Tab, int]:
+        """A recorder said HELLO. Returns its tab and the last seq of this document that is here.
+
+        The stream begins when nothing is at work on it; what the socket before this one still had waiting is
+        not taken. Raises: Refused when it ended meanwhile, another HELLO came, or it took HELLO_WAIT_S.
+        """
         tab = self.tabs.get(stream_id)
         if tab is None:
             self._forget_stale(room_for=1)
             tab = self.tabs[stream_id] = Tab(stream_id, Stream(self.policy))
         elif tab.line is not None:
             tab.line.close(4409, "another socket of this tab")
+        tab.turn += 1
+        turn = tab.turn
+        try:
+            async with asyncio.timeout(self.hello_wait_s), tab.lock:
+                self._may_begin(tab, turn)
+                if tab.stream.doc != doc:
+                    tab.too_big = False
+                last = tab.stream.begin(doc)
+        except TimeoutError:
+            raise Refused(1013, "busy") from None
         tab.line = line
         tab.edition = -1
         tab.device = device
-        last = tab.stream.begin(doc)
         self._changed(tab)
         return tab, last
+
+    def _may_begin(self, tab: Tab, turn: int) -> None:
+        """Raises: Refused."""
+        if not self.gate.open:
+            raise Refused(4403, "nothing is shared")
+        if tab.turn != turn:
+            raise Refused(4409, "another socket of this tab")
+        if self.tabs.get(tab.id) is not tab:
+            raise Refused(1013, "too many tabs")
 
     def continues_on(self, origin: str) -> bool:
         """Consent is for the origin where it was given and those the site lists. "": no page of a browser."""
@@ -89,6 +114,8 @@ class Room:
             tab.line = None
             tab.edition = -1
             tab.lost_at = time.monotonic()
+            # one message of it is more than a socket takes
+            tab.too_big = line.closing is not None and line.closing[0] == TOO_BIG
             self._changed(tab)
             self._look_again()
 
@@ -124,21 +151,27 @@ class Room:
             return None
         return self._pushed(tab, pushed, Page(pushed.frame), at_ms) if pushed.frame else None
 
-    async def push_large(self, tab: Tab, frame: bytes) -> None:
+    def push_large(self, tab: Tab, frame: bytes) -> Coroutine[Any, Any, None]:
         """As push, decoded, applied and compressed beside the event loop."""
+        return self._push_large(tab, frame, tab.turn)
 
+    async def _push_large(self, tab: Tab, frame: bytes, turn: int) -> None:
         def work() -> tuple[Pushed, Page]:
             pushed = tab.stream.push(frame, _clock_ms())
             return pushed, self._packed(pushed.frame)
 
-        if not self.gate.shows:
-            return
-        try:
-            async with tab.lock:
+        async with tab.lock:
+            if not self.gate.shows or tab.turn != turn:
+                return
+            closings = self.gate.closings
+            try:
                 pushed, page = await self._beside(work)
-        except (InvalidDiff, ResyncRequired) as fault:
-            self._refuse(tab, fault, None)
-            return
+            except (InvalidDiff, ResyncRequired) as fault:
+                self._refuse(tab, fault, None)
+                return
+            if not self.gate.passes(closings):
+                tab.stream.lapse()
+                return
         if pushed.frame and (more := self._pushed(tab, pushed, page, _clock_ms())) is not None:
             await more
 
@@ -163,25 +196,8 @@ class Room:
         for viewer in self.viewers.values():
             if viewer.tab is tab:
                 viewer.line.frame(page)
-
-    def _record(self, tab: Tab, pushed: Pushed) -> Coroutine[Any, Any, None] | None:
-        """Keep the frame; where a block begins, a whole picture, made beside the loop if it is a big one."""
-        sink = self.sink
-        if sink is None:
-            return None
-        frame = pushed.frame
-        if sink.begins(tab.id) and not pushed.snapshot:
-            if len(tab.stream.mirror.nodes) > BIG_MIRROR:
-                return self._record_big(tab, sink)
-            frame = tab.stream.whole()
-        sink.take(tab.id, tab.stream.epoch, frame, now_ms())
-        return None
-
-    async def _record_big(self, tab: Tab, sink: Sink) -> None:
-        async with tab.lock:
-            frame = await self._beside(tab.stream.whole)
-            if self.sink is sink and self.gate.shows:
-                sink.take(tab.id, tab.stream.epoch, frame, now_ms())
+        tab.too_big = True
+        self._changed(tab)
 
     def _pushed(self, tab: Tab, pushed: Pushed, page: Page, at_ms: int) -> Coroutine[Any, Any, None] | None:
         counts = self._counts
@@ -194,16 +210,19 @@ class Room:
             tab.line.say(SIDE["NEED"], "hash", pushed.seq)
         self._acknowledge(tab, pushed.seq, at_ms)
         edition = tab.stream.mirror.scenery.edition
+        if pushed.snapshot:
+            tab.too_big = False
         if pushed.snapshot or edition != tab.edition:
             tab.edition = edition
             self._tell_news(tab)
         for viewer in self.viewers.values():
             if viewer.tab is tab:
                 self._offer(viewer, pushed, page)
-        return self._record(tab, pushed)
+        return self.keeper.keep(tab, pushed)
 
     def _tell_news(self, tab: Tab) -> None:
         scenery = tab.stream.mirror.scenery
+        tab.page = (scenery.url, scenery.title)
         news = (scenery.url, scenery.title, scenery.visible, tab.state)
         if news != tab.news:
             if scenery.visible and not (tab.news and tab.news[2]):
@@ -289,13 +308,18 @@ class Room:
         """Give the viewer a keyframe of its tab; nothing is lost between it and the next frame."""
         tab = viewer.tab = self._wanted(viewer)
         viewer.catching_up = False
-        if tab is None or not self.gate.shows or not tab.stream.live:
+        if tab is None:
             return
         async with tab.lock:
+            if not self.gate.shows or not tab.stream.live:
+                return
+            closings = self.gate.closings
             if len(tab.stream.mirror.nodes) > BIG_MIRROR:
                 page = await self._beside(lambda: self._packed(tab.stream.keyframe()))
             else:
                 page = Page(tab.stream.keyframe())
+            if not self.gate.passes(closings):
+                return
             viewer.owed = tab.stream.left_out()
             viewer.credit.restart()
             viewer.credit.sent(tab.stream.seq, len(page.data))
@@ -347,13 +371,16 @@ class Room:
     # --- what everybody is told ---------------------------------------------------------------------
 
     def tell_streams(self) -> None:
-        """STREAMS to the viewers; whoever follows the visible tab goes with it."""
+        """STREAMS to the viewers; whoever follows the visible tab goes with it.
+
+        Address and title are those of the last frame that passed, and none while nothing may.
+        """
         self._forget_stale()
+        shows = self.gate.shows
         told = [
             [
-                *(tab.id, tab.stream.mirror.scenery.url, tab.stream.mirror.scenery.title),
-                *(tab.stream.mirror.scenery.visible, tab.state if self.gate.shows else "held"),
-                *(tab.stream.hidden.total(), tab.device),
+                *(tab.id, *(tab.page if shows else ("", "")), tab.stream.mirror.scenery.visible),
+                *(tab.state if shows else "held", tab.stream.hidden.total(), tab.device),
             ]
             for tab in self._present()
         ]
@@ -444,10 +471,6 @@ def _preference(tab: Tab) -> tuple[bool, bool, float]:
     if not tab.is_here:
         return False, False, tab.lost_at
     return True, bool(tab.stream.mirror.scenery.visible), tab.shown_at
-
-
-def now_ms() -> int:
-    return int(time.time() * 1_000)
 
 
 def _clock_ms() -> int:

@@ -22,10 +22,11 @@ from cobrowse.frames import Items, decode
 from cobrowse.ops import SIDE
 from cobrowse.pointing import is_sound
 from cobrowse.stream import LARGE_BYTES
+from server.cobrowse.keeper import now_ms
 from server.cobrowse.line import Line
 from server.cobrowse.members import Tab, Viewer, Watcher
 from server.cobrowse.node import Cobrowse
-from server.cobrowse.room import MAX_VIEWERS, Room, now_ms
+from server.cobrowse.room import MAX_VIEWERS, Room
 from server.cobrowse.tokens import Pass, Role
 from server.cobrowse.websocket import Refused
 from server.edge.origin import OriginGate
@@ -95,7 +96,7 @@ class CobrowseSocket:
             raise Refused(4406, "another origin")
         line = socket.line
         device = request.headers.get("User-Agent", "")[:300]
-        tab, last = room.attach(granted.device, hello[3], line, device)
+        tab, last = await room.attach(granted.device, hello[3], line, device)
         hold = 0 if room.gate.shows else 2
         policy = msgspec.to_builtins(room.policy)
         line.say(SIDE["WELCOME"], last, tab.stream.epoch, policy, self._cobrowse.tokens.issue(granted), hold)
@@ -186,7 +187,8 @@ class CobrowseSocket:
         if viewer.tab is None or viewer.tab.line is None:
             viewer.line.say(SIDE["DID"], request, "gone")
             return
-        verdict, _ = judge(room.gate, viewer.tab.stream.mirror, values, now_ms())
+        mirror = viewer.tab.stream.mirror
+        verdict = judge(room.gate, mirror, values, by=viewer.participant, now_ms=now_ms())
         if verdict == "ok":
             viewer.tab.line.say(SIDE["CONTROL"], room.asked(viewer, request), *values[1:])
         else:

@@ -12,6 +12,7 @@ from signaling.protocol.ids import (
     EngagementId,
     FileId,
     LegId,
+    ParticipantId,
     PathId,
     Url,
 )
@@ -42,7 +43,7 @@ class CobrowseAccess(Struct, frozen=True):
 class SharedGrant(Struct, frozen=True):
     """What the visitor allowed beside looking, as gate and state machine have it.
 
-    kinds, origin: of control. expires_ms: server epoch time, 0: as long as the page is shared.
+    kinds, origin, holder: of control. expires_ms: server epoch time, 0: as long as the page is shared.
     """
 
     id: str
@@ -50,6 +51,7 @@ class SharedGrant(Struct, frozen=True):
     kinds: tuple[ControlKind, ...] = ()
     origin: str = ""
     expires_ms: int = 0
+    holder: ParticipantId | None = None
 
 
 class Consent(Struct, frozen=True, forbid_unknown_fields=True):

@@ -80,7 +80,10 @@ class CallView(Struct, frozen=True):
 
 
 class GrantView(Struct, frozen=True):
-    """expires_ms: server epoch time, 0: as long as the page is shared. kinds, origin: of control."""
+    """expires_ms: server epoch time, 0: as long as the page is shared. kinds, origin, holder: of control.
+
+    holder: who asked for it, and alone may use it; holder_name: its display name.
+    """
 
     id: str
     capability: Capability
@@ -88,6 +91,8 @@ class GrantView(Struct, frozen=True):
     origin: str
     at_ms: int
     expires_ms: int
+    holder: ParticipantId | None = None
+    holder_name: str = ""
 
 
 class AskView(Struct, frozen=True):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from itertools import chain
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,7 +24,7 @@ from cobrowse.patterns import Patterns, is_iban, luhn
 from cobrowse.policy import CobrowsePolicy
 from cobrowse.stream import Stream
 from cobrowse.viewers import CREDIT_FRAMES, Credit, Verdict
-from signaling.protocol import SharedGrant
+from signaling.protocol import ControlKind, ParticipantId, SharedGrant
 
 CARD = "4111 1111 1111 1111"
 IBAN = "DE89 3704 0044 0532 0130 00"
@@ -304,10 +306,15 @@ def test_control_is_judged_by_grant_and_page(asked: list[Any], verdict: str) -> 
         [ELEMENT, "div", "data-no-control", "", 0, *element("button"), END],
     )
     gate = Gate()
-    grant = SharedGrant("g", "control", ("click", "type", "scroll"), "http://bank.example", 1_000)
+    kinds: tuple[ControlKind, ...] = ("click", "type", "scroll")
+    grant = SharedGrant("g", "control", kinds, "http://bank.example", 1_000, ParticipantId("p1"))
     gate.set(GateState(1, "live", (grant,)))
-    assert judge(gate, stream.mirror, asked, 500)[0] == verdict
-    assert judge(gate, stream.mirror, asked, 1_000)[0] != "ok"
+    holder = partial(judge, gate, stream.mirror, asked, by=ParticipantId("p1"))
+    assert holder(now_ms=500) == verdict
+    assert holder(now_ms=1_000) != "ok"
+    assert judge(gate, stream.mirror, asked, by=ParticipantId("p2"), now_ms=500) != "ok", "somebody else's"
+    gate.set(GateState(1, "live", (msgspec.structs.replace(grant, origin="http://shop.example"),)))
+    assert holder(now_ms=500) != "ok", "another site's"
 
 
 def test_globs_name_pages() -> None:

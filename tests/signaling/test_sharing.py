@@ -60,6 +60,24 @@ def test_a_grant_of_control_ends_at_its_time_and_with_the_agent_it_was_given_to(
     assert world.states[actor].cobrowse is Cobrowse.LIVE
 
 
+def test_control_is_its_askers_alone_and_goes_with_it(world: World) -> None:
+    actor, agent = shared(world)
+    boss = ParticipantId("a_boss")
+    join = {"site": SITE, "role": "supervisor", "leg": LegId("l_boss")}
+    world.command(actor, boss, 1, ev.ColleagueJoined, **join)
+    ask = {"capability": "control", "kinds": ("click",)}
+    grant = {"grant": "g1", "consent": CONTROL, "kinds": ("click",), "origin": "https://bank.example"}
+    world.command(actor, boss, 2, sh.CapabilityAsked, **ask)
+    world.command(actor, "v_1", 11, sh.CapabilityGranted, **grant)
+    assert [one.holder for one in world.gates[actor].grants] == [boss]
+    world.command(actor, agent, 2, sh.CapabilityAsked, capability="point", kinds=())
+    world.command(actor, boss, 3, ev.ColleagueLeft)
+    assert not world.gates[actor].grants
+    assert list(world.states[actor].asks) == ["point"], "what others asked for is still to be answered"
+    world.command(actor, "v_1", 12, sh.CapabilityGranted, **(grant | {"grant": "g2"}))
+    assert [one.holder for one in world.gates[actor].grants] == [agent], "nobody asked: the agent's"
+
+
 def test_only_those_who_take_part_may_look_and_from_when_they_do(world: World) -> None:
     actor, agent = shared(world)
     assert world.gates[actor].staff == (agent,)

@@ -68,5 +68,7 @@
     return node.nodeType !== 1 || UNSEEN.has(node.localName) ? "" : element(node, above);
   };
   const page = document.scrollingElement;
-  return `${Math.round(page.scrollLeft)},${Math.round(page.scrollTop)} ${adopted(document)}${outline(document.getElementById("lab"), PLAIN)}`;
+  // A viewer that begins anew has nothing yet.
+  const lab = document.getElementById("lab") ?? new Text();
+  return `${Math.round(page.scrollLeft)},${Math.round(page.scrollTop)} ${adopted(document)}${outline(lab, PLAIN)}`;
 };

@@ -49,6 +49,8 @@ export interface LinkOptions {
   open?: (url: string) => Socket;
 }
 
+/** To ask the socket costs more than to write a small frame. */
+const LITTLE_BYTES = 32 * 1024;
 const MAX_KEPT_BYTES = 4 * 1024 * 1024;
 /** More than this waiting in the socket: what was not sent is dropped, a snapshot follows. */
 const MAX_QUEUED = 1024 * 1024;
@@ -56,6 +58,9 @@ const DRAINED_MS = 200;
 const OPEN = 1;
 const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 8_000;
+/** A message was more than the server takes: the next one is hardly smaller. */
+const TOO_BIG = 4413;
+const TOO_BIG_MS = 30_000;
 const FINAL = new Set([4400, 4401, 4403, 4406, 4409]);
 
 export class Link {
@@ -74,8 +79,9 @@ export class Link {
 
   constructor(private readonly options: LinkOptions) {}
 
+  /** What the socket has not taken yet; 0 also when so little is not acked that it does not matter. */
   get queued(): number {
-    return this.socket?.bufferedAmount ?? 0;
+    return this.keptBytes < LITTLE_BYTES ? 0 : (this.socket?.bufferedAmount ?? 0);
   }
 
   /** Whether frames reach the server now. */
@@ -218,7 +224,8 @@ export class Link {
       return;
     }
     this.options.lost();
-    const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.attempt) * (0.5 + Math.random() / 2);
+    const usual = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** this.attempt) * (0.5 + Math.random() / 2);
+    const wait = code === TOO_BIG ? TOO_BIG_MS : usual;
     this.attempt += 1;
     this.timer = setTimeout(() => this.connect(), wait);
   }

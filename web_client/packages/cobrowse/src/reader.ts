@@ -3,7 +3,8 @@
  *
  * Source: docs/cobrowse_wire.md, section 2; the MessagePack specification.
  */
-import { FIRST_OWN, MAX_TABLE, MAX_TABLE_CHARS, STATIC_TABLE } from "@talknow/protocol";
+import { FIRST_OWN, MAX_TABLE, MAX_TABLE_CHARS } from "@talknow/protocol";
+import { STATIC_TABLE } from "@talknow/protocol/words";
 import { Cursor, Unreadable } from "./cursor.ts";
 
 /** The frame says something that cannot be: a keyframe is needed. */

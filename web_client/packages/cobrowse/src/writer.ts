@@ -4,7 +4,8 @@
  * It knows integers, strings and references; what an op means is its callers' business.
  * Source: docs/cobrowse_wire.md, section 2; the MessagePack specification.
  */
-import { FIRST_OWN, MAX_TABLE, MAX_TABLE_CHARS, STATIC_TABLE } from "@talknow/protocol";
+import { FIRST_OWN, MAX_TABLE, MAX_TABLE_CHARS } from "@talknow/protocol";
+import { STATIC_TABLE } from "@talknow/protocol/words";
 
 const HEADER = 5;
 const SHORT = 64;

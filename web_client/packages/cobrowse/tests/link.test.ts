@@ -123,6 +123,16 @@ describe("the recorder's link", () => {
     expect(heard.need).toBe(2);
   });
 
+  it("waits half a minute before it sends again what was too big", () => {
+    const { link, sockets } = world();
+    link.start();
+    (sockets.at(-1) as Fake).cut(4413);
+    vi.advanceTimersByTime(29_000);
+    expect(sockets).toHaveLength(1);
+    vi.advanceTimersByTime(2_000);
+    expect(sockets).toHaveLength(2);
+  });
+
   it("comes back after a cut, later each time, and never after a final word or stop", () => {
     const { link, sockets, heard } = world();
     link.start();

@@ -30,7 +30,7 @@ export interface SharedTab {
   url: string;
   title: string;
   visible: boolean;
-  state: "live" | "stale" | "held" | "away";
+  state: "live" | "stale" | "held" | "away" | "too_big";
   device: string;
 }
 

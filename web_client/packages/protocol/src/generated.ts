@@ -524,7 +524,9 @@ export interface FileInfo {
   bytes: number;
 }
 
-/** expires_ms: server epoch time, 0: as long as the page is shared. kinds, origin: of control. */
+/** expires_ms: server epoch time, 0: as long as the page is shared. kinds, origin, holder: of control.
+ * 
+ * holder: who asked for it, and alone may use it; holder_name: its display name. */
 export interface GrantView {
   id: string;
   capability: "audio" | "control" | "point" | "record" | "screen" | "video" | "view";
@@ -532,6 +534,8 @@ export interface GrantView {
   origin: string;
   at_ms: number;
   expires_ms: number;
+  holder: string | null;
+  holder_name: string;
 }
 
 /** W3C RTCIceServer. */

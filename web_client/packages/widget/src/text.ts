@@ -33,7 +33,8 @@ export const TEXT = {
   endControl: "Stop their control",
   endRecording: "Stop keeping it",
   escEnds: "Esc ends it.",
-  controls: "Agents can act on this page:",
+  somebody: "An agent",
+  controls: "can act on this page:",
   recorded: "What is shown is kept with this chat.",
   kinds: { scroll: "scroll", click: "click", type: "fill in fields", navigate: "go to other pages" },
   capabilities: {

@@ -3,7 +3,8 @@
  * where frames go is `link.ts`, when they are written `rhythm.ts`.
  * Source: docs/cobrowse_wire.md; README, "A shared page, from click to screen".
  */
-import { NOTES, OP_ASSET, OP_HASH, OP_NOTE, OP_SNAP } from "@talknow/protocol";
+import { OP_ASSET, OP_HASH, OP_NOTE, OP_SNAP } from "@talknow/protocol";
+import { NOTES } from "@talknow/protocol/words";
 import { Writer } from "../writer.ts";
 import type { Assets } from "./assets.ts";
 import { Attributes, isChosen } from "./attributes.ts";
@@ -19,7 +20,7 @@ import { Serializer } from "./serialize.ts";
 import { Sheets } from "./sheets.ts";
 import type { Source, Stills } from "./stills.ts";
 import { Surroundings } from "./surroundings.ts";
-import { ELEMENT_NODE, TEXT, Tree } from "./tree.ts";
+import { ELEMENT_NODE, Tree } from "./tree.ts";
 
 /** So long a frame may take to write; what is left comes in the next. */
 const BUDGET_MS = 10;
@@ -313,10 +314,14 @@ export class Capture {
       this.watch(node as Document | ShadowRoot);
       return;
     }
-    const element = node as Element;
+    if (this.keeps(node as Element, id, stand)) this.tree.track(id);
+  }
+
+  /** Whether something is kept of the element as long as it is known. */
+  private keeps(element: Element, id: number, stand: Stand): boolean {
     if (stand === BLOCK) {
       this.blocked.add(element);
-      return;
+      return true;
     }
     switch (element.localName) {
       case "style":
@@ -327,6 +332,8 @@ export class Capture {
       case "textarea":
       case "select":
         if (isField(element)) this.forms.add(element);
+        break;
+      case "option":
         break;
       case "canvas":
         this.moves(element as HTMLCanvasElement);
@@ -341,17 +348,17 @@ export class Capture {
       case "object":
       case "embed":
         this.note("plugin", id);
-        break;
+        return false;
       case "iframe":
         if (stand !== MASK && this.documentOf(element) === null) this.note("foreign_frame", id);
-        break;
+        return false;
       default:
-        this.around.add(element);
+        return this.around.add(element);
     }
+    return true;
   }
 
   private dropped(node: Node, id: number): void {
-    if (node.nodeType === TEXT) return;
     if (node.nodeType !== ELEMENT_NODE) {
       this.sheets.drop(node);
       this.hooks.forget(node);

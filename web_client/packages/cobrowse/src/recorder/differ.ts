@@ -26,6 +26,8 @@ import { hasChildren, isRecorded, isShown, parentOf, TEXT, type Tree } from "./t
 
 /** Shorter than this a splice saves nothing. */
 const SPLICE_CHARS = 12;
+/** When more than so many nodes come to one place, all that is there is looked at. */
+const LOOKED_AT_ONCE = 8;
 /** Attributes that may change what is in a field, or chosen. */
 const CHOICES = new Set(["value", "checked", "selected", "type", "multiple"]);
 /** Attributes by which selectors may tell how an element stands; a style never does. */
@@ -51,7 +53,8 @@ export class Differ {
   private readonly leaving: Node[] = [];
   /** Element -> name, old value, name, old value… */
   private readonly attributed = new Map<Element, (string | null)[]>();
-  private readonly texts = new Map<Node, string>();
+  /** What viewers have, or null where that is not known. */
+  private readonly texts = new Map<Node, string | null>();
   private readonly spare: (string | null)[][] = [];
 
   constructor(
@@ -134,19 +137,37 @@ export class Differ {
       return;
     }
     if (/^opt|^sel/i.test(target.nodeName)) this.forgotten.contentChanged(target as Element);
-    for (let index = 0; index < addedNodes.length; index += 1) this.came(addedNodes[index] as Node);
-    for (let index = 0; index < removedNodes.length; index += 1) {
+    const [came, went] = [addedNodes.length, removedNodes.length];
+    if (came === 1 && went === 1 && this.isNewText(removedNodes[0] as Node, addedNodes[0] as Node)) return;
+    // One look into all of them costs less than one into each.
+    const learned = came > LOOKED_AT_ONCE;
+    if (learned) this.forgotten.arrived(target as Element);
+    for (let index = 0; index < came; index += 1) this.came(addedNodes[index] as Node, learned);
+    for (let index = 0; index < went; index += 1) {
       const node = removedNodes[index] as Node;
       if (this.tree.has(node)) this.touched.add(node);
       if (!node.isConnected) this.leaving.push(node);
     }
   }
 
-  private came(node: Node): void {
+  /** `textContent = …`: a text took the place of another. It goes on under the same number. */
+  private isNewText(old: Node, now: Node): boolean {
+    const { tree, touched, texts } = this;
+    const id = tree.id(old);
+    if (id === undefined || old.nodeType !== TEXT || now.nodeType !== TEXT || tree.has(now)) return false;
+    if (touched.has(old) || touched.has(now)) return false;
+    tree.rebind(id, old, now);
+    // The old one may have changed since it was taken out.
+    texts.delete(old);
+    texts.set(now, null);
+    return true;
+  }
+
+  private came(node: Node, learned: boolean): void {
     if (!isRecorded(node)) return;
     this.touched.add(node);
     if (node.nodeType !== 1) return;
-    if (!this.tree.has(node)) this.forgotten.arrived(node as Element);
+    if (!learned && !this.tree.has(node)) this.forgotten.arrived(node as Element);
     if (this.serializer.covering) this.serializer.prepare(node as Element);
   }
 
@@ -167,7 +188,7 @@ export class Differ {
       const waited = this.touched.delete(node);
       const runs = this.runs.delete(node);
       if (node !== top && (waited || runs)) this.gone.push(dropped);
-      this.forgotten.dropped(node, dropped);
+      if (this.tree.isTracked(dropped)) this.forgotten.dropped(node, dropped);
     });
   }
 
@@ -391,7 +412,7 @@ export class Differ {
       if (sent === before) continue;
       tree.changed(id, this.seq);
       tree.changed(tree.id(node.parentNode as Node) ?? id, this.seq);
-      const [head, tail] = common(before, sent);
+      const [head, tail] = before === null ? [0, 0] : common(before, sent);
       if (head + tail > SPLICE_CHARS) {
         writer.int(OP_TSPL);
         writer.ref(id);

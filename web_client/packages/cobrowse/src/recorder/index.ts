@@ -167,7 +167,7 @@ export class Recorder implements SharedPage {
   private shoot(): void {
     const { masks, assets } = this;
     if (masks === null || assets === null || this.capture !== null) return;
-    this.address = location.href;
+    this.address = document.URL;
     this.isPrivate = masks.visit(this.address);
     if (this.isPrivate) {
       this.hold(HOLD_PRIVATE);
@@ -190,8 +190,8 @@ export class Recorder implements SharedPage {
   /** The page may have moved on to one that nobody may see, or back. True: nothing of it may be written. */
   private visit(): boolean {
     const { masks } = this;
-    if (location.href === this.address || masks === null) return false;
-    this.address = location.href;
+    if (document.URL === this.address || masks === null) return false;
+    this.address = document.URL;
     const shown = masks.pageShown;
     this.isPrivate = masks.visit(this.address);
     if (!this.isPrivate) this.shoot();

@@ -22,22 +22,14 @@ export class Rhythm {
   private due = Number.POSITIVE_INFINITY;
   /** When the timer that is set comes. */
   private rings = Number.POSITIVE_INFINITY;
-  private posted = false;
-  /** Something is to be written; a posted turn that finds nothing does nothing. */
+  /** Something is to be written; a timer that finds nothing does nothing. */
   private wanted = false;
   private going = false;
-  private readonly channel = new MessageChannel();
 
   constructor(
     private readonly write: (now: number) => void,
     private readonly queued: () => number,
-  ) {
-    this.channel.port1.onmessage = () => {
-      this.posted = false;
-      this.going = false;
-      if (this.wanted) this.run(performance.now());
-    };
-  }
+  ) {}
 
   /** The tree changed, and the page's task is over: people wait for it. */
   changed(soon: boolean): void {
@@ -54,23 +46,23 @@ export class Rhythm {
   told(): void {
     this.wanted = true;
     const now = performance.now();
-    const due = this.last + Math.max(QUIET_MS, this.pause());
-    if (due <= now) this.post();
-    else this.at(due, now);
+    this.at(this.last + Math.max(QUIET_MS, this.pause()), now);
   }
 
   /** There was no time for all: go on as soon as the page has had its turn. */
   goOn(): void {
     this.wanted = true;
+    if (this.going) return;
     this.going = true;
-    this.post();
+    turn(() => {
+      this.going = false;
+      if (this.wanted) this.run(performance.now());
+    });
   }
 
   stop(): void {
     clearTimeout(this.timer);
     this.wanted = false;
-    this.channel.port1.onmessage = null;
-    this.channel.port1.close();
   }
 
   private pause(): number {
@@ -81,8 +73,7 @@ export class Rhythm {
   private at(due: number, now: number): void {
     if (due >= this.due) return;
     this.due = due;
-    if (due <= now) this.post();
-    else if (due < this.rings) this.ring(due, now);
+    if (due < this.rings) this.ring(due, now);
   }
 
   /** One timer stays set while frames come and go by other ways: setting it anew for each costs more than they do. */
@@ -98,12 +89,6 @@ export class Rhythm {
     }, at - now);
   }
 
-  private post(): void {
-    if (this.posted) return;
-    this.posted = true;
-    this.channel.port2.postMessage(0);
-  }
-
   private run(begun: number): void {
     this.due = Number.POSITIVE_INFINITY;
     this.wanted = false;
@@ -111,4 +96,11 @@ export class Rhythm {
     this.last = performance.now();
     this.cost = this.last - begun;
   }
+}
+
+/** As a task of its own, after what waits already; timers in a row would be held up by the browser. */
+function turn(fn: () => void): void {
+  const { scheduler } = window as { scheduler?: { postTask(fn: () => void): unknown } };
+  if (scheduler) scheduler.postTask(fn);
+  else native("setTimeout")(fn);
 }

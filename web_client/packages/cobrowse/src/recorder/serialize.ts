@@ -205,7 +205,7 @@ export class Serializer {
 
   /** A shadow root or a frame's document: a node of its own, right after its host. */
   private root(root: Document | ShadowRoot, stand: Stand): void {
-    const id = this.tree.add(root, stand, this.seq);
+    const id = this.tree.addRoot(root, stand, this.seq);
     this.prepare(root);
     this.levels.push({ next: root.firstChild, stand: stand });
     this.around.added(root, id, stand);

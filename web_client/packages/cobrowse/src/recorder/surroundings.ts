@@ -34,7 +34,6 @@ export class Surroundings {
   /** Where it is scrolled to: read when the browser tells of it, for later that would cost a layout. */
   private readonly scrolled = new Map<Element | Document, readonly [x: number, y: number]>();
   private readonly moving = new Set<Element | Document>();
-  private readonly settled = new MessageChannel();
   /** Elements that are scrolled: where they are rebuilt or come to another place, viewers have them at the top. */
   private readonly offset = new Set<Element | Document>();
   private readonly topped = new Set<HTMLElement>();
@@ -59,13 +58,10 @@ export class Surroundings {
     private readonly masks: Masks,
     private readonly changed: (soon: boolean) => void,
     private readonly restart: () => void,
-  ) {
-    this.settled.port1.onmessage = () => this.readScrolls();
-  }
+  ) {}
 
   stop(): void {
-    this.settled.port1.onmessage = null;
-    this.settled.port1.close();
+    this.moving.clear();
   }
 
   /** SNAP's flags: what style sheets ask about this device, and the page's mode. */
@@ -144,15 +140,18 @@ export class Surroundings {
 
   /** It may lie in the top layer now, or no more. */
   maybeTop(element: HTMLElement): void {
-    if (!this.tree.has(element)) return;
+    const id = this.tree.id(element);
+    if (id === undefined) return;
+    this.tree.track(id);
     this.topped.add(element);
     this.changed(false);
   }
 
-  /** A node became known. */
-  add(element: Element): void {
-    if (element.localName === "dialog" || element.hasAttribute("popover"))
-      this.topped.add(element as HTMLElement);
+  /** A node became known. Returns whether it is one that may lie in the top layer. */
+  add(element: Element): boolean {
+    const may = element.localName === "dialog" || element.hasAttribute("popover");
+    if (may) this.topped.add(element as HTMLElement);
+    return may;
   }
 
   /** Known nodes came to other places, where layers are closed and everything is at the top. */
@@ -202,7 +201,7 @@ export class Surroundings {
 
   /** Scrolling is told before the frame's layout, which reading now would bring about: read once it is there. */
   private scrolls(target: Element | Document): void {
-    if (this.moving.size === 0) this.settled.port2.postMessage(0);
+    if (this.moving.size === 0) native("setTimeout")(() => this.readScrolls());
     this.moving.add(target);
   }
 
@@ -296,6 +295,7 @@ export class Surroundings {
       if (id === undefined && target.isConnected) continue;
       this.scrolled.delete(target);
       if (id === undefined) continue;
+      this.tree.track(id);
       this.writer.int(OP_SCR);
       this.writer.ref(id);
       this.writer.whole(x);

@@ -23,6 +23,9 @@ export const ELEMENT_NODE = 1;
 export const TEXT = 3;
 const DOCUMENT = 9;
 const FRAGMENT = 11;
+const STAND = 3;
+const TRACKED = 4;
+const ROOT = 8;
 
 /** Whether viewers ever learn of the node. */
 export function isRecorded(node: Node): boolean {
@@ -46,6 +49,7 @@ export function hasChildren(element: Element): boolean {
 export class Tree {
   readonly nodes: (Node | undefined)[] = [undefined];
   private readonly ids = new Map<Node, number>();
+  /** How each stands, and above that whether somebody keeps something of it (TRACKED) and whether it is a root. */
   private stands = new Uint8Array(4_096);
   private seqs = new Uint32Array(4_096);
   /** What was sent instead of what stands in the page: `id` for a text, `id name` for an attribute. */
@@ -73,8 +77,31 @@ export class Tree {
     return id;
   }
 
+  /** A shadow root or a frame's document, right after what it lies in. */
+  addRoot(root: Document | ShadowRoot, stand: Stand, seq: number): number {
+    const id = this.add(root, stand, seq);
+    this.stands[id] = stand | ROOT | TRACKED;
+    return id;
+  }
+
+  /** Somebody keeps something of the node and is to be told when it is dropped. */
+  track(id: number): void {
+    this.stands[id] = (this.stands[id] as number) | TRACKED;
+  }
+
+  isTracked(id: number): boolean {
+    return ((this.stands[id] as number) & TRACKED) !== 0;
+  }
+
+  /** Another text node stands where a known one did: viewers need not know. */
+  rebind(id: number, old: Node, now: Node): void {
+    this.ids.delete(old);
+    this.ids.set(now, id);
+    this.nodes[id] = now;
+  }
+
   stand(id: number): Stand {
-    return (this.stands[id] ?? PLAIN) as Stand;
+    return ((this.stands[id] ?? PLAIN) & STAND) as Stand;
   }
 
   standOf(node: Node): Stand {
@@ -111,11 +138,11 @@ export class Tree {
       if (id !== undefined) {
         this.ids.delete(node);
         this.nodes[id] = undefined;
-        this.sent.delete(id);
+        if (this.sent.size > 0) this.sent.delete(id);
         each(node, id);
+        const inner = this.nodes[id + 1];
+        if (inner !== undefined && (this.stands[id + 1] as number) & ROOT) open.push(inner);
       }
-      const inner = innerRoot(this, id);
-      if (inner !== undefined) open.push(inner);
       for (let child = node.lastChild; child !== null; child = child.previousSibling) open.push(child);
     }
   }
@@ -151,13 +178,6 @@ export class Tree {
     seqs.set(this.seqs);
     this.seqs = seqs;
   }
-}
-
-/** The shadow root or document recorded inside the element with this id: it has the next id. */
-function innerRoot(tree: Tree, id: number | undefined): Node | undefined {
-  if (id === undefined) return undefined;
-  const next = tree.nodes[id + 1];
-  return next !== undefined && (next.nodeType === FRAGMENT || next.nodeType === DOCUMENT) ? next : undefined;
 }
 
 /** The parent as viewers see it: of a shadow root its host, of a frame's document the frame. */

@@ -17,7 +17,7 @@ export interface Act {
 export type ToViewer =
   | { kind: "welcome"; base: string; who: number }
   | { kind: "frame"; bytes: ArrayBuffer }
-  | { kind: "state"; state: "live" | "stale" | "held" | "away" }
+  | { kind: "state"; state: "live" | "stale" | "held" | "away" | "too_big" }
   | { kind: "tool"; tool: Tool }
   | { kind: "zoom"; zoom: Zoom }
   | { kind: "follow"; follow: boolean }

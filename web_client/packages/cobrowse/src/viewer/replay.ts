@@ -4,7 +4,6 @@
  * A frame that cannot be raises BadFrame: the viewer then asks for a keyframe. Source: docs/cobrowse_wire.md.
  */
 import {
-  NOTES,
   OP_ADEL,
   OP_ADOPT,
   OP_ASPL,
@@ -39,6 +38,7 @@ import {
   OP_VIS,
   OP_VSPL,
 } from "@talknow/protocol";
+import { NOTES } from "@talknow/protocol/words";
 import { BadFrame, Reader } from "../reader.ts";
 import { Builder } from "./build.ts";
 import { Frames } from "./frames.ts";

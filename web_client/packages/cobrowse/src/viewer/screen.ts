@@ -16,6 +16,7 @@ const HELD = ["", "This page is private: the site does not show it.", "The custo
 const HOLD_PAUSED = 2;
 const UNSEEN: Readonly<Record<string, string>> = {
   stale: "The customer is changing the page…",
+  too_big: "This page is too large to be shown. It is tried again now and then.",
   away: "The customer is on a page that is not shared, or offline. This is the last picture; it goes on when they are back.",
 };
 /** Fingers are not seen between touches. */

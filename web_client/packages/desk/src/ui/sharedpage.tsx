@@ -95,7 +95,13 @@ function Tabs({ watching }: { watching: Watching }) {
   );
 }
 
-const STATES = { live: "", stale: ", not heard from", held: ", not shown", away: ", not there" } as const;
+const STATES = {
+  live: "",
+  stale: ", not heard from",
+  held: ", not shown",
+  away: ", not there",
+  too_big: ", too large",
+} as const;
 const CONTROL = ["scroll", "click", "type", "navigate"] as const;
 const TOOLS: readonly [Tool, string][] = [
   ["look", "Look"],
@@ -189,12 +195,15 @@ function GiveBackButton({ desk, state, capability, label }: Shown & { capability
   );
 }
 
-/** Acting on the customer's page: asked for, granted by kind, given back. */
+/** Acting on the customer's page: asked for, granted by kind to who asked, given back. */
 function ControlTools({ desk, state, watching }: Shown & { watching: Watching }) {
   const grant = grantOf(state, "control");
-  const held = grant?.id ?? "";
+  const mine = grant?.holder === desk.me;
+  const held = grant !== undefined && mine ? grant.id : "";
   useEffect(() => watching.control(held), [watching, held]);
   if (grant === undefined) return <AskButton desk={desk} state={state} capability="control" />;
+  if (!mine)
+    return <span class="shared-holder">{`${grant.holder_name || "Somebody"} controls this page`}</span>;
   return (
     <>
       <button

@@ -1,5 +1,5 @@
 /** The shared page as the visitor sees it: the question, and while it is shared who looks, what is hidden, how to end it. */
-import type { AskView, CobrowseView } from "@talknow/protocol";
+import type { AskView, CobrowseView, GrantView } from "@talknow/protocol";
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import type { Asked } from "../decisions.ts";
@@ -135,8 +135,8 @@ function WhileShown({ talk, view }: { talk: Talk; view: CobrowseView }) {
   const { fields, texts, blocked } = talk.sharing.recorder?.hidden() ?? { fields: 0, texts: 0, blocked: 0 };
   return (
     <>
-      {view.grants.map(({ capability, kinds }) => (
-        <Granted key={capability} capability={capability as Asked} kinds={kinds} />
+      {view.grants.map((grant) => (
+        <Granted key={grant.capability} grant={grant} />
       ))}
       <p class="small" data-hidden>
         {`Hidden from them: ${many(fields, "form field")}, ${many(texts, "text")}, ${many(blocked, "area")}`}
@@ -195,12 +195,14 @@ function EndGrant({ talk, capability }: { talk: Talk; capability: Asked }) {
   );
 }
 
-function Granted({ capability, kinds }: { capability: Asked; kinds: readonly ControlKind[] }) {
+function Granted({ grant: { capability, kinds, holder_name: who } }: { grant: GrantView }) {
   if (capability === "point") return null;
   const what = kinds.map((kind) => TEXT.kinds[kind]).join(", ");
   return (
     <p class="small" role="status" data-granted={capability}>
-      {capability === "control" ? `${TEXT.controls} ${what}. ${TEXT.escEnds}` : TEXT.recorded}
+      {capability === "control"
+        ? `${who || TEXT.somebody} ${TEXT.controls} ${what}. ${TEXT.escEnds}`
+        : TEXT.recorded}
     </p>
   );
 }
