@@ -25,6 +25,8 @@ def shared(customer: Customer, agent: Agent) -> FrameLocator:
 
 def test_the_agent_sees_the_page_and_what_changes_on_it(server: Server, browsers: Browsers) -> None:
     customer, agent = browsers.chat(server)
+    # Who talks to an agent here needs no number for one.
+    expect(customer.button("Show this page to somebody on the phone")).to_have_count(0)
     seen = shared(customer, agent)
     heading = customer.page.locator("h1").first.inner_text()
     expect(seen.get_by_text(heading).first).to_be_visible()

@@ -100,8 +100,10 @@ function Question({ text, wording, yes, disabled = false, children, onYes, onNo 
 
 /** For who talks to the company elsewhere: no chat, no call, a number to tell. */
 export function ShareByCode({ talk }: { talk: Talk }) {
-  const view = talk.current()?.view.cobrowse;
-  if (talk.config?.cobrowse !== true || (view !== undefined && view.state !== "off")) return null;
+  const engagement = talk.current()?.view;
+  if (talk.config?.cobrowse !== true || (engagement?.cobrowse.state ?? "off") !== "off") return null;
+  // An agent who is here asks to see it.
+  if (engagement?.phase === "active") return null;
   return (
     <p class="wording" id="view-wording">
       <button
