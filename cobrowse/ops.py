@@ -1,8 +1,8 @@
 """The opcodes of a cobrowse frame as data, the static string table, and the limits of a stream.
 
 One source: `talknow schema` writes the same table as TypeScript (`ops.ts` and `words.ts` in
-`web_client/packages/protocol/src`). It names shapes only; what an op does is in `mirror.py`, what may be in it in `masking.py`. Opcodes and table
-entries are never reused or moved. Source: docs/cobrowse_wire.md.
+`web_client/packages/protocol/src`). It names shapes only; what an op does is in `mirror.py`, what may be in
+it in `masking.py`. Opcodes and table entries are never reused or moved. Source: docs/cobrowse_wire.md.
 """
 
 from __future__ import annotations

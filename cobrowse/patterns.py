@@ -192,6 +192,12 @@ def _has_number(text: str) -> bool:
     return len(raw) - len(raw.translate(None, DIGITS)) >= MIN_DIGITS
 
 
+def expressions(ids: Iterable[str]) -> list[list[str]]:
+    """Source and JavaScript flags of each id's expression: the page's recorder looks with the same."""
+    found = (NATIONAL_IDS[name] for name in ids if name in NATIONAL_IDS)
+    return [[pattern.pattern, "i" if pattern.flags & re.IGNORECASE else ""] for pattern in found]
+
+
 class Patterns:
     """The rules of one site. ids: names of NATIONAL_IDS; own: the site's regular expressions."""
 

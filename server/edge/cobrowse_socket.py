@@ -20,6 +20,7 @@ from cobrowse.control import VERDICTS, judge
 from cobrowse.errors import InvalidDiff
 from cobrowse.frames import Items, decode
 from cobrowse.ops import SIDE
+from cobrowse.patterns import expressions
 from cobrowse.pointing import is_sound
 from cobrowse.stream import LARGE_BYTES
 from server.cobrowse.keeper import now_ms
@@ -98,7 +99,7 @@ class CobrowseSocket:
         device = request.headers.get("User-Agent", "")[:300]
         tab, last = await room.attach(granted.device, hello[3], line, device)
         hold = 0 if room.gate.shows else 2
-        policy = msgspec.to_builtins(room.policy)
+        policy = msgspec.to_builtins(room.policy) | {"ids": expressions(room.policy.ids)}
         line.say(SIDE["WELCOME"], last, tab.stream.epoch, policy, self._cobrowse.tokens.issue(granted), hold)
         room.tell_watchers()
 

@@ -42,7 +42,7 @@ async function buildWidget() {
           recorder: at("../packages/cobrowse/src/recorder/index.ts"),
           together: at("../packages/cobrowse/src/together/index.ts"),
         },
-        preserveEntrySignatures: "strict",
+        preserveEntrySignatures: "allow-extension",
         // Numbers of the protocol are written where they are used: no chunk has to be loaded for them.
         optimization: { inlineConst: { mode: "all" } },
         output: {

@@ -2,50 +2,81 @@
  * Small MessagePack for the messages beside the stream: few, short, of any shape. Frames have their own writer and
  * reader. Source: the MessagePack specification; timestamps and extensions do not occur.
  */
-import { Cursor, Unreadable } from "./cursor.ts";
 
 export type Value = null | boolean | number | string | Uint8Array | Value[] | { [key: string]: Value };
 
 const MAX_DEPTH = 16;
+/** What a DataView calls the numbers that begin with 0xca, 0xcb and so on. */
+const NUMBERS = "Float32 Float64 Uint8 Uint16 Uint32 BigUint64 Int8 Int16 Int32 BigInt64".split(" ");
+const FIRST_NUMBER = 0xca;
+const UINT8 = 0xcc;
 
+/** Raises: an Error when it is no message that `pack` or a server could have made. */
 export function unpack(bytes: Uint8Array): Value {
-  return value(new Cursor(bytes), 0);
+  return new Unpacker(bytes).value(0);
 }
 
-function value(cursor: Cursor, depth: number): Value {
-  if (depth > MAX_DEPTH) throw new Unreadable("depth");
-  const head = cursor.head();
-  if (head === 0xc0) return null;
-  if (head === 0xc2 || head === 0xc3) return head === 0xc3;
-  const number = cursor.number(head);
-  if (number !== null) return number;
-  const text = cursor.textLength(head);
-  if (text !== null) return new TextDecoder().decode(cursor.take(text));
-  const binary = cursor.binaryLength(head);
-  if (binary !== null) return cursor.take(binary);
-  const items = cursor.listLength(head);
-  if (items !== null) return list(cursor, items, depth);
-  return map(cursor, mapLength(cursor, head), depth);
-}
+class Unpacker {
+  private at = 0;
+  private readonly view: DataView;
 
-function mapLength(cursor: Cursor, head: number): number {
-  if (head >= 0x80 && head < 0x90) return head & 15;
-  if (head === 0xde || head === 0xdf) return cursor.size(head - 0xdd);
-  throw new Unreadable("type");
-}
-
-function list(cursor: Cursor, length: number, depth: number): Value[] {
-  if (length > cursor.bytes.length) throw new Unreadable("length");
-  return Array.from({ length }, () => value(cursor, depth + 1));
-}
-
-function map(cursor: Cursor, length: number, depth: number): { [key: string]: Value } {
-  const found: { [key: string]: Value } = {};
-  for (let index = 0; index < length; index += 1) {
-    const key = String(value(cursor, depth + 1));
-    found[key] = value(cursor, depth + 1);
+  constructor(private readonly bytes: Uint8Array) {
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
-  return found;
+
+  value(depth: number): Value {
+    if (depth > MAX_DEPTH) throw new RangeError("depth");
+    const head = this.number(UINT8);
+    if (head < 0x80) return head;
+    if (head < 0x90) return this.map(head & 15, depth);
+    if (head < 0xa0) return this.list(head & 15, depth);
+    if (head < 0xc0) return this.text(head & 31);
+    if (head > 0xdf) return head - 256;
+    return this.sized(head, depth);
+  }
+
+  /** What says in a byte of its own, or more of them, how long it is; and what has no length. */
+  private sized(head: number, depth: number): Value {
+    if (head > 0xdd) return this.map(this.number(UINT8 + head - 0xdd), depth);
+    if (head > 0xdb) return this.list(this.number(UINT8 + head - 0xdb), depth);
+    if (head > 0xd8) return this.text(this.number(UINT8 + head - 0xd9));
+    if (head >= FIRST_NUMBER) return this.number(head);
+    if (head > 0xc6 || head === 0xc1) throw new RangeError("type");
+    if (head > 0xc3) return this.take(this.number(UINT8 + head - 0xc4));
+    return head === 0xc0 ? null : head === 0xc3;
+  }
+
+  private number(head: number): number {
+    const name = NUMBERS[head - FIRST_NUMBER] ?? "";
+    const from = this.at;
+    this.at += Number(name.replace(/\D/g, "").slice(-2)) / 8;
+    return Number(this.view[`get${name}` as "getInt8"](from));
+  }
+
+  private take(length: number): Uint8Array {
+    const from = this.at;
+    this.at += length;
+    if (this.at > this.bytes.length) throw new RangeError("end");
+    return this.bytes.subarray(from, this.at);
+  }
+
+  private text(length: number): string {
+    return new TextDecoder().decode(this.take(length));
+  }
+
+  private list(length: number, depth: number): Value[] {
+    if (length > this.bytes.length) throw new RangeError("length");
+    return Array.from({ length }, () => this.value(depth + 1));
+  }
+
+  private map(length: number, depth: number): { [key: string]: Value } {
+    const found: { [key: string]: Value } = {};
+    for (let index = 0; index < length; index += 1) {
+      const key = String(this.value(depth + 1));
+      found[key] = this.value(depth + 1);
+    }
+    return found;
+  }
 }
 
 export function pack(value: Value): Uint8Array<ArrayBuffer> {

@@ -116,7 +116,7 @@ describe("a recorder of a page that changes for hours", () => {
     document.body.innerHTML = "<p>one</p>";
     const sent: number[] = [];
     const capture = begun(sent);
-    await vi.waitFor(() => expect(sent.length).toBeGreaterThan(0));
+    await vi.waitFor(() => expect(capture.isLive).toBe(true));
     const before = left();
     const { undos } = (capture as unknown as { hooks: { undos: Map<object, unknown> } }).hooks;
     const homes = undos.size;
@@ -141,7 +141,7 @@ describe("a recorder that stops", () => {
     document.getElementById("host")?.attachShadow({ mode: "open" }).append("in the shadow");
     const sent: number[] = [];
     const capture = begun(sent);
-    await vi.waitFor(() => expect(sent.length).toBeGreaterThan(0));
+    await vi.waitFor(() => expect(capture.isLive && sent.length > 0).toBe(true));
     expect(left()).toBeGreaterThan(10);
     capture.stop();
     expect(left()).toBe(0);

@@ -12,6 +12,7 @@ export function begun(sent: number[]): Capture {
     send: (seq) => sent.push(seq),
     queued: () => 0,
     isElsewhere: () => false,
+    failed: () => undefined,
   });
   capture.start();
   return capture;

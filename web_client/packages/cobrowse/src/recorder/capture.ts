@@ -1,33 +1,29 @@
 /**
- * The recorder's heart: observes the page and writes frames. It decides what goes into a frame and in which order;
- * where frames go is `link.ts`, when they are written `rhythm.ts`.
+ * The recorder's heart: takes the first snapshot, and decides what goes into a frame and in which order; where frames
+ * go is `link.ts`. What comes after the snapshot is `live.ts`, loaded while the snapshot is on its way: until then
+ * mutations are kept and what is typed is learned, so that nothing is lost and no mask is late.
  * Source: docs/cobrowse_wire.md; README, "A shared page, from click to screen".
  */
-import { OP_ASSET, OP_HASH, OP_NOTE, OP_SNAP } from "@talknow/protocol";
+import { OP_SNAP } from "@talknow/protocol";
 import { NOTES } from "@talknow/protocol/words";
 import { Writer } from "../writer.ts";
 import type { Assets } from "./assets.ts";
 import { Attributes, isChosen } from "./attributes.ts";
-import { Blocked } from "./blocked.ts";
-import { Differ } from "./differ.ts";
 import { Forms, isField } from "./forms.ts";
-import type { Hasher } from "./hash.ts";
 import { Hooks } from "./hooks.ts";
-import { BLOCK, MASK, type Masks, PLAIN, type Stand } from "./mask.ts";
+import type { Live } from "./live.ts";
+import { BLOCK, type Masks, PLAIN, type Stand } from "./mask.ts";
 import { native } from "./native.ts";
-import { Rhythm } from "./rhythm.ts";
+import { Page } from "./page.ts";
 import { Serializer } from "./serialize.ts";
 import { Sheets } from "./sheets.ts";
-import type { Source, Stills } from "./stills.ts";
-import { Surroundings } from "./surroundings.ts";
-import { ELEMENT_NODE, Tree } from "./tree.ts";
+import { ELEMENT_NODE, elementOf, Tree } from "./tree.ts";
 
 /** So long a frame may take to write; what is left comes in the next. */
 const BUDGET_MS = 10;
-const HASH_MS = 2_000;
-/** One hash covers no more than there is this much time for. */
-const HASH_BUDGET_MS = 2;
-const POLL_MS = 1_000;
+/** How long to wait before the rest is asked for again, and how often. */
+const RETRY_MS = 1_000;
+const TRIES = 4;
 
 /** What the loader saw before the recorder was there. */
 export interface Early {
@@ -45,6 +41,8 @@ export interface CaptureOptions {
   isElsewhere: () => boolean;
   /** Bytes that the socket has not taken yet. */
   queued: () => number;
+  /** What goes on after the snapshot could not be loaded. */
+  failed: () => void;
 }
 
 export class Capture {
@@ -53,91 +51,71 @@ export class Capture {
   private readonly writer = new Writer();
   private readonly hooks = new Hooks();
   private readonly attributes: Attributes;
-  private readonly differ: Differ;
   private readonly serializer: Serializer;
   private readonly sheets: Sheets;
   private readonly forms: Forms;
-  private readonly around: Surroundings;
-  /** Loaded when the first canvas or video comes. */
-  private stills: Stills | null = null;
-  private readonly moving = new Set<Source>();
-  private hasher: Hasher | null = null;
-  private readonly rhythm: Rhythm;
+  private readonly page: Page;
   private readonly observer: MutationObserver;
-  private readonly blocked: Blocked;
+  private live: Live | null = null;
   private readonly roots = new WeakMap<Node, Element | null>();
   private readonly realms = new WeakSet<object>();
   private readonly closed = new WeakMap<Element, ShadowRoot>();
   private readonly notes: [code: number, id: number][] = [];
   private readonly noted = new Set<string>();
-  private assetsTold = 0;
   private snapshotDue = true;
-  private hashed = 1;
-  private hashAt = 0;
-  private poll: ReturnType<typeof setInterval> | undefined;
   private running = false;
   private writing = false;
   private noticed = false;
+  /** Until the rest is there: what it will need. */
+  private records: MutationRecord[] = [];
+  private readonly renewed = new Set<Element>();
+  private readonly scrolled = new Set<Element | Document>();
+  private late: readonly Node[] = [];
+  private retry: ReturnType<typeof setTimeout> | undefined;
 
   constructor(private readonly options: CaptureOptions) {
     const { document: top, masks, assets } = options;
     const { tree, writer } = this;
-    const changed = (soon: boolean) => this.changed(soon);
     const attributes = new Attributes(masks, assets);
     this.attributes = attributes;
     this.serializer = new Serializer(tree, writer, masks, attributes, {
       shadowOf: (element) => this.shadowOf(element),
       documentOf: (frame) => this.documentOf(frame),
       added: (node, id, stand) => this.added(node, id, stand),
-      placed: (node) => this.differ.placed(node),
-      restart: (node) => this.differ.forget(node),
+      placed: (node) => this.live?.differ.placed(node),
+      restart: (node) => this.live?.differ.forget(node),
     });
-    this.differ = new Differ(top, tree, writer, masks, attributes, this.serializer, {
-      dropped: (node, id) => this.dropped(node, id),
-      contentChanged: (element) => this.contentChanged(element),
-      arrived: (element) => this.forms.learn(element),
-    });
-    const opaque = (owner: number) => this.note("stylesheet", owner);
-    const scrub = (css: string) => masks.css(css);
     this.sheets = new Sheets({
       tree,
       writer,
       attributes,
       assets,
-      scrub,
-      changed: () => changed(true),
-      opaque,
+      scrub: (css) => masks.css(css),
+      changed: () => this.changed(true),
+      opaque: (owner) => this.note("stylesheet", owner),
     });
-    this.forms = new Forms(tree, writer, masks, () => this.running && this.rhythm.told());
-    this.around = new Surroundings(top, tree, writer, masks, changed, () => this.restart());
-    this.rhythm = new Rhythm((now) => this.write(now), options.queued);
+    this.forms = new Forms(tree, writer, masks, () => this.typed());
+    this.page = new Page(top, masks);
     this.observer = new (native("MutationObserver"))((records) => {
-      this.differ.take(records);
+      this.take(records);
       this.changed(true);
     });
-    this.blocked = new Blocked(tree, writer, () => changed(false));
   }
 
   start(): void {
     this.running = true;
-    const realm = window as unknown as typeof globalThis;
-    this.hookRealm(realm);
-    this.poll = setInterval(() => this.sheets.poll() && this.changed(false), POLL_MS);
+    this.hookRealm(window as unknown as typeof globalThis);
     this.restart();
-    void import("./hash.ts").then(({ Hasher }) => {
-      this.hasher = new Hasher(this.tree, this.attributes);
-    });
+    this.load(1);
   }
 
   stop(): void {
     this.running = false;
-    clearInterval(this.poll);
+    clearTimeout(this.retry);
     this.observer.disconnect();
-    this.rhythm.stop();
-    this.around.stop();
-    this.stills?.stop();
     this.hooks.stop();
     this.forget();
+    this.live?.stop();
   }
 
   /** Everything again from the beginning. */
@@ -161,8 +139,13 @@ export class Capture {
     this.changed(false);
   }
 
+  /** Whether changes are followed; until then nobody knows what changed. */
+  get isLive(): boolean {
+    return this.live !== null;
+  }
+
   address(): readonly [url: string, title: string] {
-    return this.around.address();
+    return this.page.address();
   }
 
   note(what: (typeof NOTES)[number], id: number): void {
@@ -176,13 +159,78 @@ export class Capture {
   hiding(): { fields: number; texts: number; blocked: number } {
     let texts = 0;
     for (const changes of this.tree.sent.values()) if (changes.get("")?.includes("\u2022")) texts += 1;
-    return { fields: this.forms.hiding.size, texts, blocked: this.blocked.count };
+    return { fields: this.forms.hiding.size, texts, blocked: this.live?.blocked.count ?? 0 };
   }
 
   private changed(soon: boolean): void {
     // What is noticed while a frame is written goes into it, or into the next one: never into a second one inside.
     if (this.writing) this.noticed = true;
-    else if (this.running) this.rhythm.changed(soon);
+    else if (!this.running) return;
+    else if (this.live !== null) this.live.rhythm.changed(soon);
+    else if (this.snapshotDue) this.write(performance.now());
+  }
+
+  /** A value may have changed: what is typed is learned at once where no frame comes soon. */
+  private typed(): void {
+    if (this.live === null) this.forms.learnDirty();
+    else if (this.running) this.live.rhythm.told();
+  }
+
+  // --- what goes on after the first snapshot ----------------------------------------------------------
+
+  private load(tried: number): void {
+    import("./live.ts").then(
+      ({ Live }) => this.running && this.goOn(Live),
+      () => {
+        if (!this.running) return;
+        if (tried === TRIES) this.options.failed();
+        else this.retry = native("setTimeout")(() => this.load(tried + 1), RETRY_MS * tried);
+      },
+    );
+  }
+
+  private goOn(Kind: typeof Live): void {
+    const { options, tree, writer, hooks, attributes, serializer, sheets, forms, page } = this;
+    const live = new Kind({
+      options,
+      tree,
+      writer,
+      hooks,
+      attributes,
+      serializer,
+      sheets,
+      forms,
+      page,
+      notes: this.notes,
+      changed: (soon) => this.changed(soon),
+      restart: () => this.restart(),
+      note: (what, id) => this.note(what, id),
+      documentOf: (frame) => this.documentOf(frame),
+      left: (root) => this.left(root),
+      scrolledEarly: () => this.scrolledEarly(),
+      write: (now) => this.write(now),
+    });
+    this.live = live;
+    live.follow(this.late);
+    this.late = [];
+    this.scrolled.clear();
+    this.take(this.records.splice(0));
+    for (const element of this.renewed) if (tree.has(element)) this.again(element);
+    this.renewed.clear();
+    this.changed(true);
+  }
+
+  private take(records: MutationRecord[]): void {
+    if (this.live !== null) {
+      this.live.differ.take(records);
+      return;
+    }
+    for (const record of records) {
+      this.records.push(record);
+      // It may be gone again when the record is read.
+      for (const node of record.addedNodes)
+        if (node.nodeType === ELEMENT_NODE) this.forms.learn(node as Element);
+    }
   }
 
   // --- one frame ----------------------------------------------------------------------------------
@@ -200,53 +248,36 @@ export class Capture {
   }
 
   private frame(now: number): void {
+    const { live, writer } = this;
     const deadline = now + BUDGET_MS;
-    this.differ.take(this.observer.takeRecords());
+    this.take(this.observer.takeRecords());
     const seq = this.seq + 1;
-    this.differ.seq = seq;
     this.serializer.seq = seq;
     const isSnapshot = this.snapshotDue;
     if (isSnapshot) this.forget();
-    this.differ.firstNew = isSnapshot ? 1 : this.tree.next;
-    this.writer.begin(seq);
-    let left = false;
+    live?.begin(seq, isSnapshot ? 1 : this.tree.next);
+    writer.begin(seq);
     if (isSnapshot) this.snapshot(deadline);
-    else {
-      this.forms.learnDirty();
-      left = this.differ.write(deadline);
-      if (this.differ.moved.length > 0) this.moved(this.differ.moved.splice(0));
-    }
-    left ||= !this.differ.idle;
+    else live?.changes(deadline);
     this.sheets.write();
     this.forms.write();
-    this.around.write(now);
-    this.stills?.write();
-    this.writeRest();
-    if (!left && now >= this.hashAt) this.writeHash();
-    if (this.writer.count > 1) {
+    const left = live?.rest(now);
+    if (writer.count > 1) {
       this.seq = seq;
-      this.options.send(seq, this.writer.end(), isSnapshot);
+      this.options.send(seq, writer.end(), isSnapshot);
     }
-    if (left) this.rhythm.goOn();
-  }
-
-  /** What a place takes away from an element, or gives to it, no event tells. */
-  private moved(nodes: readonly Node[]): void {
-    this.sheets.moved();
-    this.forms.moved();
-    this.around.moved(nodes);
+    if (left) live?.rhythm.goOn();
   }
 
   private snapshot(deadline: number): void {
-    const { writer, tree, around, options } = this;
+    const { writer, tree, page, options } = this;
     const top = options.document;
     this.snapshotDue = false;
     writer.forgetTable();
-    const [url, title] = around.address();
-    around.told(url, title);
+    const [url, title] = page.tell();
     this.forms.learn(top);
     writer.int(OP_SNAP);
-    writer.int(this.around.flags());
+    writer.int(page.flags());
     writer.text(url);
     writer.text(title);
     writer.whole(window.innerWidth);
@@ -254,57 +285,22 @@ export class Capture {
     this.added(top, tree.add(top, PLAIN, this.seq + 1), PLAIN);
     this.serializer.prepare(top);
     const late = this.serializer.children(top, deadline);
-    this.differ.touch(late);
     if (late.length === 0) this.serializer.finished();
     else this.serializer.covering = true;
-    around.begin(this.scrolledEarly());
-    this.hashAt = performance.now() + HASH_MS;
-  }
-
-  private writeRest(): void {
-    const { writer } = this;
-    this.blocked.write();
-    const { known } = this.options.assets;
-    for (; this.assetsTold < known.length; this.assetsTold += 1) {
-      const asset = known[this.assetsTold];
-      if (asset === undefined) continue;
-      writer.int(OP_ASSET);
-      writer.int(asset.number);
-      writer.text(asset.hash);
-      writer.text(asset.type);
-    }
-    for (const [code, id] of this.notes) {
-      writer.int(OP_NOTE);
-      writer.int(code);
-      writer.int(id);
-    }
-    this.notes.length = 0;
-  }
-
-  private writeHash(): void {
-    if (this.writer.count === 1 || this.hasher === null) return;
-    const lo = this.hashed < this.tree.next ? this.hashed : 1;
-    const [hi, crc] = this.hasher.part(lo, performance.now() + HASH_BUDGET_MS);
-    this.hashed = hi;
-    this.hashAt = performance.now() + HASH_MS;
-    this.writer.int(OP_HASH);
-    this.writer.int(lo);
-    this.writer.int(hi);
-    this.writer.int(crc);
+    if (this.live === null) this.late = late;
+    else this.live.follow(late);
   }
 
   private forget(): void {
-    this.differ.clear();
     this.tree.clear();
     this.sheets.clear();
     this.forms.clear();
-    this.stills?.clear();
-    this.moving.clear();
-    this.blocked.clear();
     this.noted.clear();
     this.notes.length = 0;
-    this.assetsTold = 0;
-    this.hashed = 1;
+    this.records.length = 0;
+    this.renewed.clear();
+    this.late = [];
+    this.live?.forget();
   }
 
   // --- nodes that come and go ---------------------------------------------------------------------
@@ -314,101 +310,12 @@ export class Capture {
       this.watch(node as Document | ShadowRoot);
       return;
     }
-    if (this.keeps(node as Element, id, stand)) this.tree.track(id);
-  }
-
-  /** Whether something is kept of the element as long as it is known. */
-  private keeps(element: Element, id: number, stand: Stand): boolean {
-    if (stand === BLOCK) {
-      this.blocked.add(element);
-      return true;
-    }
-    switch (element.localName) {
-      case "style":
-      case "link":
-        this.sheets.add(element);
-        break;
-      case "input":
-      case "textarea":
-      case "select":
-        if (isField(element)) this.forms.add(element);
-        break;
-      case "option":
-        break;
-      case "canvas":
-        this.moves(element as HTMLCanvasElement);
-        break;
-      case "video":
-        this.moves(element as HTMLVideoElement);
-        this.around.addMedia(element as HTMLMediaElement);
-        break;
-      case "audio":
-        this.around.addMedia(element as HTMLMediaElement);
-        break;
-      case "object":
-      case "embed":
-        this.note("plugin", id);
-        return false;
-      case "iframe":
-        if (stand !== MASK && this.documentOf(element) === null) this.note("foreign_frame", id);
-        return false;
-      default:
-        return this.around.add(element);
-    }
-    return true;
-  }
-
-  private dropped(node: Node, id: number): void {
-    if (node.nodeType !== ELEMENT_NODE) {
-      this.sheets.drop(node);
-      this.hooks.forget(node);
-      this.roots.delete(node);
-      this.around.drop(node, id);
-      return;
-    }
-    this.blocked.drop(node);
     const { localName } = node as Element;
-    if (localName === "style" || localName === "link") this.sheets.drop(node);
-    else if (isField(node) || localName === "option") this.forms.drop(node, id);
-    else if (localName === "canvas" || localName === "video") this.rests(node);
-    this.around.drop(node, id);
-  }
-
-  /** Shown by still pictures. */
-  private moves(source: Source): void {
-    if (this.stills !== null) {
-      this.stills.add(source);
-      return;
+    if (stand !== BLOCK) {
+      if (localName === "style" || localName === "link") this.sheets.add(node);
+      else if (isField(node)) this.forms.add(node);
     }
-    this.moving.add(source);
-    if (this.moving.size === 1) void import("./stills.ts").then(({ Stills }) => this.begin(Stills));
-  }
-
-  private begin(Kind: typeof Stills): void {
-    if (!this.running) return;
-    const { tree, writer, options } = this;
-    this.stills ??= new Kind(tree, writer, {
-      changed: () => this.changed(false),
-      refused: (source) => this.note("canvas", tree.id(source) ?? 0),
-      isShown: (source) => tree.has(source) && !options.masks.isSilent(tree.standOf(source)),
-      calm: () => options.queued() === 0,
-    });
-    for (const source of this.moving) this.stills.add(source);
-    this.moving.clear();
-  }
-
-  private rests(node: Node): void {
-    this.moving.delete(node as Source);
-    this.stills?.drop(node);
-  }
-
-  private contentChanged(element: Element): void {
-    if (element.localName === "style") this.sheets.reload(element);
-    else if (isField(element)) this.forms.mark(element);
-    else {
-      const select = element.closest("select");
-      if (select !== null) this.forms.mark(select);
-    }
+    this.live?.added(node, id, stand);
   }
 
   /** A root whose inside nobody else observes. */
@@ -416,10 +323,15 @@ export class Capture {
     this.forms.learn(root);
     if (root !== this.options.document) this.sheets.add(root);
     else if ("adoptedStyleSheets" in root) this.sheets.add(root);
-    // `document.open` leaves the document, and takes its element and all listeners.
-    const element = "documentElement" in root ? root.documentElement : null;
-    if (this.roots.get(root) === element) return;
-    this.roots.set(root, element);
+    const element = elementOf(root);
+    if (this.roots.get(root) !== element) {
+      this.roots.set(root, element);
+      this.begin(root);
+    }
+    this.live?.attach(root);
+  }
+
+  private begin(root: Document | ShadowRoot): void {
     this.hooks.forget(root);
     this.hooks.home = root;
     this.observer.observe(root, {
@@ -431,10 +343,17 @@ export class Capture {
       characterDataOldValue: true,
     });
     this.forms.listen(this.hooks, root);
-    this.around.listen(this.hooks, root);
+    this.hooks.listen(root, "scroll", ({ target }: Event) => {
+      if (this.live === null) this.scrolled.add(target as Element | Document);
+    });
     this.hooks.listen(root, "load", (event: Event) => this.loaded(event.target as Element));
     const realm = "defaultView" in root ? root.defaultView : null;
     if (realm !== null && realm !== window) this.hookRealm(realm as unknown as typeof globalThis);
+  }
+
+  private left(root: Node): void {
+    this.hooks.forget(root);
+    this.roots.delete(root);
   }
 
   /** Once for each window: the first document of a frame may leave its window to the next one. */
@@ -443,9 +362,7 @@ export class Capture {
     if (this.realms.has(prototype)) return;
     this.realms.add(prototype);
     this.hooks.later(() => this.realms.delete(prototype));
-    this.sheets.hook(this.hooks, realm);
     this.forms.hook(this.hooks, realm);
-    this.around.hook(this.hooks, realm);
     this.hooks.setter(realm.Document.prototype, "designMode", () => this.restart());
     this.hooks.method(prototype, "attachShadow", (self: Element, _, root: ShadowRoot) =>
       this.rooted(self, root),
@@ -455,11 +372,10 @@ export class Capture {
   /** Rules of a link arrived, or a frame has another document. */
   private loaded(element: Element): void {
     if (!this.tree.has(element)) return;
-    if (element.localName === "link") this.sheets.reload(element);
-    else if (element.localName === "style") this.sheets.reload(element);
+    if (element.localName === "link" || element.localName === "style") this.sheets.reload(element);
     else if (element.localName === "iframe") this.again(element);
     else if (isChosen(element)) {
-      this.differ.chosen(element);
+      this.live?.differ.chosen(element);
       this.changed(false);
     }
   }
@@ -472,8 +388,9 @@ export class Capture {
 
   /** The element comes again whole. What the observer has not told yet must be known first. */
   private again(element: Element): void {
-    this.differ.take(this.observer.takeRecords());
-    this.differ.restart(element);
+    this.take(this.observer.takeRecords());
+    if (this.live === null) this.renewed.add(element);
+    else this.live.differ.restart(element);
     this.changed(true);
   }
 
@@ -491,7 +408,8 @@ export class Capture {
     }
   }
 
-  private *scrolledEarly(): Iterable<Element> {
+  private *scrolledEarly(): Iterable<Element | Document> {
+    yield* this.scrolled;
     for (const weak of this.options.early?.scrolled ?? []) {
       const element = weak.deref();
       if (element !== undefined) yield element;

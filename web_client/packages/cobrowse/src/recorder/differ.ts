@@ -22,6 +22,7 @@ import type { Writer } from "../writer.ts";
 import { type Attributes, saidBy } from "./attributes.ts";
 import { BLOCK, type Masks, type Stand } from "./mask.ts";
 import type { Serializer } from "./serialize.ts";
+import { common } from "./splice.ts";
 import { hasChildren, isRecorded, isShown, parentOf, TEXT, type Tree } from "./tree.ts";
 
 /** Shorter than this a splice saves nothing. */
@@ -446,23 +447,3 @@ function anchorOf(tree: Tree, runs: ReadonlySet<Node>, first: Node): Node | null
   while (before !== null && (!tree.has(before) || runs.has(before))) before = before.previousSibling;
   return before;
 }
-
-/** How many UTF-16 units two texts share at the beginning and at the end; never cuts a surrogate pair. */
-export function common(before: string, after: string): readonly [head: number, tail: number] {
-  const most = Math.min(before.length, after.length);
-  let head = 0;
-  while (head < most && before.charCodeAt(head) === after.charCodeAt(head)) head += 1;
-  if (head > 0 && isHigh(after.charCodeAt(head - 1))) head -= 1;
-  let tail = 0;
-  const last = most - head;
-  while (
-    tail < last &&
-    before.charCodeAt(before.length - 1 - tail) === after.charCodeAt(after.length - 1 - tail)
-  )
-    tail += 1;
-  if (tail > 0 && isLow(after.charCodeAt(after.length - tail))) tail -= 1;
-  return [head, tail];
-}
-
-const isHigh = (code: number) => code >= 0xd800 && code < 0xdc00;
-const isLow = (code: number) => code >= 0xdc00 && code < 0xe000;

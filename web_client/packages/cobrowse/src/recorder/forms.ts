@@ -5,10 +5,10 @@
  */
 import { OP_CHK, OP_VAL, OP_VSPL } from "@talknow/protocol";
 import type { Writer } from "../writer.ts";
-import { common } from "./differ.ts";
 import type { Hooks } from "./hooks.ts";
 import { isButton, type Masks } from "./mask.ts";
 import { native } from "./native.ts";
+import { common } from "./splice.ts";
 import type { Tree } from "./tree.ts";
 
 type Field = HTMLInputElement | HTMLTextAreaElement | HTMLSelectElement;
@@ -133,8 +133,10 @@ export class Forms {
 
   private remember(field: Field): void {
     if (field.localName === "select" || isButton(field) || isChoice(field)) return;
+    // Asked of an empty field too: a password that is made readable later stays one.
+    const hides = this.masks.hidesValue(field, this.tree.standOf(field));
     if (field.type === "range" || field.type === "color" || field.value.length < 2) return;
-    if (this.masks.hidesValue(field, this.tree.standOf(field))) this.masks.remember(field.value);
+    if (hides) this.masks.remember(field.value);
   }
 
   private one(field: Field, id: number): void {

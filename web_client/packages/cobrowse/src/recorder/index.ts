@@ -130,7 +130,7 @@ export class Recorder implements SharedPage {
   }
 
   changedSince(id: number, seq: number): boolean {
-    return this.capture === null || this.capture.tree.seq(id) > seq;
+    return this.capture?.isLive !== true || this.capture.tree.seq(id) > seq;
   }
 
   send(code: number, ...values: unknown[]): void {
@@ -180,6 +180,7 @@ export class Recorder implements SharedPage {
         send: (seq, frame, isSnapshot) => this.link.frame(seq, frame, isSnapshot),
         queued: () => this.link.queued,
         isElsewhere: () => this.visit(),
+        failed: () => this.failed(),
       });
       this.capture.seq = this.seq;
       this.capture.start();
@@ -222,6 +223,12 @@ export class Recorder implements SharedPage {
   private keepToken(token: string): void {
     this.token = token;
     this.options.keepToken(token);
+  }
+
+  /** What goes on after the first snapshot did not come: an old picture would be worse than none. */
+  private failed(): void {
+    this.link.stop("stopped");
+    this.ended(0);
   }
 
   private ended(code: number): void {

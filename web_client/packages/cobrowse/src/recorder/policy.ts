@@ -1,3 +1,5 @@
+import type { Expression } from "./patterns.ts";
+
 /** The site's rules as WELCOME brings them (`cobrowse/policy.py`), with what a missing field means. */
 export interface Policy {
   mode: "open" | "strict";
@@ -7,7 +9,7 @@ export interface Policy {
   allow_pages: readonly string[];
   private_pages: readonly string[];
   patterns: readonly string[];
-  ids: readonly string[];
+  ids: readonly Expression[];
   keep_length: boolean;
   assets: "own" | "all" | "none";
 }

@@ -1,6 +1,7 @@
 /**
  * What is not in the tree and yet on the screen: scrolling, focus, selection, the pointer, the viewport, dialogs
  * and popovers on top, media that play. Listens passively; reads positions only after the browser told of them.
+ * Loaded after the first snapshot: how things stand by then is read at the beginning.
  */
 import {
   OP_FOC,
@@ -16,8 +17,9 @@ import {
 import type { Writer } from "../writer.ts";
 import { isField } from "./forms.ts";
 import type { Hooks } from "./hooks.ts";
-import { MASK, type Masks } from "./mask.ts";
+import { MASK } from "./mask.ts";
 import { native } from "./native.ts";
+import { DEVICE, type Page } from "./page.ts";
 import { isOurs, type Tree } from "./tree.ts";
 
 const MOVED = 0;
@@ -25,8 +27,6 @@ const PRESSED = 1;
 const RELEASED = 2;
 const TOUCHED = 3;
 const POINTS = 64;
-/** What of the device style sheets ask for besides the size. */
-const DEVICE = ["(prefers-color-scheme: dark)", "(pointer: coarse)", "(prefers-reduced-motion: reduce)"];
 /** So often at most the page's address and title are looked at. */
 const PAGE_MS = 200;
 
@@ -45,7 +45,6 @@ export class Surroundings {
   private selection = "";
   private selecting = false;
   private visible = -1;
-  private page = "";
   private rawPage = "";
   private pageAt = 0;
   private focusing = true;
@@ -55,22 +54,13 @@ export class Surroundings {
     private readonly top: Document,
     private readonly tree: Tree,
     private readonly writer: Writer,
-    private readonly masks: Masks,
+    private readonly page: Page,
     private readonly changed: (soon: boolean) => void,
     private readonly restart: () => void,
   ) {}
 
   stop(): void {
     this.moving.clear();
-  }
-
-  /** SNAP's flags: what style sheets ask about this device, and the page's mode. */
-  flags(): number {
-    const scheme = this.top.querySelector<HTMLMetaElement>("meta[name=color-scheme]")?.content ?? "";
-    const [dark, touch, calm] = DEVICE.map((query) => matchMedia(query).matches);
-    const darkPage = dark === true && /\bdark\b/.test(scheme);
-    const said = [this.top.compatMode === "BackCompat", dark, touch, calm, darkPage];
-    return said.reduce((flags, yes, bit) => flags | (yes ? 1 << bit : 0), 0);
   }
 
   /** Listen in a document or shadow root; what composed events tell is heard at the top alone. */
@@ -179,8 +169,8 @@ export class Surroundings {
     this.tops.delete(id);
   }
 
-  /** After SNAP: everything again. `scrolled`: elements that were scrolled before anybody watched. */
-  begin(scrolled: Iterable<Element>): void {
+  /** After SNAP: everything again. `scrolled`: what was scrolled before anybody watched. */
+  begin(scrolled: Iterable<Element | Document>): void {
     this.tops.clear();
     this.view = true;
     this.focus = -1;
@@ -220,19 +210,6 @@ export class Surroundings {
     this.changed(false);
   }
 
-  /** Where the page is and what it is called, as viewers may know it. */
-  address(): readonly [url: string, title: string] {
-    const path = location.pathname
-      .split("/")
-      .map((part) => (part.length > 40 || /\d{5,}/.test(part) ? "\u2026" : this.masks.scrub(part, 0)))
-      .join("/");
-    return [location.origin + path, this.masks.text(this.top.title, 0).slice(0, 300)];
-  }
-
-  told(url: string, title: string): void {
-    this.page = `${url}\n${title}`;
-  }
-
   write(now: number): void {
     const { writer } = this;
     if (now - this.pageAt > PAGE_MS) this.writePage(now);
@@ -267,9 +244,10 @@ export class Surroundings {
     const raw = `${location.href}\n${this.top.title}`;
     if (raw === this.rawPage) return;
     this.rawPage = raw;
-    const [url, title] = this.address();
-    if (this.page === `${url}\n${title}`) return;
-    this.told(url, title);
+    const { page } = this;
+    const before = page.told;
+    const [url, title] = page.tell();
+    if (page.told === before) return;
     this.writer.int(OP_PAGE);
     this.writer.text(url);
     this.writer.text(title);

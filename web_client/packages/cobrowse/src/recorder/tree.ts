@@ -180,6 +180,11 @@ export class Tree {
   }
 }
 
+/** Of a document its element: `document.open` leaves the document, and takes its element and all listeners. */
+export function elementOf(root: Document | ShadowRoot): Element | null {
+  return "documentElement" in root ? root.documentElement : null;
+}
+
 /** The parent as viewers see it: of a shadow root its host, of a frame's document the frame. */
 export function parentOf(node: Node): Node | null {
   if (node.nodeType === FRAGMENT) return (node as ShadowRoot).host ?? null;
