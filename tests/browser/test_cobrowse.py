@@ -25,6 +25,8 @@ def shared(customer: Customer, agent: Agent) -> FrameLocator:
 
 def test_the_agent_sees_the_page_and_what_changes_on_it(server: Server, browsers: Browsers) -> None:
     customer, agent = browsers.chat(server)
+    # Who talks to an agent here needs no number for one.
+    expect(customer.button("Show this page to somebody on the phone")).to_have_count(0)
     seen = shared(customer, agent)
     heading = customer.page.locator("h1").first.inner_text()
     expect(seen.get_by_text(heading).first).to_be_visible()
@@ -62,6 +64,7 @@ def test_paused_resumed_and_ended_by_the_customer(server: Server, browsers: Brow
     ledger = customer.page.locator("[data-sharing]")
     ledger.get_by_role("button", name="Pause").click()
     expect(ledger).to_contain_text("paused")
+    expect(ledger.locator("[data-hidden]")).to_have_count(0)
     cover = agent.page.frame_locator("iframe.shared-frame").locator("#cover")
     expect(cover).to_have_text("The customer has paused sharing.")
     customer.page.evaluate("document.querySelector('h1').textContent = 'Only for me'")

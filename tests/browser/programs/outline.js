@@ -30,11 +30,10 @@
   };
   const field = (e, how) => {
     const hides = !isViewer && (how !== SHOW || e.type === "password" || window.hard?.has(e));
-    // Of a choice that stays here nobody is told: the viewer has what a new field has.
+    // Of a choice that stays here nobody is told: the viewer has none.
     if (e.localName === "select") {
-      const untold = how !== SHOW;
-      const chosen = (o, at) => (untold ? !e.multiple && at === 0 : o.selected);
-      return `selected:${[...e.options].map((o, at) => (chosen(o, at) ? 1 : 0)).join("")}`;
+      const untold = how !== SHOW && !isViewer;
+      return `selected:${[...e.options].map((o) => (o.selected && !untold ? 1 : 0)).join("")}`;
     }
     const text = hides ? (e.value === "" ? "" : DOTS) : e.value;
     if (e.type === "checkbox" || e.type === "radio")

@@ -150,7 +150,7 @@ fieldset { margin: 0; min-width: 0; }
   .sheet-close { display: grid; }
   .ledger { padding: 5px 10px 7px; }
   .ledger button { min-height: 34px; padding: 0 13px; font-size: 14px; }
-  .panel .ledger { position: static; width: auto; margin: 0; border-radius: 0; border: 0; border-bottom: 2px solid var(--stop); box-shadow: none; }
+  .panel .ledger { position: static; width: auto; max-width: none; margin: 0; padding-inline: 16px; border-radius: 0; border: 0; border-bottom: 2px solid var(--stop); box-shadow: none; }
   .panel { position: fixed; inset: 0; width: auto; height: 100vh; height: 100dvh; border-radius: 0; animation: none; padding-bottom: env(safe-area-inset-bottom); }
 }
 @media (prefers-reduced-motion: reduce) { * { animation: none !important; transition: none !important; } }

@@ -185,8 +185,8 @@ export class Forms {
 
   private options(select: HTMLSelectElement, hides: boolean): void {
     // What stands in a list that changed may be chosen there by itself: say again what is, or that nothing is.
-    const [told] =
-      hides || select.multiple ? [] : select.selectedIndex < 0 ? select.options : select.selectedOptions;
+    const none = hides || select.selectedIndex < 0;
+    const [told] = select.multiple ? [] : none ? select.options : select.selectedOptions;
     for (const option of select.options) {
       const id = this.tree.id(option);
       if (id === undefined) continue;

@@ -100,8 +100,10 @@ function Question({ text, wording, yes, disabled = false, children, onYes, onNo 
 
 /** For who talks to the company elsewhere: no chat, no call, a number to tell. */
 export function ShareByCode({ talk }: { talk: Talk }) {
-  const view = talk.current()?.view.cobrowse;
-  if (talk.config?.cobrowse !== true || (view !== undefined && view.state !== "off")) return null;
+  const engagement = talk.current()?.view;
+  if (talk.config?.cobrowse !== true || (engagement?.cobrowse.state ?? "off") !== "off") return null;
+  // An agent who is here asks to see it.
+  if (engagement?.phase === "active") return null;
   return (
     <p class="wording" id="view-wording">
       <button
@@ -130,6 +132,25 @@ export function ledgerText(view: CobrowseView, nowMs: number): string {
   return `${who} ${view.viewers.length === 1 ? "sees" : "see"} this page, ${minutes === 0 ? "since just now" : `for ${minutes} min`}`;
 }
 
+/** What may be done and what is hidden: nothing is, while nothing is shown. */
+function WhileShown({ talk, view }: { talk: Talk; view: CobrowseView }) {
+  const { fields, texts, blocked } = talk.sharing.recorder?.hidden() ?? { fields: 0, texts: 0, blocked: 0 };
+  return (
+    <>
+      {view.grants.map((grant) => (
+        <Granted key={grant.capability} grant={grant} />
+      ))}
+      <p class="small" data-hidden>
+        {`Hidden from them: ${many(fields, "form field")}, ${many(texts, "text")}, ${many(blocked, "area")}`}
+      </p>
+    </>
+  );
+}
+
+function many(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? "" : "s"}`;
+}
+
 /** The privacy ledger: above everything on the page while it is shared. */
 export function Ledger({ talk }: { talk: Talk }) {
   const view = talk.current()?.view.cobrowse;
@@ -137,7 +158,6 @@ export function Ledger({ talk }: { talk: Talk }) {
   const now = useNow(shared) + (talk.engagements?.skewMs ?? 0);
   if (view === undefined || !shared || talk.sharing.isOver) return null;
   const { recorder } = talk.sharing;
-  const hidden = recorder?.hidden() ?? { fields: 0, texts: 0, blocked: 0 };
   const shut = recorder?.state === "private";
   return (
     <section class="ledger" aria-label={TEXT.shared} data-sharing={recorder?.state ?? "connecting"}>
@@ -147,12 +167,7 @@ export function Ledger({ talk }: { talk: Talk }) {
           {TEXT.codeFor} <strong data-code>{`${view.code.slice(0, 3)} ${view.code.slice(3)}`}</strong>
         </p>
       )}
-      {view.grants.map((grant) => (
-        <Granted key={grant.capability} grant={grant} />
-      ))}
-      <p class="small" data-hidden>
-        {`Hidden from them: ${hidden.fields} form fields, ${hidden.texts} texts, ${hidden.blocked} areas`}
-      </p>
+      {view.state === "live" && !shut && <WhileShown talk={talk} view={view} />}
       <div class="row">
         {view.grants.map(({ capability }) => (
           <EndGrant key={capability} talk={talk} capability={capability as Asked} />
