@@ -91,7 +91,6 @@ export class Capture {
       assets,
       scrub: (css) => masks.css(css),
       changed: () => this.changed(true),
-      opaque: (owner) => this.note("stylesheet", owner),
     });
     this.forms = new Forms(tree, writer, masks, () => this.typed());
     this.page = new Page(top, masks);
@@ -164,9 +163,10 @@ export class Capture {
   private changed(soon: boolean): void {
     // What is noticed while a frame is written goes into it, or into the next one: never into a second one inside.
     if (this.writing) this.noticed = true;
-    else if (!this.running) return;
-    else if (this.live !== null) this.live.rhythm.changed(soon);
-    else if (this.snapshotDue) this.write(performance.now());
+    else if (this.running) {
+      if (this.live !== null) this.live.rhythm.changed(soon);
+      else if (this.snapshotDue) this.write(performance.now());
+    }
   }
 
   /** A value may have changed: what is typed is learned at once where no frame comes soon. */
@@ -319,18 +319,16 @@ export class Capture {
   /** A root whose inside nobody else observes. */
   private watch(root: Document | ShadowRoot): void {
     this.forms.learn(root);
-    if (root !== this.options.document) this.sheets.add(root);
-    else if ("adoptedStyleSheets" in root) this.sheets.add(root);
+    if (root !== this.options.document || "adoptedStyleSheets" in root) this.sheets.add(root);
     this.live?.attach(root);
     const element = elementOf(root);
     if (this.roots.get(root) === element) return;
     this.roots.set(root, element);
+    // Who asks for old values is told of attributes and texts.
     this.observer.observe(root, {
       subtree: true,
       childList: true,
-      attributes: true,
       attributeOldValue: true,
-      characterData: true,
       characterDataOldValue: true,
     });
     this.forms.listen(this.hooks, root);
@@ -356,9 +354,10 @@ export class Capture {
 
   /** Rules of a link arrived, or a frame has another document. */
   private loaded(element: Element): void {
+    const { localName } = element;
     if (!this.tree.has(element)) return;
-    if (element.localName === "link" || element.localName === "style") this.sheets.reload(element);
-    else if (element.localName === "iframe") this.again(element);
+    if (localName === "link" || localName === "style") this.sheets.reload(element);
+    else if (localName === "iframe") this.again(element);
   }
 
   /** A known element got a shadow root. */

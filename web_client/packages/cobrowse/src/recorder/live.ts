@@ -79,7 +79,7 @@ export class Live {
       contentChanged: (element) => this.contentChanged(element),
       arrived: (element) => forms.learn(element),
     });
-    this.rules = new Rules(tree, writer, sheets);
+    this.rules = new Rules(tree, writer, sheets, (owner) => inside.note("stylesheet", owner));
     this.around = new Surroundings(top, tree, writer, inside.page, changed, inside.restart);
     this.rhythm = new Rhythm(inside.write, options.queued);
     this.blocked = new Blocked(tree, writer, () => changed(false));
