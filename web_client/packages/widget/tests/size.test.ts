@@ -48,7 +48,7 @@ describe("what a company's page has to load", () => {
   });
 
   it("is at most 15 kB for the recorder, once the customer has agreed to show the page", () => {
-    // With what it imports before it runs; the rest is loaded while the first snapshot is on its way.
+    // With what it imports before it runs; the rest is not waited for by the first snapshot.
     expect(sizeOf(withImports("recorder"))).toBeLessThanOrEqual(15_000);
     expect(sizeOf(withImports("recorder", "live"))).toBeLessThanOrEqual(22_100);
   });

@@ -1,7 +1,7 @@
 /**
  * The recorder's heart: takes the first snapshot, and decides what goes into a frame and in which order; where frames
- * go is `link.ts`. What comes after the snapshot is `live.ts`, loaded while the snapshot is on its way: until then
- * mutations are kept and what is typed is learned, so that nothing is lost and no mask is late.
+ * go is `link.ts`. What comes after the snapshot is `live.ts`, loaded meanwhile: until it is there mutations are kept
+ * and what is typed is learned, so that nothing is lost and no mask is late.
  * Source: docs/cobrowse_wire.md; README, "A shared page, from change to screen".
  */
 import { OP_SNAP } from "@talknow/protocol";
@@ -103,8 +103,8 @@ export class Capture {
   start(): void {
     this.running = true;
     this.hookRealm(window as unknown as typeof globalThis);
-    this.restart();
     this.load(1);
+    this.restart();
   }
 
   stop(): void {

@@ -75,6 +75,8 @@ export class Recorder implements SharedPage {
 
   start(): void {
     this.link.start();
+    // What follows the first snapshot comes while the socket opens; whoever needs it asks again and sees what fails.
+    import("./live.ts").catch(() => undefined);
   }
 
   stop(reason: "stopped" | "navigating" | "hidden" = "stopped"): void {
