@@ -52,9 +52,9 @@ START = {
 }
 
 
-def recorder_script() -> str:
-    """The file name of the built recorder. Raises: RuntimeError when there is none."""
-    found = sorted(ASSETS.glob("recorder-*.js"))
+def built_script(name: str) -> str:
+    """The file name of a part of the built recorder. Raises: RuntimeError when there is none."""
+    found = sorted(ASSETS.glob(f"{name}-*.js"))
     if not found:
         raise RuntimeError("the web client is not built: run `make web`")
     return found[0].name
@@ -73,7 +73,8 @@ class Company:
             "none": "",
             "rrweb": f'<script src="{self.yardstick}/record.js"></script>',
             "talknow": '<script type="module">'
-            f'import {{ Recorder }} from "{self.server}/assets/{recorder_script()}";'
+            f'import {{ Recorder }} from "{self.server}/assets/{built_script("recorder")}";'
+            f'import "{self.server}/assets/{built_script("live")}";'
             "window.Recorder = Recorder;</script>",
         }[request.match_info["recorder"]]
         text = (

@@ -16,36 +16,35 @@ const common = {
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
 };
 
-/** Our chunks have no styles of their own that would have to come first: an import is just an import. */
-const plainImports = {
-  name: "plain-imports",
-  enforce: "pre",
-  load: (id) =>
-    id.includes("vite/preload-helper") ? "export const __vitePreload = (load) => load();" : null,
-};
-
 async function buildWidget() {
   const result = await build({
     ...common,
     root: at("../packages/widget"),
-    plugins: [plainImports, privateMembers(at("../packages/cobrowse/src/"))],
+    plugins: [privateMembers(at("../packages/cobrowse/src/"))],
+    define: { "process.env.NODE_ENV": JSON.stringify("production") },
     base: "./",
     build: {
       outDir: target,
       emptyOutDir: false,
       target: "es2022",
-      modulePreload: false,
-      rollupOptions: {
-        input: {
+      // As a library: imports stay plain imports, without a helper that would preload styles first.
+      lib: {
+        entry: {
           widget: at("../packages/widget/src/main.tsx"),
           call: at("../packages/widget/src/call.ts"),
           recorder: at("../packages/cobrowse/src/recorder/index.ts"),
           together: at("../packages/cobrowse/src/together/index.ts"),
         },
+        formats: ["es"],
+      },
+      rollupOptions: {
+        // Other chunks may import what an entry has already loaded.
         preserveEntrySignatures: "allow-extension",
         // Numbers of the protocol are written where they are used: no chunk has to be loaded for them.
         optimization: { inlineConst: { mode: "all" } },
         output: {
+          minify: true,
+          comments: false,
           entryFileNames: "assets/[name]-[hash].js",
           chunkFileNames: "assets/[name]-[hash].js",
           assetFileNames: "assets/[name]-[hash][extname]",
@@ -53,7 +52,8 @@ async function buildWidget() {
       },
     },
   });
-  const chunks = result.output.filter((part) => part.type === "chunk");
+  const [{ output }] = result;
+  const chunks = output.filter((part) => part.type === "chunk");
   const withImports = (name) => {
     const files = new Set();
     const add = (file) => {

@@ -27,7 +27,6 @@ export interface Socket {
 }
 
 export interface Welcome {
-  epoch: number;
   policy: { [key: string]: Value };
   /** The frames of this document are known to the server: no SNAP is needed. */
   resumed: boolean;
@@ -186,7 +185,7 @@ export class Link {
   }
 
   private welcomed(values: Value[]): void {
-    const [last, epoch, policy, token, hold] = values as [
+    const [last, , policy, token, hold] = values as [
       number,
       number,
       { [key: string]: Value },
@@ -201,7 +200,7 @@ export class Link {
     const resumed = last > 0 && (first === undefined ? last === this.options.seq() : first === last + 1);
     if (resumed) for (const [, frame] of this.kept) this.socket?.send(frame);
     else this.forget();
-    this.options.welcome({ epoch, policy, resumed, hold });
+    this.options.welcome({ policy, resumed, hold });
   }
 
   private acked(seq: number): void {

@@ -36,11 +36,6 @@ export class Writer {
     this.int(seq);
   }
 
-  /** How many bytes the frame has by now. */
-  get size(): number {
-    return this.at - HEADER;
-  }
-
   /** The frame, in bytes of its own. */
   end(): Uint8Array<ArrayBuffer> {
     const { view, count } = this;

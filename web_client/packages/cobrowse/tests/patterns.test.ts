@@ -12,4 +12,17 @@ describe("secrets by their form", () => {
       `anna@bank.example ${"\u2022".repeat(16)}`,
     );
   });
+  it("are national ids where WELCOME brings their expressions; one that cannot be read finds nothing", () => {
+    const patterns = new Patterns(
+      [
+        ["\\b\\d{6}-\\d{4}\\b", ""],
+        ["\\b[xyz]\\d{7}-?[a-z]\\b", "i"],
+        ["(", ""],
+      ],
+      [],
+    );
+    expect(patterns.scrub("010190-1234 and X1234567-L")).toBe(
+      `${"\u2022".repeat(11)} and ${"\u2022".repeat(10)}`,
+    );
+  });
 });

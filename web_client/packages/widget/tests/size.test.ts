@@ -15,6 +15,15 @@ let out: string;
 let manifest: Manifest;
 const sizeOf = (files: string[]) =>
   files.reduce((sum, file) => sum + gzipSync(readFileSync(join(out, file)), { level: 9 }).length, 0);
+/** The chunks of these names, and what they import at once. */
+function withImports(...names: string[]): string[] {
+  const all = readdirSync(join(out, "assets"));
+  const files = new Set(names.map((name) => all.find((file) => file.startsWith(`${name}-`)) ?? name));
+  for (const file of files)
+    for (const [, next] of readFileSync(join(out, "assets", file), "utf8").matchAll(/from\s*"\.\/([^"]+)"/gu))
+      files.add(next as string);
+  return [...files].map((file) => `assets/${file}`);
+}
 
 describe("what a company's page has to load", () => {
   beforeAll(() => {
@@ -36,6 +45,12 @@ describe("what a company's page has to load", () => {
 
   it("is at most 15 kB until a call is taken back on the next page", () => {
     expect(sizeOf(["talknow.js", ...manifest.call])).toBeLessThanOrEqual(15_000);
+  });
+
+  it("is at most 15 kB for the recorder, once the customer has agreed to show the page", () => {
+    // With what it imports before it runs; the rest is not waited for by the first snapshot.
+    expect(sizeOf(withImports("recorder"))).toBeLessThanOrEqual(15_000);
+    expect(sizeOf(withImports("recorder", "live"))).toBeLessThanOrEqual(22_100);
   });
 
   it("needs nothing of ours that a strict policy forbids", () => {

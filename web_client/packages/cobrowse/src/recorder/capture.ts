@@ -1,8 +1,8 @@
 /**
  * The recorder's heart: takes the first snapshot, and decides what goes into a frame and in which order; where frames
- * go is `link.ts`. What comes after the snapshot is `live.ts`, loaded while the snapshot is on its way: until then
- * mutations are kept and what is typed is learned, so that nothing is lost and no mask is late.
- * Source: docs/cobrowse_wire.md; README, "A shared page, from click to screen".
+ * go is `link.ts`. What comes after the snapshot is `live.ts`, loaded meanwhile: until it is there mutations are kept
+ * and what is typed is learned, so that nothing is lost and no mask is late.
+ * Source: docs/cobrowse_wire.md; README, "A shared page, from change to screen".
  */
 import { OP_SNAP } from "@talknow/protocol";
 import { NOTES } from "@talknow/protocol/words";
@@ -92,7 +92,6 @@ export class Capture {
       assets,
       scrub: (css) => masks.css(css),
       changed: () => this.changed(true),
-      opaque: (owner) => this.note("stylesheet", owner),
     });
     this.forms = new Forms(tree, writer, masks, () => this.typed());
     this.page = new Page(top, masks);
@@ -105,8 +104,8 @@ export class Capture {
   start(): void {
     this.running = true;
     this.hookRealm(window as unknown as typeof globalThis);
-    this.restart();
     this.load(1);
+    this.restart();
   }
 
   stop(): void {
@@ -165,9 +164,10 @@ export class Capture {
   private changed(soon: boolean): void {
     // What is noticed while a frame is written goes into it, or into the next one: never into a second one inside.
     if (this.writing) this.noticed = true;
-    else if (!this.running) return;
-    else if (this.live !== null) this.live.rhythm.changed(soon);
-    else if (this.snapshotDue) this.write(performance.now());
+    else if (this.running) {
+      if (this.live !== null) this.live.rhythm.changed(soon);
+      else if (this.snapshotDue) this.write(performance.now());
+    }
   }
 
   /** A value may have changed: what is typed is learned at once where no frame comes soon. */
@@ -321,8 +321,7 @@ export class Capture {
   /** A root whose inside nobody else observes. */
   private watch(root: Document | ShadowRoot): void {
     this.forms.learn(root);
-    if (root !== this.options.document) this.sheets.add(root);
-    else if ("adoptedStyleSheets" in root) this.sheets.add(root);
+    if (root !== this.options.document || "adoptedStyleSheets" in root) this.sheets.add(root);
     const element = elementOf(root);
     if (this.roots.get(root) !== element) {
       this.roots.set(root, element);
@@ -334,12 +333,11 @@ export class Capture {
   private begin(root: Document | ShadowRoot): void {
     this.hooks.forget(root);
     this.hooks.home = root;
+    // Who asks for old values is told of attributes and texts.
     this.observer.observe(root, {
       subtree: true,
       childList: true,
-      attributes: true,
       attributeOldValue: true,
-      characterData: true,
       characterDataOldValue: true,
     });
     this.forms.listen(this.hooks, root);
@@ -371,9 +369,10 @@ export class Capture {
 
   /** Rules of a link arrived, or a frame has another document. */
   private loaded(element: Element): void {
+    const { localName } = element;
     if (!this.tree.has(element)) return;
-    if (element.localName === "link" || element.localName === "style") this.sheets.reload(element);
-    else if (element.localName === "iframe") this.again(element);
+    if (localName === "link" || localName === "style") this.sheets.reload(element);
+    else if (localName === "iframe") this.again(element);
     else if (isChosen(element)) {
       this.live?.differ.chosen(element);
       this.changed(false);

@@ -23,7 +23,15 @@ import { type Attributes, saidBy } from "./attributes.ts";
 import { BLOCK, type Masks, type Stand } from "./mask.ts";
 import type { Serializer } from "./serialize.ts";
 import { common } from "./splice.ts";
-import { hasChildren, isRecorded, isShown, parentOf, TEXT, type Tree } from "./tree.ts";
+import {
+  DOCUMENT,
+  ELEMENT_NODE,
+  hasChildren,
+  isRecorded,
+  parentOf,
+  TEXT,
+  type Tree,
+} from "./tree.ts";
 
 /** Shorter than this a splice saves nothing. */
 const SPLICE_CHARS = 12;
@@ -184,7 +192,7 @@ export class Differ {
     this.touched.delete(top);
     const id = this.tree.id(top);
     if (id !== undefined) this.gone.push(id);
-    this.tree.drop(top, (node, dropped) => {
+    dropAll(this.tree, top, (node, dropped) => {
       // What was taken out of it for viewers, to be moved, does not go with it.
       const waited = this.touched.delete(node);
       const runs = this.runs.delete(node);
@@ -446,4 +454,33 @@ function anchorOf(tree: Tree, runs: ReadonlySet<Node>, first: Node): Node | null
   let before = first.previousSibling;
   while (before !== null && (!tree.has(before) || runs.has(before))) before = before.previousSibling;
   return before;
+}
+
+/** Whether the node is in a page that is shown: also through shadow roots and same-origin frames. */
+function isShown(node: Node, top: Document): boolean {
+  let inner: Node = node;
+  for (let depth = 0; depth < 16; depth += 1) {
+    const home = inner.nodeType === DOCUMENT ? (inner as Document) : inner.ownerDocument;
+    if (!inner.isConnected || home === null) return false;
+    if (home === top) return true;
+    const frame = parentOf(home);
+    if (frame === null) return false;
+    inner = frame;
+  }
+  return false;
+}
+
+/** Forget a node and all that viewers forget with it. `each` is told of every one. */
+function dropAll(tree: Tree, top: Node, each: (node: Node, id: number) => void): void {
+  const open: Node[] = [top];
+  for (let node = open.pop(); node !== undefined; node = open.pop()) {
+    const id = tree.id(node);
+    if (id === undefined && node.nodeType !== ELEMENT_NODE) continue;
+    if (id !== undefined) {
+      tree.remove(node, id);
+      each(node, id);
+      if (tree.isRoot(id + 1)) open.push(tree.nodes[id + 1] as Node);
+    }
+    for (let child = node.lastChild; child !== null; child = child.previousSibling) open.push(child);
+  }
 }

@@ -2,6 +2,7 @@
  * Values that stay here must not come out as an error text, a preview or a clone either: texts of the page are
  * searched for them and for how they began while they were typed, numbers also with separators between digits.
  */
+import { cover } from "./patterns.ts";
 
 /** So many characters are looked for inside other texts; fewer only as the whole text. */
 const CHARS = 4;
@@ -50,8 +51,7 @@ export class Echoes {
     if (lower.length !== text.length) return this.anywhere(lower) ? whole(text) : text;
     let out = text;
     for (const value of this.long) {
-      for (const [from, to] of places(lower, value))
-        out = out.slice(0, from) + "\u2022".repeat(to - from) + out.slice(to);
+      for (const [from, to] of places(lower, value)) out = cover(out, from, to);
     }
     return out;
   }

@@ -94,7 +94,8 @@ export class Forms {
   }
 
   drop(node: Node, id: number): void {
-    this.dirty.delete(node as Field);
+    // Typed and gone before a frame was written: the page may show it all the same.
+    if (this.dirty.delete(node as Field)) this.remember(node as Field, this.tree.stand(id));
     this.radios.delete(node as Field);
     this.sent.delete(id);
     this.checked.delete(id);
@@ -103,12 +104,8 @@ export class Forms {
   }
 
   clear(): void {
-    this.dirty.clear();
-    this.radios.clear();
-    this.sent.clear();
-    this.checked.clear();
-    this.kinds.clear();
-    this.hiding.clear();
+    const { dirty, radios, sent, kinds, checked, hiding } = this;
+    for (const kept of [dirty, radios, sent, kinds, checked, hiding]) kept.clear();
   }
 
   /** Before anything is written: what is in the fields now may stand elsewhere on the page too. */
@@ -131,10 +128,10 @@ export class Forms {
     this.dirty.clear();
   }
 
-  private remember(field: Field): void {
+  private remember(field: Field, stand = this.tree.standOf(field)): void {
     if (field.localName === "select" || isButton(field) || isChoice(field)) return;
     // Asked of an empty field too: a password that is made readable later stays one.
-    const hides = this.masks.hidesValue(field, this.tree.standOf(field));
+    const hides = this.masks.hidesValue(field, stand);
     if (field.type === "range" || field.type === "color" || field.value.length < 2) return;
     if (hides) this.masks.remember(field.value);
   }

@@ -6,6 +6,8 @@ import type { Tree } from "./tree.ts";
 const POLYNOMIAL = 0xedb88320;
 const ELEMENT = 1;
 const TEXT = 3;
+const DOCUMENT = 9;
+const FRAGMENT = 11;
 
 export class Hasher {
   private readonly table = new Uint32Array(256);
@@ -37,7 +39,7 @@ export class Hasher {
 
   private line(node: Node, id: number): string {
     const { tree } = this;
-    const place = `${id},${tree.place(node, id).join()}`;
+    const place = `${id},${placeOf(tree, node, id).join()}`;
     if (node.nodeType === TEXT)
       return `${place},2,${tree.sent.get(id)?.get("") ?? wellFormed((node as Text).data)}`;
     if (node.nodeType !== ELEMENT) return `${place},3`;
@@ -78,4 +80,16 @@ function byName(a: string, b: string): number {
   const left = a.slice(0, a.indexOf("="));
   const right = b.slice(0, b.indexOf("="));
   return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/** The ids of the parent and of the sibling before, as viewers know them; 0 for none. */
+function placeOf(tree: Tree, node: Node, id: number): readonly [parent: number, before: number] {
+  // A root hangs where it was written, also when its frame has another document by now.
+  const isRoot = node.nodeType === DOCUMENT || node.nodeType === FRAGMENT;
+  const parent = isRoot ? tree.nodes[id - 1] : node.parentNode;
+  const home = (parent && tree.id(parent)) || 0;
+  if (isRoot) return [home, 0];
+  let before = node.previousSibling;
+  while (before !== null && !tree.has(before)) before = before.previousSibling;
+  return [home, (before && tree.id(before)) || 0];
 }

@@ -5,6 +5,9 @@
 import { native } from "./native.ts";
 
 type After = (self: never, args: unknown[], result: never) => void;
+type Call = (this: never, ...args: unknown[]) => unknown;
+/** Which part of a property's descriptor is wrapped. */
+type Part = "value" | "set" | "get";
 
 export class Hooks {
   /** For which root something is done now: it is undone when that leaves, else at the end. */
@@ -14,52 +17,58 @@ export class Hooks {
 
   /** After every call of `owner[name]`: `after(this, arguments, result)`. */
   method<T extends object>(owner: T | undefined, name: string, after: After): void {
-    const found = owner && Object.getOwnPropertyDescriptor(owner, name);
-    const original = found?.value as ((...args: unknown[]) => unknown) | undefined;
-    if (owner === undefined || typeof original !== "function" || found?.configurable === false) return;
     const told = (self: never, args: unknown[], result: unknown) => this.tell(after, self, args, result);
-    const wrap = function (this: never, ...args: unknown[]): unknown {
-      const result = original.apply(this, args);
-      told(this, args, result);
-      return result;
-    };
-    Object.defineProperty(owner, name, { ...found, value: wrap });
-    this.later(() => {
-      if (Object.getOwnPropertyDescriptor(owner, name)?.value === wrap)
-        Object.defineProperty(owner, name, found as PropertyDescriptor);
-    });
+    this.wrap(
+      owner,
+      name,
+      "value",
+      (original) =>
+        function (this: never, ...args: unknown[]): unknown {
+          const result = original.apply(this, args);
+          told(this, args, result);
+          return result;
+        },
+    );
   }
 
   /** After every assignment to `owner[name]`. */
   setter<T extends object>(owner: T | undefined, name: string, after: (self: never) => void): void {
-    const found = owner && Object.getOwnPropertyDescriptor(owner, name);
-    const original = found?.set;
-    if (owner === undefined || original === undefined || found?.configurable === false) return;
-    const told = (self: never) => this.tell(after, self, [], undefined);
-    const wrap = function (this: never, value: unknown): void {
-      original.call(this, value);
-      told(this);
-    };
-    Object.defineProperty(owner, name, { ...found, set: wrap });
-    this.later(() => {
-      if (Object.getOwnPropertyDescriptor(owner, name)?.set === wrap)
-        Object.defineProperty(owner, name, found as PropertyDescriptor);
-    });
+    const told = (self: never) => this.tell(after, self);
+    this.wrap(
+      owner,
+      name,
+      "set",
+      (original) =>
+        function (this: never, value: unknown): void {
+          original.call(this, value);
+          told(this);
+        },
+    );
   }
 
   /** Before every reading of `owner[name]`: what it gives may be changed by ways that nobody is told of. */
   getter<T extends object>(owner: T | undefined, name: string, before: (self: never) => void): void {
+    const told = (self: never) => this.tell(before, self);
+    this.wrap(
+      owner,
+      name,
+      "get",
+      (original) =>
+        function (this: never): unknown {
+          told(this);
+          return original.call(this);
+        },
+    );
+  }
+
+  private wrap(owner: object | undefined, name: string, part: Part, make: (original: Call) => Call): void {
     const found = owner && Object.getOwnPropertyDescriptor(owner, name);
-    const original = found?.get;
-    if (owner === undefined || original === undefined || found?.configurable === false) return;
-    const told = (self: never) => this.tell(before, self, [], undefined);
-    const wrap = function (this: never): unknown {
-      told(this);
-      return original.call(this);
-    };
-    Object.defineProperty(owner, name, { ...found, get: wrap });
+    const original = found?.[part] as Call | undefined;
+    if (owner === undefined || typeof original !== "function" || found?.configurable === false) return;
+    const wrap = make(original);
+    Object.defineProperty(owner, name, { ...found, [part]: wrap });
     this.later(() => {
-      if (Object.getOwnPropertyDescriptor(owner, name)?.get === wrap)
+      if (Object.getOwnPropertyDescriptor(owner, name)?.[part] === wrap)
         Object.defineProperty(owner, name, found as PropertyDescriptor);
     });
   }
@@ -92,7 +101,7 @@ export class Hooks {
   }
 
   /** A fault of ours never reaches the page's code. */
-  private tell(after: After, self: never, args: unknown[], result: unknown): void {
+  private tell(after: After, self: never, args: unknown[] = [], result?: unknown): void {
     if (!this.on) return;
     try {
       after(self, args, result as never);

@@ -75,11 +75,13 @@ export class Recorder implements SharedPage {
 
   start(): void {
     this.link.start();
+    // What follows the first snapshot comes while the socket opens; whoever needs it asks again and sees what fails.
+    import("./live.ts").catch(() => undefined);
   }
 
   stop(reason: "stopped" | "navigating" | "hidden" = "stopped"): void {
     this.release();
-    clearInterval(this.watching);
+    this.leave();
     this.link.stop(reason);
     this.state = "stopped";
     this.notify();
@@ -122,10 +124,8 @@ export class Recorder implements SharedPage {
   }
 
   isMasked(node: Node): boolean {
-    const tree = this.capture?.tree;
-    const id = tree?.id(node);
-    if (id === undefined || tree === undefined) return true;
-    const stand = tree.stand(id);
+    const id = this.idOf(node);
+    const stand = id === undefined ? MASK : this.capture?.tree.stand(id);
     return stand === MASK || stand === BLOCK;
   }
 
@@ -220,6 +220,12 @@ export class Recorder implements SharedPage {
     this.capture = null;
   }
 
+  /** Nothing is looked at or read any more. */
+  private leave(): void {
+    clearInterval(this.watching);
+    this.assets?.stop();
+  }
+
   private keepToken(token: string): void {
     this.token = token;
     this.options.keepToken(token);
@@ -233,7 +239,7 @@ export class Recorder implements SharedPage {
 
   private ended(code: number): void {
     this.release();
-    clearInterval(this.watching);
+    this.leave();
     this.state = "refused";
     this.notify();
     this.options.onEnd?.(code);

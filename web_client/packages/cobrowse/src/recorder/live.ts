@@ -1,6 +1,6 @@
 /**
  * What a shared page does after its first snapshot: changes of the tree and of rules, what is around the tree,
- * pictures, hashes, and when a frame is written. Loaded while the snapshot is on its way.
+ * pictures, hashes, and when a frame is written. The first snapshot does not wait for it.
  *
  * It begins with how things stand by then: mutations since the snapshot were kept, everything else is read anew.
  * Source: docs/cobrowse_wire.md; docs/cobrowse.md, "what is loaded when".
@@ -81,7 +81,7 @@ export class Live {
       contentChanged: (element) => this.contentChanged(element),
       arrived: (element) => forms.learn(element),
     });
-    this.rules = new Rules(tree, writer, sheets);
+    this.rules = new Rules(tree, writer, sheets, (owner) => inside.note("stylesheet", owner));
     this.around = new Surroundings(top, tree, writer, inside.page, changed, inside.restart);
     this.rhythm = new Rhythm(inside.write, options.queued);
     this.blocked = new Blocked(tree, writer, () => changed(false));

@@ -6,7 +6,7 @@
 
 import { Echoes } from "./echoes.ts";
 import marks from "./marks.json" with { type: "json" };
-import { Patterns } from "./patterns.ts";
+import { dots, Patterns } from "./patterns.ts";
 import { matchesPage, type Policy } from "./policy.ts";
 
 /** How an element stands; children inherit it. */
@@ -30,12 +30,12 @@ const CSS_SAID = /(?<![-\w])(?:content|--[-\w]+)\s*:(?:"(?:[^"\\]|\\.)*"|'(?:[^'
 const CSS_STRING = /"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'/gs;
 /** Of other attributes a masked element keeps what looks like a state of the page's own. */
 const TOKEN = /^(?:(?:[a-z]{1,20}(?:[-_ ][a-z]{1,20}){0,3}|[\d.%]{1,6})?)$/;
-const DOTS = "\u2022\u2022\u2022\u2022\u2022\u2022\u2022\u2022";
+const DOTS = "\u2022".repeat(8);
 
 export class Masks {
-  readonly maskMarks: string;
-  readonly blockMarks: string;
-  readonly showMarks: string;
+  private readonly maskMarks: string;
+  private readonly blockMarks: string;
+  private readonly showMarks: string;
   /** Any mark at all: one look finds the elements that need a second one. */
   readonly marks: string;
   /** What the server had to mask. */
@@ -97,7 +97,7 @@ export class Masks {
   value(text: string, hides: boolean): string {
     if (!hides) return this.patterns.scrub(text, true);
     if (text === "") return "";
-    return this.policy.keep_length ? "\u2022".repeat(text.length) : DOTS;
+    return this.policy.keep_length ? dots(text) : DOTS;
   }
 
   text(text: string, stand: Stand): string {

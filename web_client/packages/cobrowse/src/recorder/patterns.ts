@@ -39,7 +39,7 @@ export function isIban(text: string): boolean {
   return rest === 1;
 }
 
-const dots = (text: string) => "\u2022".repeat(text.length);
+export const dots = (text: string) => "\u2022".repeat(text.length);
 
 /** A row of digits with gaps: a card's number begins and ends with a group, or lies inside a long one. */
 function cards(row: string): string {
@@ -94,8 +94,9 @@ function ibans(text: string): string {
   return out;
 }
 
-function cover(text: string, from: number, to: number): string {
-  return text.slice(0, from) + "\u2022".repeat(to - from) + text.slice(to);
+/** The text with dots from one place to another. */
+export function cover(text: string, from: number, to: number): string {
+  return text.slice(0, from) + dots(text.slice(from, to)) + text.slice(to);
 }
 
 /** What no expression can be made of finds nothing here; the server looks with its own. */

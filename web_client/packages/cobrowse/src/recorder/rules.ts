@@ -19,6 +19,8 @@ export class Rules {
     private readonly tree: Tree,
     private readonly writer: Writer,
     private readonly sheets: Sheets,
+    /** Rules that may not be read. */
+    private readonly opaque: (owner: number) => void,
   ) {
     sheets.rest = () => this.write();
     sheets.stale = true;
@@ -99,6 +101,8 @@ export class Rules {
       writer.int(known.number);
       writer.int(sheet.disabled ? 1 : 0);
     }
+    for (const [sheet, owner] of sheets.unreadable) this.fetchRules(sheet, owner);
+    sheets.unreadable.clear();
   }
 
   private lookAtSuspects(): void {
@@ -182,5 +186,19 @@ export class Rules {
 
   private ownerOf(sheet: CSSStyleSheet): number {
     return (sheet.ownerNode && this.tree.id(sheet.ownerNode)) || 0;
+  }
+
+  /** A sheet of another origin: the visitor's browser may be allowed to read it after all. */
+  private fetchRules(sheet: CSSStyleSheet, owner: number): void {
+    const element = sheet.ownerNode as Element | null;
+    if (element === null || sheet.href === null || this.sheets.fetched.has(element)) return;
+    this.sheets.fetched.set(element, "");
+    fetch(sheet.href, { credentials: "omit" })
+      .then((response) => (response.ok ? response.text() : Promise.reject(new Error("refused"))))
+      .then((text) => {
+        this.sheets.fetched.set(element, text.replace(/@import[^;]*;/g, ""));
+        this.sheets.reload(element);
+      })
+      .catch(() => this.opaque(owner));
   }
 }

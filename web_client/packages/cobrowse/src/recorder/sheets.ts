@@ -32,8 +32,6 @@ export interface SheetsOptions {
   /** Without what may not leave. */
   scrub: (css: string) => string;
   changed: () => void;
-  /** Rules that may not be read. */
-  opaque: (owner: number) => void;
 }
 
 export class Sheets {
@@ -49,7 +47,9 @@ export class Sheets {
   looking = false;
   /** What else is written when anything is; null until it is there. */
   rest: (() => void) | null = null;
-  private readonly fetched = new WeakMap<Element, string>();
+  /** Sheets of other origins and their owners' ids, and what could be read of them after all. */
+  readonly unreadable = new Map<CSSStyleSheet, number>();
+  readonly fetched = new WeakMap<Element, string>();
   private next = 1;
 
   constructor(private readonly options: SheetsOptions) {}
@@ -123,7 +123,7 @@ export class Sheets {
   writeSheet(sheet: CSSStyleSheet, owner: number, fetched?: string): void {
     const text = fetched ?? this.textOf(sheet);
     if (text === null) {
-      this.fetchRules(sheet, owner);
+      this.unreadable.set(sheet, owner);
       return;
     }
     const { writer } = this.options;
@@ -175,20 +175,6 @@ export class Sheets {
     const text = inner.styleSheet ? (this.textOf(inner.styleSheet) ?? "") : "";
     const rewritten = inner.styleSheet ? this.options.assets.inCss(text, baseOf(inner.styleSheet)) : text;
     return within(inner, rewritten);
-  }
-
-  /** A sheet of another origin: the visitor's browser may be allowed to read it after all. */
-  private fetchRules(sheet: CSSStyleSheet, owner: number): void {
-    const element = sheet.ownerNode as Element | null;
-    if (element === null || sheet.href === null || this.fetched.has(element)) return;
-    this.fetched.set(element, "");
-    fetch(sheet.href, { credentials: "omit" })
-      .then((response) => (response.ok ? response.text() : Promise.reject(new Error("refused"))))
-      .then((text) => {
-        this.fetched.set(element, text.replace(/@import[^;]*;/g, ""));
-        this.reload(element);
-      })
-      .catch(() => this.options.opaque(owner));
   }
 }
 

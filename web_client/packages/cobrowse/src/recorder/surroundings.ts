@@ -20,7 +20,7 @@ import type { Hooks } from "./hooks.ts";
 import { MASK } from "./mask.ts";
 import { native } from "./native.ts";
 import { DEVICE, type Page } from "./page.ts";
-import { isOurs, type Tree } from "./tree.ts";
+import { OURS, type Tree } from "./tree.ts";
 
 const MOVED = 0;
 const PRESSED = 1;
@@ -371,4 +371,9 @@ function placeOf(inner: Document, top: Document): readonly [x: number, y: number
     frame = frame.ownerDocument === top ? null : frame.ownerDocument.defaultView?.frameElement;
   }
   return [x, y];
+}
+
+/** Whether a node is of our own: inside their shadow roots events and focus stand at the host. */
+function isOurs(target: EventTarget | null): boolean {
+  return target instanceof Element && target.localName.startsWith(OURS);
 }

@@ -5,24 +5,19 @@ const UNRECORDED = new Set(["script", "noscript", "base", "meta", "title", "temp
 /** The server refuses these. */
 const NO_TAG = /^(?:applet|frameset|param|portal)$|^[^a-z_]|[^\w.:-]/i;
 /** Elements of our own. */
-const OURS = "talk-now";
+export const OURS = "talk-now";
 /** Elements whose children are their own business: a default value, a fallback, rules. */
 const CLOSED = new Set(
   "style textarea iframe canvas video audio object embed frame progress meter link img input".split(" "),
 );
-
-/** Whether a node is of our own: inside their shadow roots events and focus stand at the host. */
-export function isOurs(target: EventTarget | null): boolean {
-  return target instanceof Element && target.localName.startsWith(OURS);
-}
 
 export const HTML = "http://www.w3.org/1999/xhtml";
 export const SVG = "http://www.w3.org/2000/svg";
 export const MATHML = "http://www.w3.org/1998/Math/MathML";
 export const ELEMENT_NODE = 1;
 export const TEXT = 3;
-const DOCUMENT = 9;
-const FRAGMENT = 11;
+export const DOCUMENT = 9;
+export const FRAGMENT = 11;
 const STAND = 3;
 const TRACKED = 4;
 const ROOT = 8;
@@ -89,6 +84,11 @@ export class Tree {
     this.stands[id] = (this.stands[id] as number) | TRACKED;
   }
 
+  /** Of a root; it has the number after that of what it lies in. */
+  isRoot(id: number): boolean {
+    return this.nodes[id] !== undefined && ((this.stands[id] as number) & ROOT) !== 0;
+  }
+
   isTracked(id: number): boolean {
     return ((this.stands[id] as number) & TRACKED) !== 0;
   }
@@ -129,34 +129,10 @@ export class Tree {
     }
   }
 
-  /** Forget a node and all that viewers forget with it. `each` is told of every one. */
-  drop(top: Node, each: (node: Node, id: number) => void): void {
-    const open: Node[] = [top];
-    for (let node = open.pop(); node !== undefined; node = open.pop()) {
-      const id = this.ids.get(node);
-      if (id === undefined && node.nodeType !== ELEMENT_NODE) continue;
-      if (id !== undefined) {
-        this.ids.delete(node);
-        this.nodes[id] = undefined;
-        if (this.sent.size > 0) this.sent.delete(id);
-        each(node, id);
-        const inner = this.nodes[id + 1];
-        if (inner !== undefined && (this.stands[id + 1] as number) & ROOT) open.push(inner);
-      }
-      for (let child = node.lastChild; child !== null; child = child.previousSibling) open.push(child);
-    }
-  }
-
-  /** The ids of the parent and of the sibling before, as viewers know them; 0 for none. */
-  place(node: Node, id: number): readonly [parent: number, before: number] {
-    // A root hangs where it was written, also when its frame has another document by now.
-    const isRoot = node.nodeType === DOCUMENT || node.nodeType === FRAGMENT;
-    const parent = isRoot ? this.nodes[id - 1] : node.parentNode;
-    const home = (parent && this.ids.get(parent)) || 0;
-    if (isRoot) return [home, 0];
-    let before = node.previousSibling;
-    while (before !== null && !this.ids.has(before)) before = before.previousSibling;
-    return [home, (before && this.ids.get(before)) || 0];
+  remove(node: Node, id: number): void {
+    this.ids.delete(node);
+    this.nodes[id] = undefined;
+    if (this.sent.size > 0) this.sent.delete(id);
   }
 
   /** The name that viewers have. */
@@ -190,18 +166,4 @@ export function parentOf(node: Node): Node | null {
   if (node.nodeType === FRAGMENT) return (node as ShadowRoot).host ?? null;
   if (node.nodeType === DOCUMENT) return (node as Document).defaultView?.frameElement ?? null;
   return node.parentNode;
-}
-
-/** Whether the node is in a page that is shown: also through shadow roots and same-origin frames. */
-export function isShown(node: Node, top: Document): boolean {
-  let inner: Node = node;
-  for (let depth = 0; depth < 16; depth += 1) {
-    const home = inner.nodeType === DOCUMENT ? (inner as Document) : inner.ownerDocument;
-    if (!inner.isConnected || home === null) return false;
-    if (home === top) return true;
-    const frame = parentOf(home);
-    if (frame === null) return false;
-    inner = frame;
-  }
-  return false;
 }
