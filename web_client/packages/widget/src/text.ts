@@ -11,7 +11,7 @@ export const TEXT = {
   pointWording:
     "The agents of this chat can point at things on this page and draw on it. They change nothing.",
   controlWording:
-    "The agents of this chat can do on this page what you tick here, never in password, payment or hidden fields. Your own input always goes first. Press Esc to end it.",
+    "The agent who asks can do on this page what you tick here, never in password, payment or hidden fields. Your own input always goes first. Press Esc to end it.",
   recordWording:
     "What the agents see of these pages is kept with this chat for later. Hidden parts are not in it.",
   asksToSee: "would like to see this page.",
