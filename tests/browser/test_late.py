@@ -60,7 +60,11 @@ CHANGE = """secret => {
 
 def hold(page: Page) -> list[Route]:
     held: list[Route] = []
-    page.context.route(LATER, held.append)
+
+    def keep(route: Route) -> None:
+        held.append(route)
+
+    page.context.route(LATER, keep)
     return held
 
 
