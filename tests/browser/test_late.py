@@ -25,7 +25,7 @@ PREPARE = """() => {
   add('p', 'adopted', { textContent: 'adopted' });
   add('div', 'host');
   add('input', 'typed');
-  add('input', 'box', { type: 'checkbox' });
+  add('input', 'box', { type: 'checkbox' }).setAttribute('data-talknow-show', '');
   add('dialog', 'dialog', { textContent: 'asked' });
   const area = add('div', 'area');
   area.style.cssText = 'height:60px;overflow:auto';
