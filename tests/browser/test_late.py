@@ -25,7 +25,7 @@ PREPARE = """() => {
   add('p', 'adopted', { textContent: 'adopted' });
   add('div', 'host');
   add('input', 'typed');
-  add('input', 'box', { type: 'checkbox' });
+  add('input', 'box', { type: 'checkbox' }).setAttribute('data-talknow-show', '');
   add('dialog', 'dialog', { textContent: 'asked' });
   const area = add('div', 'area');
   area.style.cssText = 'height:60px;overflow:auto';
@@ -60,7 +60,11 @@ CHANGE = """secret => {
 
 def hold(page: Page) -> list[Route]:
     held: list[Route] = []
-    page.context.route(LATER, held.append)
+
+    def keep(route: Route) -> None:
+        held.append(route)
+
+    page.context.route(LATER, keep)
     return held
 
 
