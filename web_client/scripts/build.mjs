@@ -42,6 +42,7 @@ async function buildWidget() {
         preserveEntrySignatures: "allow-extension",
         // Numbers of the protocol are written where they are used: no chunk has to be loaded for them.
         optimization: { inlineConst: { mode: "all" } },
+        checks: { pluginTimings: false },
         output: {
           minify: true,
           comments: false,

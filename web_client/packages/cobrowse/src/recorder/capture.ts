@@ -8,7 +8,7 @@ import { OP_SNAP } from "@talknow/protocol";
 import { NOTES } from "@talknow/protocol/words";
 import { Writer } from "../writer.ts";
 import type { Assets } from "./assets.ts";
-import { Attributes, isChosen } from "./attributes.ts";
+import { Attributes } from "./attributes.ts";
 import { Forms, isField } from "./forms.ts";
 import { Hooks } from "./hooks.ts";
 import type { Live } from "./live.ts";
@@ -373,10 +373,7 @@ export class Capture {
     if (!this.tree.has(element)) return;
     if (localName === "link" || localName === "style") this.sheets.reload(element);
     else if (localName === "iframe") this.again(element);
-    else if (isChosen(element)) {
-      this.live?.differ.chosen(element);
-      this.changed(false);
-    }
+    else this.live?.loaded(element);
   }
 
   /** A known element got a shadow root. */

@@ -23,15 +23,7 @@ import { type Attributes, saidBy } from "./attributes.ts";
 import { BLOCK, type Masks, type Stand } from "./mask.ts";
 import type { Serializer } from "./serialize.ts";
 import { common } from "./splice.ts";
-import {
-  DOCUMENT,
-  ELEMENT_NODE,
-  hasChildren,
-  isRecorded,
-  parentOf,
-  TEXT,
-  type Tree,
-} from "./tree.ts";
+import { DOCUMENT, ELEMENT_NODE, hasChildren, isRecorded, parentOf, TEXT, type Tree } from "./tree.ts";
 
 /** Shorter than this a splice saves nothing. */
 const SPLICE_CHARS = 12;

@@ -8,7 +8,7 @@
 import { OP_ASSET, OP_HASH, OP_NOTE } from "@talknow/protocol";
 import type { NOTES } from "@talknow/protocol/words";
 import type { Writer } from "../writer.ts";
-import type { Attributes } from "./attributes.ts";
+import { type Attributes, isChosen } from "./attributes.ts";
 import { Blocked } from "./blocked.ts";
 import type { CaptureOptions } from "./capture.ts";
 import { Differ } from "./differ.ts";
@@ -250,6 +250,13 @@ export class Live {
     hooks.later(() => this.realms.delete(prototype));
     this.rules.hook(hooks, realm);
     this.around.hook(hooks, realm);
+  }
+
+  /** A picture came, maybe in another size than before. */
+  loaded(element: Element): void {
+    if (!isChosen(element)) return;
+    this.differ.chosen(element);
+    this.inside.changed(false);
   }
 
   private dropped(node: Node, id: number): void {
