@@ -10,6 +10,7 @@ import { Attributes } from "./attributes.ts";
 import { Blocked } from "./blocked.ts";
 import { Differ } from "./differ.ts";
 import { Forms, isField } from "./forms.ts";
+import { Frames, isFrame } from "./frames.ts";
 import type { Hasher } from "./hash.ts";
 import { Hooks } from "./hooks.ts";
 import { BLOCK, MASK, type Masks, PLAIN, type Stand } from "./mask.ts";
@@ -66,6 +67,7 @@ export class Capture {
   private readonly roots = new WeakMap<Node, Element | null>();
   private readonly realms = new WeakSet<object>();
   private readonly closed = new WeakMap<Element, ShadowRoot>();
+  private readonly frames: Frames;
   private readonly notes: [code: number, id: number][] = [];
   private readonly noted = new Set<string>();
   private assetsTold = 0;
@@ -114,13 +116,17 @@ export class Capture {
       this.changed(true);
     });
     this.blocked = new Blocked(tree, writer, () => changed(false));
+    this.frames = new Frames(masks, (frame) => this.again(frame));
   }
 
   start(): void {
     this.running = true;
     const realm = window as unknown as typeof globalThis;
     this.hookRealm(realm);
-    this.poll = setInterval(() => this.sheets.poll() && this.changed(false), POLL_MS);
+    this.poll = setInterval(() => {
+      if (this.sheets.poll()) this.changed(false);
+      this.frames.look();
+    }, POLL_MS);
     this.restart();
     void import("./hash.ts").then(({ Hasher }) => {
       this.hasher = new Hasher(this.tree, this.attributes);
@@ -200,6 +206,7 @@ export class Capture {
   private frame(now: number): void {
     const deadline = now + BUDGET_MS;
     this.differ.take(this.observer.takeRecords());
+    this.frames.look();
     const seq = this.seq + 1;
     this.differ.seq = seq;
     this.serializer.seq = seq;
@@ -299,6 +306,7 @@ export class Capture {
     this.stills?.clear();
     this.moving.clear();
     this.blocked.clear();
+    this.frames.clear();
     this.noted.clear();
     this.notes.length = 0;
     this.assetsTold = 0;
@@ -313,6 +321,7 @@ export class Capture {
       return;
     }
     const element = node as Element;
+    this.frames.add(element);
     if (stand === BLOCK) {
       this.blocked.add(element);
       return;
@@ -355,6 +364,7 @@ export class Capture {
       return;
     }
     this.blocked.drop(node);
+    this.frames.drop(node);
     const { localName } = node as Element;
     if (localName === "style" || localName === "link") this.sheets.drop(node);
     else if (isField(node) || localName === "option") this.forms.drop(node, id);
@@ -463,7 +473,7 @@ export class Capture {
   }
 
   private documentOf(frame: Element): Document | null {
-    if (frame.localName !== "iframe" && frame.localName !== "frame") return null;
+    if (!isFrame(frame)) return null;
     try {
       const inner = (frame as HTMLIFrameElement).contentDocument;
       return inner?.documentElement ? inner : null;
