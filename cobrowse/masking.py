@@ -26,12 +26,17 @@ _ADDRESS: Final = re.compile(
     r"\s*(?:(?:javascript|data|vbscript|blob|file|https?|ftp|wss?):|//)", re.IGNORECASE
 )
 _ASSET: Final = re.compile(r"(?:asset:\d{1,6})?|#[^\s]*")
-# The recorder has the same expression. Strings, comments and namespaces load nothing (group 1); what loads,
-# what is an address by itself, and escapes that spell letters outside of strings go.
+# The recorder has the same expression. Group 1 stays: strings, comments, escaped quotes, namespaces, and what
+# loads nothing. What loads, what is an address by itself, and escapes that spell letters outside strings go.
+# Strings and comments are taken whole, closed or not, and strings end with their line, as CSS has it (CSS
+# Syntax 3, 4.3): nothing passes as part of a string that is none, and no text is looked through twice.
 CSS_LOADS: Final = (
-    r"""("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|\/\*.*?\*\/|@namespace[^;{]*;)"""
-    r"""|@import[^;]*|url\((?!\s*["']?(?:asset:\d{1,6}|#[^)"']*)?["']?\s*\))[^)]*\)?"""
-    r"""|image-set\((?=[^;}]*?(?<!url\()["'](?!image\/|[\s,)]))[^;}]*|(?<![-\w])(?:src|image)\(\s*["'][^)]*\)?"""
+    r"""("(?:[^"\\\n\r\f]|\\(?:\r\n|.))*"?|'(?:[^'\\\n\r\f]|\\(?:\r\n|.))*'?|\/\*.*?(?:\*\/|(?!.))|\\["'\\]"""
+    r"""|@namespace\s+(?:[-\w]+\s+)?(?:url\(\s*)?(?:"[^"\\\n\r\f]*"|'[^'\\\n\r\f]*'|[^"'\\;{}()\s]+)\s*\)?\s*;"""
+    r"""|url\(\s*(?:"(?:asset:\d{1,6}|#[^)"'\\\n\r\f]*)?"|'(?:asset:\d{1,6}|#[^)"'\\\n\r\f]*)?'"""
+    r"""|(?:asset:\d{1,6}|#[^)("'\\\s]*)?)\s*\))|@import[^;]*|url\([^)]*\)?"""
+    r"""|image-set\((?=(?:(?!image-set\()[^;}])*?(?<!url\()["'](?!image\/|[\s,)]))[^;}]*"""
+    r"""|(?<![-\w])(?:src|image)\(\s*["'][^)]*\)?"""
     r"""|(?:https?|wss?|ftp):\/\/[^\s"')]*|(?:java|vb)script:|expression\s*\(|-moz-binding|(?<![-\w])behavior\s*:"""
     r"""|\\(?:0{0,4}(?:[46][1-9a-f]|[57][0-9a])(?![0-9a-f])|[g-z])"""
 )
@@ -52,12 +57,13 @@ _IN_ADDRESSES: Final = (
         "behavior",
     ),
 )
-_STRINGS: Final = r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')"""
+_ESCAPED: Final = r"\\(?:\r\n|.)"
+_STRINGS: Final = rf"""(?:"(?:[^"\\\n\r\f]|{_ESCAPED})*"?|'(?:[^'\\\n\r\f]|{_ESCAPED})*'?)"""
 # what rules say in words: contents, and custom properties that may become contents
 _CSS_SAID: Final = re.compile(
-    rf"(?<![-\w])(?:content|--[-\w]+)\s*:(?:{_STRINGS}|[^;}}\"'])*", re.IGNORECASE | re.DOTALL
+    rf"(?<![-\w])(?:content|--[-\w]+)\s*:(?:{_STRINGS}|{_ESCAPED}|[^;}}\"'\\])*", re.IGNORECASE | re.DOTALL
 )
-_CSS_WORD: Final = re.compile(r"(?<=[\"']).*[^\W_]{3}.*(?=[\"'])", re.DOTALL)
+_CSS_WORD: Final = re.compile(r"[^\W_]{3}")
 _CSS_STRING: Final = re.compile(_STRINGS, re.DOTALL)
 _CSS_PICTURE: Final = re.compile(r"url\((?!\s*[\"']?#)[^)]*\)?", re.IGNORECASE)
 _SPEAKS: Final = re.compile(r"[(\"'\\]|--")
@@ -246,7 +252,7 @@ class Checker:
     def _said(self, rule: str, stand: int, node: int) -> str:
         if not self.silent(stand):
             return self._scrub(rule, stand, node)
-        clean = _CSS_STRING.sub(lambda match: _CSS_WORD.sub(_dots, match.group()), rule)
+        clean = _CSS_STRING.sub(_unsaid, rule)
         if clean != rule:
             self.found.append(("masked_text", node))
         return clean
@@ -273,3 +279,12 @@ class Checker:
 
 def _dots(match: re.Match[str]) -> str:
     return dots(match.group())
+
+
+def _unsaid(match: re.Match[str]) -> str:
+    """A string of a rule, with dots for its words."""
+    string = match.group()
+    if not _CSS_WORD.search(string):
+        return string
+    end = len(string) - (len(string) > 1 and string[-1] == string[0])
+    return string[0] + dots(string[1:end]) + string[end:]

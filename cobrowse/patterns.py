@@ -7,6 +7,7 @@ out. Source: ISO/IEC 7812 (Luhn), ISO 13616 (IBAN, mod 97), the registries named
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from itertools import accumulate
 from typing import Final
@@ -39,11 +40,17 @@ _ANYWHERE: Final = range(13, 41)
 _IBAN: Final = re.compile(
     rf"(?<![A-Za-z0-9])(?=([A-Za-z]{{2}}{_GAP}[0-9]{_GAP}[0-9](?:{_GAP}[A-Za-z0-9]){{11,30}}))"
 )
+_IBAN_RUN: Final = re.compile(rf"[A-Za-z0-9](?:{_GAP}[A-Za-z0-9])*+")
+# 97 is prime: powers of ten repeat after 96
+_POWERS: Final = tuple(pow(10, count, 97) for count in range(96))
 _DIGIT_GROUP: Final = re.compile(r"[0-9]+")
 _TWICE: Final = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 # letters alone are words; the shortest IBANs have twelve digits
 _IBAN_DIGITS: Final = 10
-_EMAIL: Final = re.compile(r"[\w.!#$%&'*+/=?^`{|}~\-]{1,64}@[\w\-]{1,63}(?:\.[\w\-]{1,63})+")
+# looked for from the @ on: what stands before it is then looked at once
+_LOCAL: Final = r"[\w.!#$%&'*+/=?^`{|}~\-]"
+_AT: Final = re.compile(rf"(?<={_LOCAL})@[\w\-]{{1,63}}(?:\.[\w\-]{{1,63}})+")
+_LOCAL_BACK: Final = re.compile(_LOCAL + "{1,64}")
 
 # name -> pattern. ssa.gov; gov.uk NIM39110; BOE (DNI/NIE); Agenzia delle Entrate; INSEE; BZSt; Skatteverket;
 # CPR
@@ -149,25 +156,77 @@ class _Row:
 
 def _ibans(text: str) -> str:
     """Every beginning counts, as one may stand right after another or after a word that looks like one."""
-    hits = [(match.start(), _iban_end(match.group(1), text, match.start())) for match in _IBAN.finditer(text)]
-    return _cover(text, [hit for hit in hits if hit[1] > 0])
+    hits: list[tuple[int, int]] = []
+    run = _Run(text, 0, 0)
+    for match in _IBAN.finditer(text):
+        begin, end = match.span(1)
+        if end > run.end:
+            # all that may belong to an IBAN from here on, looked at once for however many begin in it
+            found = _IBAN_RUN.match(text, begin)
+            run = _Run(text, begin, found.end() if found else begin)
+        if (last := run.iban(begin, end)) > 0:
+            hits.append((begin, last))
+    return _cover(text, hits)
 
 
-def _iban_end(found: str, text: str, begin: int) -> int:
-    """People write words right after one: the longest beginning that ends with a group and is an IBAN."""
-    values = [(place, int(letter, 36)) for place, letter in enumerate(found, 1) if letter.isalnum()]
-    front = 0
-    for _, value in values[:4]:
-        front = front * (100 if value > 9 else 10) + value
-    rest, digits, best = 0, 2, 0
-    for count, (place, value) in enumerate(values[4:], 5):
-        rest = (rest * (100 if value > 9 else 10) + value) % 97
-        digits += value < 10
-        if count < 15 or digits < _IBAN_DIGITS or text[begin + place : begin + place + 1].isalnum():
-            continue
-        if (rest * 1_000_000 + front) % 97 == 1:
-            best = begin + place
-    return best
+class _Run:
+    """Letters and digits with gaps. Remainders (mod 97) of all before each place: any part costs the same."""
+
+    def __init__(self, text: str, begin: int, end: int) -> None:
+        self.end = end
+        self._at: list[int] = []
+        self._ends: list[int] = []
+        self._rests, self._widths, self._digits = [0], [0], [0]
+        rest = width = digits = 0
+        for place in range(begin, end):
+            letter = text[place]
+            if not letter.isalnum():
+                continue
+            value = int(letter, 36)
+            rest = (rest * (100 if value > 9 else 10) + value) % 97
+            width += 1 + (value > 9)
+            digits += value < 10
+            self._at.append(place)
+            self._rests.append(rest)
+            self._widths.append(width)
+            self._digits.append(digits)
+            if not text[place + 1 : place + 2].isalnum():
+                self._ends.append(len(self._at))
+
+    def iban(self, begin: int, end: int) -> int:
+        """Where the longest IBAN that begins there, ends with a group and lies before `end` ends, or 0.
+
+        People write words right after one.
+        """
+        first = bisect_left(self._at, begin)
+        last = bisect_left(self._at, end)
+        head = self._part(first, first + 4)
+        for place in reversed(
+            self._ends[bisect_left(self._ends, first + 15) : bisect_right(self._ends, last)]
+        ):
+            if self._digits[place] - self._digits[first] < _IBAN_DIGITS:
+                continue
+            if (self._part(first + 4, place) * 1_000_000 + head) % 97 == 1:
+                return self._at[place - 1] + 1
+        return 0
+
+    def _part(self, first: int, last: int) -> int:
+        """The remainder of the number that these letters and digits spell."""
+        power = _POWERS[(self._widths[last] - self._widths[first]) % 96]
+        return (self._rests[last] - self._rests[first] * power) % 97
+
+
+def _emails(text: str) -> str:
+    """At most 64 characters before the @, none of which belongs to the address before."""
+    hits: list[tuple[int, int]] = []
+    done = 0
+    for match in _AT.finditer(text):
+        at, end = match.span()
+        local = _LOCAL_BACK.match(text[max(done, at - 64) : at][::-1])
+        if local is not None:
+            hits.append((at - local.end(), end))
+            done = end
+    return _cover(text, hits)
 
 
 def _cover(text: str, hits: list[tuple[int, int]]) -> str:
@@ -212,7 +271,7 @@ class Patterns:
             for pattern in self._ids:
                 text = pattern.sub(_dots, text)
             if not shown and "@" in text:
-                text = _EMAIL.sub(_dots, text)
+                text = _emails(text)
         if self._own and not shown:
             for pattern in self._own:
                 text = _own(pattern, text)

@@ -275,6 +275,54 @@ def test_a_colleague_looks_too_and_the_ledger_says_who(
     expect(seen.get_by_text("Still for Tess")).to_be_visible()
 
 
+PLAIN = """<!doctype html><h1></h1>
+<script>document.querySelector("h1").textContent = "At " + location.pathname</script>"""
+FRAME = """(path) => {
+  const frame = document.createElement("iframe");
+  frame.id = "inside";
+  frame.style.cssText = "width: 400px; height: 200px; border: 0";
+  frame.src = path;
+  document.body.append(frame);
+}"""
+
+
+def test_a_private_page_in_a_frame_of_an_allowed_one_is_an_empty_box(
+    pages: Company, tmp_path: Path, browsers: Browsers
+) -> None:
+    home = pages.origins[0]
+    with serving(pages, tmp_path, 'private_pages = ["/mine/**"]') as server:
+        customer, agent = chat_at(browsers, server, f"{home}/first")
+        page = customer.page
+        # pages without a widget: they are shown by the page they are in, or not at all
+        for path in ("/mine/letters", "/plain"):
+            page.route(home + path, lambda route: route.fulfill(body=PLAIN, content_type="text/html"))
+        page.evaluate(FRAME, "/mine/letters")
+        page.frame_locator("#inside").locator("h1").wait_for()
+        seen = shared(customer, agent)
+        shows(seen, "/first")
+        box = seen.locator("[data-tn-blocked]")
+        expect(box).to_have_css("width", "400px")
+        expect(box).to_have_css("height", "200px")
+        assert seen.locator("iframe").count() == 0
+        # to an allowed page, by a load
+        page.evaluate("document.querySelector('#inside').src = '/plain'")
+        expect(seen.frame_locator("iframe").locator("h1")).to_have_text("At /plain")
+        expect(box).to_have_count(0)
+        # to a private one, without any
+        page.evaluate(
+            """() => {
+              const { history, document: inner } = document.querySelector("#inside").contentWindow;
+              history.pushState(null, "", "/mine/pictures");
+              inner.querySelector("h1").textContent = "A letter from the bank";
+            }"""
+        )
+        expect(box).to_have_count(1)
+        page.evaluate("document.querySelector('h1').textContent = 'Later'")
+        expect(seen.locator("h1")).to_have_text("Later")
+        assert seen.get_by_text("A letter from the bank").count() == 0
+        assert seen.locator("iframe").count() == 0
+
+
 def test_pages_that_the_site_calls_private_pause_by_themselves(
     pages: Company, tmp_path: Path, browsers: Browsers
 ) -> None:

@@ -1,4 +1,4 @@
-"""One room without sockets: what happens to a stream, its viewers and its recording while work is beside the loop.
+"""One room without sockets: its streams, viewers and recording while work is done beside the loop.
 
 The executor does its work when the test says so; everything else is the real thing.
 """
@@ -333,7 +333,7 @@ async def test_an_address_at_work_when_the_visitor_paused_is_not_told_after_the_
     assert {address for address, _, _ in setting.addresses()} == {"", "http://bank.example/first"}
 
 
-# --- pages beyond a limit -------------------------------------------------------------------------------------
+# --- pages beyond a limit -------------------------------------------------------------------------------
 
 
 DEEP = [*[ELEMENT, "b", 0] * 600, *[END] * 600, END]

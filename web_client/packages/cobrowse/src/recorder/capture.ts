@@ -17,7 +17,7 @@ import { native } from "./native.ts";
 import { Page } from "./page.ts";
 import { Serializer } from "./serialize.ts";
 import { Sheets } from "./sheets.ts";
-import { ELEMENT_NODE, elementOf, Tree } from "./tree.ts";
+import { ELEMENT_NODE, elementOf, isFrame, Tree } from "./tree.ts";
 
 /** So long a frame may take to write; what is left comes in the next. */
 const BUDGET_MS = 10;
@@ -207,6 +207,7 @@ export class Capture {
       note: (what, id) => this.note(what, id),
       documentOf: (frame) => this.documentOf(frame),
       left: (root) => this.left(root),
+      again: (element) => this.again(element),
       scrolledEarly: () => this.scrolledEarly(),
       write: (now) => this.write(now),
     });
@@ -395,7 +396,7 @@ export class Capture {
   }
 
   private documentOf(frame: Element): Document | null {
-    if (frame.localName !== "iframe" && frame.localName !== "frame") return null;
+    if (!isFrame(frame)) return null;
     try {
       const inner = (frame as HTMLIFrameElement).contentDocument;
       return inner?.documentElement ? inner : null;

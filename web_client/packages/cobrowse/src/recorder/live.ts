@@ -13,6 +13,7 @@ import { Blocked } from "./blocked.ts";
 import type { CaptureOptions } from "./capture.ts";
 import { Differ } from "./differ.ts";
 import { type Forms, isField } from "./forms.ts";
+import { Frames } from "./frames.ts";
 import type { Hasher } from "./hash.ts";
 import type { Hooks } from "./hooks.ts";
 import { BLOCK, MASK, type Stand } from "./mask.ts";
@@ -49,6 +50,8 @@ export interface Inside {
   documentOf(frame: Element): Document | null;
   /** A shadow root or a frame's document is no longer in the page. */
   left(root: Node): void;
+  /** The element comes again whole. */
+  again(element: Element): void;
   /** What was scrolled before anybody watched. */
   scrolledEarly(): Iterable<Element | Document>;
   write(now: number): void;
@@ -59,6 +62,7 @@ export class Live {
   readonly rhythm: Rhythm;
   readonly blocked: Blocked;
   private readonly rules: Rules;
+  private readonly frames: Frames;
   private readonly around: Surroundings;
   private readonly roots = new WeakMap<Node, Element | null>();
   private readonly realms = new WeakSet<object>();
@@ -85,7 +89,11 @@ export class Live {
     this.around = new Surroundings(top, tree, writer, inside.page, changed, inside.restart);
     this.rhythm = new Rhythm(inside.write, options.queued);
     this.blocked = new Blocked(tree, writer, () => changed(false));
-    this.poll = setInterval(() => this.rules.poll() && changed(false), POLL_MS);
+    this.frames = new Frames(masks, inside.again);
+    this.poll = setInterval(() => {
+      if (this.rules.poll()) changed(false);
+      this.frames.look();
+    }, POLL_MS);
     for (const [id, node] of tree.nodes.entries()) if (node) this.added(node, id, tree.stand(id));
     void import("./hash.ts").then(({ Hasher }) => {
       this.hasher = new Hasher(tree, attributes);
@@ -108,6 +116,7 @@ export class Live {
     this.differ.seq = seq;
     this.differ.firstNew = fresh;
     this.left = false;
+    this.frames.look();
   }
 
   /** A snapshot was written, but for these nodes. */
@@ -183,6 +192,7 @@ export class Live {
     this.stills?.clear();
     this.moving.clear();
     this.blocked.clear();
+    this.frames.clear();
     this.assetsTold = 0;
     this.hashed = 1;
   }
@@ -200,6 +210,7 @@ export class Live {
 
   /** Whether something is kept of the element as long as it is known. */
   private keeps(element: Element, id: number, stand: Stand): boolean {
+    this.frames.add(element);
     if (stand === BLOCK) {
       this.blocked.add(element);
       return true;
@@ -228,7 +239,7 @@ export class Live {
         return false;
       case "iframe":
         if (stand !== MASK && this.inside.documentOf(element) === null) this.inside.note("foreign_frame", id);
-        return false;
+        break;
       default:
         return this.around.add(element);
     }
@@ -269,6 +280,7 @@ export class Live {
       return;
     }
     this.blocked.drop(node);
+    this.frames.drop(node);
     const { localName } = node as Element;
     if (localName === "style" || localName === "link") sheets.drop(node);
     else if (isField(node) || localName === "option") forms.drop(node, id);

@@ -8,6 +8,7 @@ import { Echoes } from "./echoes.ts";
 import marks from "./marks.json" with { type: "json" };
 import { dots, Patterns } from "./patterns.ts";
 import { matchesPage, type Policy } from "./policy.ts";
+import { addressIn } from "./tree.ts";
 
 /** How an element stands; children inherit it. */
 export const PLAIN = 0;
@@ -24,10 +25,11 @@ const BUTTONS = new Set(["submit", "button", "reset", "image"]);
 
 /** The server refuses what this finds (`masking.py` has the same expression); group 1 loads nothing and stays. */
 const CSS_LOADS =
-  /("(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|\/\*.*?\*\/|@namespace[^;{]*;)|@import[^;]*|url\((?!\s*["']?(?:asset:\d{1,6}|#[^)"']*)?["']?\s*\))[^)]*\)?|image-set\((?=[^;}]*?(?<!url\()["'](?!image\/|[\s,)]))[^;}]*|(?<![-\w])(?:src|image)\(\s*["'][^)]*\)?|(?:https?|wss?|ftp):\/\/[^\s"')]*|(?:java|vb)script:|expression\s*\(|-moz-binding|(?<![-\w])behavior\s*:|\\(?:0{0,4}(?:[46][1-9a-f]|[57][0-9a])(?![0-9a-f])|[g-z])/gis;
+  /("(?:[^"\\\n\r\f]|\\(?:\r\n|.))*"?|'(?:[^'\\\n\r\f]|\\(?:\r\n|.))*'?|\/\*.*?(?:\*\/|(?!.))|\\["'\\]|@namespace\s+(?:[-\w]+\s+)?(?:url\(\s*)?(?:"[^"\\\n\r\f]*"|'[^'\\\n\r\f]*'|[^"'\\;{}()\s]+)\s*\)?\s*;|url\(\s*(?:"(?:asset:\d{1,6}|#[^)"'\\\n\r\f]*)?"|'(?:asset:\d{1,6}|#[^)"'\\\n\r\f]*)?'|(?:asset:\d{1,6}|#[^)("'\\\s]*)?)\s*\))|@import[^;]*|url\([^)]*\)?|image-set\((?=(?:(?!image-set\()[^;}])*?(?<!url\()["'](?!image\/|[\s,)]))[^;}]*|(?<![-\w])(?:src|image)\(\s*["'][^)]*\)?|(?:https?|wss?|ftp):\/\/[^\s"')]*|(?:java|vb)script:|expression\s*\(|-moz-binding|(?<![-\w])behavior\s*:|\\(?:0{0,4}(?:[46][1-9a-f]|[57][0-9a])(?![0-9a-f])|[g-z])/gis;
 const CSS_PICTURE = /url\((?!\s*["']?#)[^)]*\)?/gi;
-const CSS_SAID = /(?<![-\w])(?:content|--[-\w]+)\s*:(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^;}"'])*/gis;
-const CSS_STRING = /"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'/gs;
+const CSS_SAID =
+  /(?<![-\w])(?:content|--[-\w]+)\s*:(?:"(?:[^"\\\n\r\f]|\\(?:\r\n|.))*"?|'(?:[^'\\\n\r\f]|\\(?:\r\n|.))*'?|\\(?:\r\n|.)|[^;}"'\\])*/gis;
+const CSS_STRING = /"(?:[^"\\\n\r\f]|\\(?:\r\n|.))*"?|'(?:[^'\\\n\r\f]|\\(?:\r\n|.))*'?/gs;
 /** Of other attributes a masked element keeps what looks like a state of the page's own. */
 const TOKEN = /^(?:(?:[a-z]{1,20}(?:[-_ ][a-z]{1,20}){0,3}|[\d.%]{1,6})?)$/;
 const DOTS = "\u2022".repeat(8);
@@ -53,7 +55,9 @@ export class Masks {
     this.maskMarks = valid([...marks.mask, ...policy.mask]);
     this.blockMarks = valid([...marks.block, ...policy.block]);
     this.showMarks = valid([...SHOW_MARKS, ...policy.allow]);
-    this.marks = [this.maskMarks, this.blockMarks, this.showMarks, EDITABLE].join(",");
+    // Each frame is looked at: its page may be private by its own address.
+    const frames = policy.private_pages.length > 0 ? ["iframe", "frame"] : [];
+    this.marks = [this.maskMarks, this.blockMarks, this.showMarks, EDITABLE, ...frames].join(",");
     this.patterns = new Patterns(policy.ids, policy.patterns);
     this.strict = policy.mode === "strict";
   }
@@ -76,10 +80,17 @@ export class Masks {
 
   /** How a marked element stands whose parent stands so. A mask is never lifted by what is inside it. */
   stand(element: Element, parent: Stand): Stand {
-    if (parent === BLOCK || element.matches(this.blockMarks)) return BLOCK;
+    if (parent === BLOCK || element.matches(this.blockMarks) || this.isPrivateFrame(element)) return BLOCK;
     if (parent === MASK || this.isForced(element) || element.matches(this.maskMarks)) return MASK;
     if (parent === SHOW || element.matches(this.showMarks)) return SHOW;
     return (element.matches(EDITABLE) || isDesigned(element)) && !this.pageShown ? MASK : PLAIN;
+  }
+
+  /** Whether it is a frame whose page, by its address now, nobody may see. */
+  isPrivateFrame(element: Element): boolean {
+    const { private_pages } = this.policy;
+    const address = private_pages.length > 0 ? addressIn(element) : "";
+    return address !== "" && matchesPage(private_pages, address);
   }
 
   /** Whether it may stand otherwise than its parent. */

@@ -37,6 +37,20 @@ export function tagOf(element: Element): string {
   return NO_TAG.test(localName) ? "span" : localName;
 }
 
+export function isFrame(element: Element): boolean {
+  return element.localName === "iframe" || element.localName === "frame";
+}
+
+/** Where the page in a frame is; "" for what is no frame, or one of another site. */
+export function addressIn(element: Element): string {
+  if (!isFrame(element)) return "";
+  try {
+    return (element as HTMLIFrameElement).contentWindow?.location.href ?? "";
+  } catch {
+    return "";
+  }
+}
+
 export function hasChildren(element: Element): boolean {
   return !CLOSED.has(element.localName);
 }
