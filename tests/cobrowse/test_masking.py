@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from time import process_time
+from typing import Any, Literal
 
 import pytest
 
@@ -119,6 +120,51 @@ def test_rules_say_no_secrets(css: str, op: str) -> None:
         "STYLE": ("ATTR", 4, "style", css.partition("{")[2][:-1]),
     }[op]
     assert CARD.encode() not in stream.push(frame(3, *sent), 0).frame
+
+
+@pytest.mark.parametrize(
+    "opening",
+    [
+        '"a\n',
+        '"a\r',
+        '"a\f',
+        '"a\\\r\n" ',
+        'a\\" ',
+        "a\\\\\\' ",
+        '@namespace ";" ',
+        '@namespace/*"*/ ;',
+        "/**/",
+    ],
+)
+def test_no_address_passes_as_part_of_a_string_that_is_none(opening: str) -> None:
+    """Where CSS is outside of strings again, the second look is too (CSS Syntax 3, 4.3)."""
+    rule = f'p{{x:{opening};}} q{{background:url(https://evil.example/x)}} r{{content:"'
+    clean = Checker(CobrowsePolicy()).css(rule, 4)
+    assert "evil" not in clean and len(clean) == len(rule)
+
+
+QUOTES = ['"', '\\"', "'\\", '"\n', "\"'", 'content:"\\"', "content:\\'", "--a:\\'"]
+OPEN = [
+    "/*",
+    "@namespace ",
+    "@namespace url(",
+    "image-set(",
+    "image-set(a ",
+    "url(#",
+    "url(#a",
+    "url(asset:1 ",
+    "\\0",
+]
+
+
+@pytest.mark.parametrize("mode", ["open", "strict"])
+@pytest.mark.parametrize("piece", QUOTES + OPEN)
+def test_rules_made_to_be_slow_are_not(piece: str, mode: Literal["open", "strict"]) -> None:
+    checker = Checker(CobrowsePolicy(mode=mode))
+    begin = process_time()
+    for before in ("url(x)", "content:'", '--a:"'):
+        checker.css(before + piece * (200_000 // len(piece)) + ")", 4)
+    assert process_time() - begin < 3
 
 
 def test_strict_rules_say_nothing_and_icons_stay() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from cobrowse.frames import units
 from cobrowse.patterns import MAX_PATTERN_CHARS, Patterns
+from cobrowse.policy import CobrowsePolicy
 
 VECTORS = json.loads(Path(__file__).with_name("secrets.json").read_text())
 
@@ -38,10 +39,21 @@ def test_long_lists_of_coordinates_are_left_alone() -> None:
         assert Patterns().scrub(numbers).count("\u2022") < len(numbers) / 20
 
 
+def test_an_address_begins_where_the_one_before_it_ended() -> None:
+    scrub = Patterns().scrub
+    assert scrub("a@b.co@d.eu") == "\u2022" * 6 + "@d.eu"
+    assert scrub("x" * 70 + "@b.co") == "x" * 6 + "\u2022" * 69
+    assert scrub("@b.co a@b") == "@b.co a@b"
+
+
 @pytest.mark.parametrize(
-    "piece", ["4", "6", "4" * 40 + " ", "1234567 ", "DE11 ", "DE11" + "a1" * 40, "4 1 2 "]
+    "piece",
+    [
+        *("4", "6", "4" * 40 + " ", "1234567 ", "DE11 ", "DE11" + "a1" * 40, "4 1 2 ", "AB12 ", "61 "),
+        *("a", "a@", "a@" + "b" * 63, "a@b.", "a" * 64 + "@"),
+    ],
 )
 def test_texts_made_to_be_slow_are_not(piece: str) -> None:
     begin = process_time()
-    Patterns().scrub(piece * (200_000 // len(piece)))
+    Patterns(CobrowsePolicy().ids).scrub("@123456" + piece * (200_000 // len(piece)))
     assert process_time() - begin < 3
