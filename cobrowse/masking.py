@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from cobrowse.attributes import NEVER, RULES
 from cobrowse.dom import BLOCK, MASK, PLAIN, SHOW, Node
 from cobrowse.pages import matches
 from cobrowse.patterns import DIGITS, DOT, MIN_DIGITS, Patterns, dots
@@ -68,53 +69,8 @@ _CSS_STRING: Final = re.compile(_STRINGS, re.DOTALL)
 _CSS_PICTURE: Final = re.compile(r"url\((?!\s*[\"']?#)[^)]*\)?", re.IGNORECASE)
 _SPEAKS: Final = re.compile(r"[(\"'\\]|--")
 _BAD_TAGS: Final = frozenset({"script", "base", "meta", "noscript", "applet", "frameset", "param", "portal"})
-# The lists are the recorder's (`attributes.ts`); a test holds them together.
-_BAD_NAMES: Final = frozenset(
-    "value checked selected srcset srcdoc nonce integrity data action formaction ping http-equiv archive"
-    " code".split()
-)
 # their value is how far, how much, which one; that of fields is what is in them
 _NUMBERED: Final = frozenset({"progress", "meter", "li"})
-_ADDRESSES: Final = frozenset("src href xlink:href poster background cite longdesc manifest".split())
-# layout and state: digits in them mean nothing
-KEPT: Final = frozenset(
-    "class type width height colspan rowspan role tabindex disabled readonly required hidden open lang"
-    " dir rows cols size multiple popover part exportparts slot inert align valign bgcolor border"
-    " cellpadding cellspacing color face start reversed span scope wrap controls media viewbox max"
-    " hspace vspace clear nowrap frame rules compact noshade frameborder scrolling marginwidth marginheight"
-    " autocomplete contenteditable data-no-control aria-hidden aria-expanded aria-selected aria-current"
-    " aria-checked aria-pressed aria-disabled aria-modal aria-orientation aria-sort aria-busy"
-    " aria-invalid".split()
-)
-READ: Final = frozenset(
-    "title alt placeholder aria-label aria-description aria-roledescription aria-placeholder"
-    " label summary".split()
-)
-_IDS: Final = frozenset("id for name aria-labelledby aria-controls aria-describedby".split())
-# how SVG and MathML are drawn: coordinates pass Luhn by chance
-DRAWN: Final = frozenset(
-    "d points transform x y x1 y1 x2 y2 cx cy r rx ry fx fy fr dx dy rotate preserveaspectratio"
-    " pathlength offset fill fill-opacity fill-rule stroke stroke-width stroke-opacity stroke-dasharray"
-    " stroke-dashoffset stroke-linecap stroke-linejoin stroke-miterlimit opacity display visibility"
-    " overflow clip-path clip-rule mask filter color-interpolation-filters shape-rendering"
-    " text-rendering image-rendering vector-effect paint-order pointer-events marker-start marker-mid"
-    " marker-end stop-color stop-opacity flood-color flood-opacity lighting-color font-family font-size"
-    " font-style font-weight letter-spacing word-spacing text-anchor text-decoration dominant-baseline"
-    " alignment-baseline baseline-shift transform-origin gradientunits gradienttransform spreadmethod"
-    " patternunits patterncontentunits patterntransform clippathunits maskunits maskcontentunits"
-    " filterunits primitiveunits markerunits markerwidth markerheight refx refy orient textlength"
-    " lengthadjust startoffset in in2 result values stddeviation operator k1 k2 k3 k4 scale"
-    " xchannelselector ychannelselector mode radius basefrequency numoctaves seed stitchtiles"
-    " tablevalues slope intercept amplitude exponent mathvariant displaystyle scriptlevel linethickness"
-    " stretchy fence lspace rspace accent columnalign rowalign columnspacing rowspacing".split()
-)
-_RULES: Final[dict[str, str]] = {
-    **{name: "drawn" for name in DRAWN},
-    **{name: "kept" for name in KEPT},
-    **{name: "read" for name in READ},
-    **{name: "id" for name in _IDS},
-    **{name: "address" for name in _ADDRESSES},
-}
 # of other attributes a masked element keeps what looks like a state of the page's own
 _TOKEN: Final = re.compile(r"(?:[a-z]{1,20}(?:[-_ ][a-z]{1,20}){0,3}|[\d.%]{1,6})?")
 _MAX_NAME: Final = 100
@@ -197,7 +153,7 @@ class Checker:
         good = self._names.get(key)
         if good is None:
             lower = name.lower()
-            good = self._know(key, name, not lower.startswith("on") and lower not in _BAD_NAMES)
+            good = self._know(key, name, not lower.startswith("on") and lower not in NEVER)
         if not good:
             self.found.append(("attribute", node))
         return good
@@ -205,7 +161,7 @@ class Checker:
     def attribute(self, name: str, value: str, stand: int, node: int) -> str:
         if name == "style":
             return self.css(value, node, stand) if _SPEAKS.search(value) else value
-        rule = _RULES.get(name) or _RULES.get(name.lower(), "")
+        rule = RULES.get(name) or RULES.get(name.lower(), "")
         if rule == "kept":
             if name == "type" or name == "autocomplete":
                 self._harden(value.lower(), node)

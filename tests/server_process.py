@@ -15,6 +15,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 BLOCK = 8
+# beside other suites on a small machine it takes its time
+READY_S = 60
 BENCH_TOKEN = "bench-token-for-tests"
 
 
@@ -64,19 +66,28 @@ class Server:
 
 
 def start(data: Path, *extra: str, port: int = 0) -> Server:
-    """Start and wait until it is ready."""
+    """Start and wait until it is ready; one that never is goes again."""
     port = port or free_block()
     command = [sys.executable, "-m", "server", "serve", "--port", str(port), "--data", str(data), *extra]
     with (data / "server.log").open("ab") as log:
         process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
     server = Server(port, data, process)
-    deadline = time.monotonic() + 20
+    try:
+        _wait(server)
+    except BaseException:
+        process.kill()
+        raise
+    return server
+
+
+def _wait(server: Server) -> None:
+    deadline = time.monotonic() + READY_S
     while True:
-        assert process.poll() is None, server.log
+        assert server.process.poll() is None, server.log
         try:
             with urllib.request.urlopen(f"{server.url}/readyz", timeout=1) as answer:
                 if answer.status == 200:
-                    return server
+                    return
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             assert time.monotonic() < deadline, server.log
             time.sleep(0.03)

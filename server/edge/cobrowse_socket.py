@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from cobrowse.attributes import FOR_RECORDER
 from cobrowse.control import VERDICTS, judge
 from cobrowse.errors import InvalidDiff
 from cobrowse.frames import Items, decode
@@ -99,7 +100,8 @@ class CobrowseSocket:
         device = request.headers.get("User-Agent", "")[:300]
         tab, last = await room.attach(granted.device, hello[3], line, device)
         hold = 0 if room.gate.shows else 2
-        policy = msgspec.to_builtins(room.policy) | {"ids": expressions(room.policy.ids)}
+        told = {"ids": expressions(room.policy.ids), "attributes": FOR_RECORDER}
+        policy = msgspec.to_builtins(room.policy) | told
         line.say(SIDE["WELCOME"], last, tab.stream.epoch, policy, self._cobrowse.tokens.issue(granted), hold)
         room.tell_watchers()
 

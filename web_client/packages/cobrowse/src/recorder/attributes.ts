@@ -1,5 +1,6 @@
 /**
- * What becomes of an attribute on its way out: kept, read like text, a number of an asset, or left out.
+ * What becomes of an attribute on its way out: kept, read like text, a number of an asset, or left out. Which names
+ * are which WELCOME says (`cobrowse/attributes.py`): without it nothing is kept.
  *
  * Values that a stylesheet names (`[data-state="open"]`) are the site's own constants and may be sent; any other
  * value of an unknown attribute is sent as "". Source: docs/cobrowse.md, "attributes".
@@ -7,35 +8,6 @@
 import { BLOCK, MASK, type Masks, PLAIN, type Stand } from "./mask.ts";
 import { MATHML, SVG } from "./tree.ts";
 
-type Rule = "keep" | "read" | "scrub" | "asset" | "drop" | "link" | "draw";
-const RULES: Readonly<Record<Rule, string>> = {
-  keep:
-    "class type width height colspan rowspan role tabindex disabled readonly required hidden open lang dir " +
-    "rows cols size multiple popover part exportparts slot inert align valign bgcolor border cellpadding " +
-    "cellspacing color face start reversed span scope wrap controls media viewbox max hspace vspace clear nowrap frame rules compact noshade " +
-    "frameborder scrolling marginwidth marginheight autocomplete contenteditable data-no-control " +
-    "aria-hidden aria-expanded aria-selected aria-current aria-checked aria-pressed aria-disabled aria-modal " +
-    "aria-orientation aria-sort aria-busy aria-invalid",
-  read: "title alt placeholder aria-label aria-description aria-roledescription aria-placeholder label summary",
-  scrub: "id for aria-labelledby aria-controls aria-describedby",
-  asset: "src poster background",
-  drop: "value checked selected srcset srcdoc nonce integrity data action formaction name ping http-equiv archive code",
-  link: "href xlink:href",
-  draw:
-    "d points transform x y x1 y1 x2 y2 cx cy r rx ry fx fy fr dx dy rotate preserveaspectratio pathlength " +
-    "offset fill fill-opacity fill-rule stroke stroke-width stroke-opacity stroke-dasharray stroke-dashoffset " +
-    "stroke-linecap stroke-linejoin stroke-miterlimit opacity display visibility overflow clip-path clip-rule " +
-    "mask filter color-interpolation-filters shape-rendering text-rendering image-rendering vector-effect " +
-    "paint-order pointer-events marker-start marker-mid marker-end stop-color stop-opacity flood-color " +
-    "flood-opacity lighting-color font-family font-size font-style font-weight letter-spacing word-spacing " +
-    "text-anchor text-decoration dominant-baseline alignment-baseline baseline-shift transform-origin " +
-    "gradientunits gradienttransform spreadmethod patternunits patterncontentunits patterntransform " +
-    "clippathunits maskunits maskcontentunits filterunits primitiveunits markerunits markerwidth markerheight " +
-    "refx refy orient textlength lengthadjust startoffset in in2 result values stddeviation operator k1 k2 k3 " +
-    "k4 scale xchannelselector ychannelselector mode radius basefrequency numoctaves seed stitchtiles " +
-    "tablevalues slope intercept amplitude exponent mathvariant displaystyle scriptlevel linethickness " +
-    "stretchy fence lspace rspace accent columnalign rowalign columnspacing rowspacing",
-};
 /** Handlers, and what templates of frameworks leave behind (`@click`): the server refuses such names. */
 const NO_NAME = /^(?:on|xmlns)|^[^a-z_]|[^\w.:-]/i;
 const ADDRESS = /^\s*(?:(?:javascript|data|vbscript|blob|file|https?|ftp|wss?):|\/\/)/i;
@@ -64,14 +36,14 @@ export function saidBy(element: Element, name: string): string | null {
 
 export class Attributes {
   private readonly constants = new Set<string>();
-  private readonly rules = new Map<string, Rule>();
+  private readonly rules = new Map<string, string>();
 
   constructor(
     private readonly masks: Masks,
     private readonly assets: AssetNumbers,
   ) {
-    for (const [rule, names] of Object.entries(RULES))
-      for (const name of names.split(" ")) this.rules.set(name, rule as Rule);
+    for (const [rule, names] of Object.entries(masks.attributes))
+      for (const name of names.split(" ")) this.rules.set(name, rule);
   }
 
   /** Learn which attribute values a stylesheet names. */
@@ -116,7 +88,7 @@ export class Attributes {
     }
   }
 
-  private ruleOf(element: Element, name: string): Rule | undefined {
+  private ruleOf(element: Element, name: string): string | undefined {
     // How far, how much, which one: numbers that are drawn. Of fields it would be what is in them.
     if (name === "value" && NUMBERED.test(element.localName)) return undefined;
     return this.rules.get(name) ?? this.rules.get(name.toLowerCase());

@@ -51,7 +51,11 @@ export class Masks {
   pageShown = false;
   private readonly echoes = new Echoes();
 
+  /** Names of attributes by what becomes of them. */
+  readonly attributes: Policy["attributes"];
+
   constructor(private readonly policy: Policy) {
+    this.attributes = policy.attributes;
     this.maskMarks = valid([...marks.mask, ...policy.mask]);
     this.blockMarks = valid([...marks.block, ...policy.block]);
     this.showMarks = valid([...SHOW_MARKS, ...policy.allow]);

@@ -12,6 +12,8 @@ export interface Policy {
   ids: readonly Expression[];
   keep_length: boolean;
   assets: "own" | "all" | "none";
+  /** What becomes of attributes: `keep`, `read`… and names, separated by spaces. */
+  attributes: Readonly<Record<string, string>>;
 }
 
 export const STRICTEST: Policy = {
@@ -25,6 +27,7 @@ export const STRICTEST: Policy = {
   ids: [],
   keep_length: false,
   assets: "none",
+  attributes: {},
 };
 
 /** Whether a page's address matches one of the globs: `*` is anything but `/`, `**` anything. */
