@@ -39,5 +39,8 @@ describe("echoes of hidden values", () => {
   it("keep the newest when there are too many", () => {
     const many = Array.from({ length: 300 }, (_, n) => `value-number-${n}-${n * 7}`);
     expect(told(many, "value-number-299-2093")).toBe(DOTS);
+    const names = Array.from({ length: 700 }, (_, n) => `a-value-that-is-long-${n * 7}`);
+    expect(told([...names, "anna"], "Dear Anna")).not.toContain("Anna");
+    expect(told([...names, "anna", "berta-maria-von"], "Dear Anna")).not.toContain("Anna");
   });
 });

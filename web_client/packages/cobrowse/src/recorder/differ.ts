@@ -143,10 +143,15 @@ export class Differ {
     // One look into all of them costs less than one into each.
     const learned = came > LOOKED_AT_ONCE;
     if (learned) this.forgotten.arrived(target as Element);
-    for (let index = 0; index < came; index += 1) this.came(addedNodes[index] as Node, learned);
+    for (let index = 0; index < came; index += 1) {
+      const node = addedNodes[index] as Node;
+      this.came(node, learned && node.parentNode === target);
+    }
     for (let index = 0; index < went; index += 1) {
       const node = removedNodes[index] as Node;
       if (this.tree.has(node)) this.touched.add(node);
+      // It was never written, and what was in it may be shown elsewhere.
+      else if (node.nodeType === 1) this.forgotten.arrived(node as Element);
       if (!node.isConnected) this.leaving.push(node);
     }
   }

@@ -65,11 +65,9 @@ export class Echoes {
 function remember(set: Set<string>, value: string): void {
   set.delete(value);
   set.add(value);
-  if (set.size <= MOST) return;
-  // The shortest says least; of many as short the oldest.
-  let least = value;
-  for (const one of set) if (one !== value && (least === value || one.length < least.length)) least = one;
-  set.delete(least);
+  // The oldest, not the shortest: what was hidden a moment ago is what a page shows next.
+  const [oldest] = set;
+  if (set.size > MOST && oldest !== undefined) set.delete(oldest);
 }
 
 /** Where the value, or its beginning, stands in the text. */
