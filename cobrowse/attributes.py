@@ -45,7 +45,7 @@ _NEVER: Final = (
     "value checked selected srcset srcdoc nonce integrity data action formaction ping http-equiv archive code"
 )
 
-# rule -> names; `name` is a slot's or a field's, and never leaves
+# rule -> names; `name` of a slot is the recorder's to tell apart, any other never leaves
 FOR_RECORDER: Final[dict[str, str]] = {
     "keep": _KEPT,
     "read": _READ,

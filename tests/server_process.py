@@ -15,8 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 BLOCK = 8
-# beside other suites on a small machine it takes its time
-READY_S = 60
+READY_S = 20
 BENCH_TOKEN = "bench-token-for-tests"
 
 

@@ -104,8 +104,6 @@ def test_two_people_see_each_other_sharply(both: tuple[Customer, Agent]) -> None
     hear_exactly(agent.page, VISITOR_HZ)
 
 
-# four browsers that encode and decode video: on two slow cores each wait may take its 40 s
-@pytest.mark.timeout(240)
 def test_four_people_hear_and_see_as_the_table_says(
     both: tuple[Customer, Agent],
     server: Server,
