@@ -62,6 +62,8 @@ def test_paused_resumed_and_ended_by_the_customer(server: Server, browsers: Brow
     customer, agent = browsers.chat(server)
     seen = shared(customer, agent)
     ledger = customer.page.locator("[data-sharing]")
+    ledger.get_by_role("button", name="Details").click()
+    expect(ledger.locator("[data-hidden]")).to_contain_text("Hidden from them:")
     ledger.get_by_role("button", name="Pause").click()
     expect(ledger).to_contain_text("paused")
     expect(ledger.locator("[data-hidden]")).to_have_count(0)
@@ -102,7 +104,9 @@ def test_the_agent_points_once_the_customer_allows_it(server: Server, browsers: 
     stroke(agent, layer)
     for page in (customer.page.locator("talk-now-over"), layer):
         expect(page.locator("polyline")).to_have_attribute("points", re.compile(r" .* "))
-    customer.page.locator("[data-sharing]").get_by_role("button", name="Stop pointing").click()
+    ledger = customer.page.locator("[data-sharing]")
+    ledger.get_by_role("button", name="Details").click()
+    ledger.get_by_role("button", name="Stop pointing").click()
     expect(agent.button("Ask to point")).to_be_visible()
     for page in (customer.page.locator("talk-now-over"), layer):
         expect(page.locator("polyline, .mark, .pointer:not([data-who='0'])")).to_have_count(0)

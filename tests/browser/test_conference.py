@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Playwright, expect
+from playwright.sync_api import Browser, Locator, Page, Playwright, expect
 
 from tests.browser.conftest import (
     AGENT_HZ,
@@ -104,37 +104,62 @@ def test_two_people_see_each_other_sharply(both: tuple[Customer, Agent]) -> None
     hear_exactly(agent.page, VISITOR_HZ)
 
 
-def test_four_people_hear_and_see_as_the_table_says(
-    both: tuple[Customer, Agent],
-    server: Server,
-    more_browsers: tuple[Browser, Browser],
-    opened: Opened,
-) -> None:
-    customer, agent = both
-    before = agent.page.evaluate("window.__seen.pcs.length")
-    colleague = Agent(opened.page(more_browsers[0]), server, "ole", "Ole Dahl")
-    supervisor = Agent(opened.page(more_browsers[1]), server, "siri", "Siri Moe", role="supervisor")
-
+def add_colleague(agent: Agent, colleague: Agent) -> None:
     agent.button("Add a colleague").click()
     agent.page.get_by_label("Colleague's login").fill("ole")
     agent.button("Talk together").click()
     colleague.button("Join").click()
     hear_exactly(colleague.page, VISITOR_HZ, AGENT_HZ)
-    hear_exactly(customer.page, AGENT_HZ, COLLEAGUE_HZ)
 
+
+def monitor(agent: Agent, supervisor: Agent, server: Server) -> Locator:
+    """The supervisor listens to the agent's engagement; returns the box that says who hears her."""
     engagement = agent.page.evaluate("sessionStorage.getItem('talknow:desk:selected')")
     supervisor.page.goto(f"{server.url}/desk/#join={engagement}&mode=monitor")
     supervisor.page.reload()
     hear_exactly(supervisor.page, VISITOR_HZ, AGENT_HZ, COLLEAGUE_HZ)
+    return supervisor.page.get_by_label("Who hears me")
+
+
+@pytest.fixture
+def colleague(server: Server, more_browsers: tuple[Browser, Browser], opened: Opened) -> Agent:
+    return Agent(opened.page(more_browsers[0]), server, "ole", "Ole Dahl")
+
+
+@pytest.fixture
+def supervisor(server: Server, more_browsers: tuple[Browser, Browser], opened: Opened) -> Agent:
+    return Agent(opened.page(more_browsers[1]), server, "siri", "Siri Moe", role="supervisor")
+
+
+def test_four_people_hear_as_the_table_says(
+    both: tuple[Customer, Agent], colleague: Agent, supervisor: Agent, server: Server
+) -> None:
+    customer, agent = both
+    add_colleague(agent, colleague)
+    hear_exactly(customer.page, AGENT_HZ, COLLEAGUE_HZ)
+
+    mode = monitor(agent, supervisor, server)
     assert heard(customer.page) == {AGENT_HZ, COLLEAGUE_HZ}
     expect(customer.panel.get_by_text("Siri")).to_have_count(0)
 
-    mode = supervisor.page.get_by_label("Who hears me")
     mode.select_option("whisper")
     hear_exactly(agent.page, VISITOR_HZ, COLLEAGUE_HZ, SUPERVISOR_HZ)
     assert heard(customer.page) == {AGENT_HZ, COLLEAGUE_HZ}
     mode.select_option("barge")
     hear_exactly(customer.page, AGENT_HZ, COLLEAGUE_HZ, SUPERVISOR_HZ)
+
+    agent.button("Hold").click()
+    hear_exactly(agent.page, COLLEAGUE_HZ, SUPERVISOR_HZ)
+    assert not heard(customer.page) & {AGENT_HZ, COLLEAGUE_HZ, SUPERVISOR_HZ}
+
+
+def test_four_people_see_and_hear_each_other(
+    both: tuple[Customer, Agent], colleague: Agent, supervisor: Agent, server: Server
+) -> None:
+    customer, agent = both
+    before = agent.page.evaluate("window.__seen.pcs.length")
+    add_colleague(agent, colleague)
+    monitor(agent, supervisor, server).select_option("barge")
 
     everybody: tuple[Customer | Agent, ...] = (customer, agent, colleague, supervisor)
     for one in everybody:

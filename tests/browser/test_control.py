@@ -156,7 +156,7 @@ def test_escape_and_the_stop_button_end_it_at_once(hand: Hand) -> None:
     hand.agent.button("Ask to control").click()
     hand.customer.page.get_by_role("button", name="Allow").click()
     hand.agent.button("Control").click()
-    hand.customer.page.get_by_role("button", name="Stop their control").click()
+    hand.customer.page.get_by_role("button", name="Stop control").click()
     hand.on("#press")
     hand.customer.page.wait_for_timeout(500)
     assert hand.done == []

@@ -66,7 +66,7 @@ MORE = """() => {
 STOP = """() => {
   const root = document.querySelector("talk-now").shadowRoot;
   const buttons = [...root.querySelectorAll("button")];
-  buttons.find((one) => one.textContent === "Stop their control").click();
+  buttons.find((one) => one.textContent === "Stop control").click();
   return window.__done.length;
 }"""
 FORBIDDEN = ("closed", "secret", "card", "masked", "file", "code")

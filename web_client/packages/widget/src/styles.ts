@@ -36,14 +36,19 @@ p { margin: 0; }
   animation: rise .18s ease-out;
 }
 .ledger {
-  position: fixed; left: 0; right: 0; top: 0; width: fit-content; margin: 0 auto; display: flex; flex-wrap: wrap; align-items: center; gap: 4px 14px;
-  max-width: calc(100vw - 16px); padding: 8px 14px; border-radius: 0 0 14px 14px; background: var(--paper); color: var(--ink);
-  box-shadow: 0 4px 18px rgb(8 40 70 / .3); border: 2px solid var(--stop); border-top: 0;
+  position: fixed; left: 0; bottom: 0; display: flex; flex-direction: column; gap: 6px; max-width: min(560px, calc(100vw - 100px));
+  padding: 10px 14px 12px; border-radius: 0 14px 0 0; background: var(--paper); color: var(--ink);
+  box-shadow: 0 4px 18px rgb(8 40 70 / .3); border: 2px solid var(--stop); border-width: 2px 2px 0 0;
 }
+.ledger .row { margin: 0; align-items: center; gap: 8px; }
+.ledger .row button, .allowed button { min-height: 34px; padding: 0 13px; font-size: 14px; }
+.ledger .row .plain { padding: 0 6px; }
+.details { display: flex; flex-direction: column; gap: 6px; padding-bottom: 8px; border-bottom: 1px solid var(--line); font-size: 13.5px; }
+.allowed { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 4px 12px; }
 .ledger::before { content: ""; position: fixed; inset: 0; border: 4px solid var(--stop); pointer-events: none; }
 .code strong { font-size: 22px; letter-spacing: .08em; white-space: nowrap; }
 .talk > .suggestion {
-  position: absolute; right: 0; bottom: 76px; width: min(360px, calc(100vw - 40px)); margin: 0; background: var(--paper);
+  position: absolute; z-index: 1; right: 0; bottom: 76px; width: min(360px, calc(100vw - 40px)); margin: 0; background: var(--paper);
   box-shadow: 0 12px 48px rgb(8 40 70 / .28);
 }
 .primary.stop { background: var(--stop); }
@@ -148,8 +153,9 @@ fieldset { margin: 0; min-width: 0; }
   :host { right: 14px; bottom: 14px; }
   .open .launcher { visibility: hidden; }
   .sheet-close { display: grid; }
-  .ledger { padding: 5px 10px 7px; }
-  .ledger button { min-height: 34px; padding: 0 13px; font-size: 14px; }
+  .ledger { padding: 8px 10px 10px; font-size: 14px; }
+  /* Beside a question there is room for who looks and how to end it. */
+  .suggestion ~ .ledger :is(.small, .details) { display: none; }
   .panel .ledger { position: static; width: auto; max-width: none; margin: 0; padding-inline: 16px; border-radius: 0; border: 0; border-bottom: 2px solid var(--stop); box-shadow: none; }
   .panel { position: fixed; inset: 0; width: auto; height: 100vh; height: 100dvh; border-radius: 0; animation: none; padding-bottom: env(safe-area-inset-bottom); }
 }

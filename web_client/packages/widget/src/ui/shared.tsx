@@ -132,46 +132,39 @@ export function ledgerText(view: CobrowseView, nowMs: number): string {
   return `${who} ${view.viewers.length === 1 ? "sees" : "see"} this page, ${minutes === 0 ? "since just now" : `for ${minutes} min`}`;
 }
 
-/** What may be done and what is hidden: nothing is, while nothing is shown. */
-function WhileShown({ talk, view }: { talk: Talk; view: CobrowseView }) {
-  const { fields, texts, blocked } = talk.sharing.recorder?.hidden() ?? { fields: 0, texts: 0, blocked: 0 };
-  return (
-    <>
-      {view.grants.map((grant) => (
-        <Granted key={grant.capability} grant={grant} />
-      ))}
-      <p class="small" data-hidden>
-        {`Hidden from them: ${many(fields, "form field")}, ${many(texts, "text")}, ${many(blocked, "area")}`}
-      </p>
-    </>
-  );
-}
-
 function many(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? "" : "s"}`;
 }
 
-/** The privacy ledger: above everything on the page while it is shared. */
+/**
+ * The privacy ledger: above everything on the page while it is shared. Who looks and what ends it is
+ * always in sight; the rest unfolds, so that little of the page lies under it.
+ */
 export function Ledger({ talk }: { talk: Talk }) {
   const view = talk.current()?.view.cobrowse;
   const shared = view?.state === "live" || view?.state === "paused";
   const now = useNow(shared) + (talk.engagements?.skewMs ?? 0);
+  const [unfolded, unfold] = useState(false);
   if (view === undefined || !shared || talk.sharing.isOver) return null;
   const { recorder } = talk.sharing;
   const shut = recorder?.state === "private";
+  const shown = view.state === "live" && !shut;
+  const control = view.grants.find(({ capability }) => capability === "control");
   return (
     <section class="ledger" aria-label={TEXT.shared} data-sharing={recorder?.state ?? "connecting"}>
+      {shown && unfolded && <Details talk={talk} view={view} />}
       <p role="status">{shut ? TEXT.sharePrivate : ledgerText(view, now)}</p>
       {view.code !== "" && (
         <p class="code" role="status">
           {TEXT.codeFor} <strong data-code>{`${view.code.slice(0, 3)} ${view.code.slice(3)}`}</strong>
         </p>
       )}
-      {view.state === "live" && !shut && <WhileShown talk={talk} view={view} />}
+      {shown && control && <InControl grant={control} />}
       <div class="row">
-        {view.grants.map(({ capability }) => (
-          <EndGrant key={capability} talk={talk} capability={capability as Asked} />
-        ))}
+        {control && <EndGrant talk={talk} capability="control" />}
+        <button type="button" class="primary stop" onClick={() => void talk.decisions.stop()}>
+          {TEXT.stopShare}
+        </button>
         <button
           type="button"
           class="secondary"
@@ -179,11 +172,38 @@ export function Ledger({ talk }: { talk: Talk }) {
         >
           {view.state === "live" ? TEXT.pauseShare : TEXT.resumeShare}
         </button>
-        <button type="button" class="primary stop" onClick={() => void talk.decisions.stop()}>
-          {TEXT.stopShare}
-        </button>
+        {shown && (
+          <button
+            type="button"
+            class="plain"
+            aria-expanded={unfolded}
+            aria-controls="ledger-details"
+            onClick={() => unfold(!unfolded)}
+          >
+            {unfolded ? TEXT.fold : TEXT.unfold}
+          </button>
+        )}
       </div>
     </section>
+  );
+}
+
+/** What is hidden, and what else was allowed: nothing is, while nothing is shown. */
+function Details({ talk, view }: { talk: Talk; view: CobrowseView }) {
+  const { fields, texts, blocked } = talk.sharing.recorder?.hidden() ?? { fields: 0, texts: 0, blocked: 0 };
+  const quieter = view.grants.filter(({ capability }) => capability === "point" || capability === "record");
+  return (
+    <div class="details" id="ledger-details">
+      <p data-hidden>
+        {`Hidden from them: ${many(fields, "form field")}, ${many(texts, "text")}, ${many(blocked, "area")}.`}
+      </p>
+      {quieter.map(({ capability }) => (
+        <p key={capability} class="allowed">
+          <span>{capability === "point" ? TEXT.points : TEXT.recorded}</span>
+          <EndGrant talk={talk} capability={capability as Asked} />
+        </p>
+      ))}
+    </div>
   );
 }
 
@@ -197,14 +217,11 @@ function EndGrant({ talk, capability }: { talk: Talk; capability: Asked }) {
   );
 }
 
-function Granted({ grant: { capability, kinds, holder_name: who } }: { grant: GrantView }) {
-  if (capability === "point") return null;
+function InControl({ grant: { kinds, holder_name: who } }: { grant: GrantView }) {
   const what = kinds.map((kind) => TEXT.kinds[kind]).join(", ");
   return (
-    <p class="small" role="status" data-granted={capability}>
-      {capability === "control"
-        ? `${who || TEXT.somebody} ${TEXT.controls} ${what}. ${TEXT.escEnds}`
-        : TEXT.recorded}
+    <p class="small" role="status" data-granted="control">
+      {`${who || TEXT.somebody} ${TEXT.controls} ${what}. ${TEXT.escEnds}`}
     </p>
   );
 }
