@@ -65,7 +65,8 @@ export class Watching {
   notes = new Set<string>();
   masked = 0;
   tool: Tool = "look";
-  zoom: Zoom = "whole";
+  /** On a phone a whole window would be too small to read. */
+  zoom: Zoom = matchMedia("(max-width: 480px)").matches ? "width" : "whole";
   follow = true;
   problem = "";
   /** Why the last thing that was tried on the page was not done. */

@@ -36,13 +36,16 @@ p { margin: 0; }
   animation: rise .18s ease-out;
 }
 .ledger {
-  position: fixed; left: 0; bottom: 0; display: flex; flex-direction: column; gap: 6px; max-width: min(560px, calc(100vw - 100px));
+  position: fixed; left: 0; bottom: 0; display: flex; flex-wrap: wrap; align-items: center; gap: 6px 14px; max-width: min(640px, calc(100vw - 92px));
   padding: 10px 14px 12px; border-radius: 0 14px 0 0; background: var(--paper); color: var(--ink);
   box-shadow: 0 4px 18px rgb(8 40 70 / .3); border: 2px solid var(--stop); border-width: 2px 2px 0 0;
 }
-.ledger .row { margin: 0; align-items: center; gap: 8px; }
+.ledger :is(.details, .small, .code) { flex-basis: 100%; }
+.looks { display: flex; align-items: baseline; gap: 4px 10px; }
+.ledger .row { margin: 0; }
 .ledger .row button, .allowed button { min-height: 34px; padding: 0 13px; font-size: 14px; }
-.ledger .row .plain { padding: 0 6px; }
+.looks .plain { font-size: 14px; min-height: 26px; }
+@media (hover: none) { .keys { display: none; } }
 .details { display: flex; flex-direction: column; gap: 6px; padding-bottom: 8px; border-bottom: 1px solid var(--line); font-size: 13.5px; }
 .allowed { display: flex; flex-wrap: wrap; align-items: center; justify-content: space-between; gap: 4px 12px; }
 .ledger::before { content: ""; position: fixed; inset: 0; border: 4px solid var(--stop); pointer-events: none; }

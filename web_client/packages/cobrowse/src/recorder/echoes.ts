@@ -8,14 +8,20 @@ import { cover } from "./patterns.ts";
 const CHARS = 4;
 /** Shorter than this a value may be a word that a class or a rule uses too. */
 const MEANT = 8;
-const MOST = 500;
+/** Values kept; as many again are shorter than CHARS. */
+const MOST = 20_000;
 const SEPARATOR = /[\s.,'\u2019\u00a0]/;
 const NUMBER = /^[\d\s.,'\u2019\u00a0]+$/;
+const DIGITS = /^\d+$/;
 
 export class Echoes {
-  /** Lower case; of numbers the digits only. */
+  /** Lower case; of numbers the digits only. The newest last. */
   private readonly long = new Set<string>();
   private readonly short = new Set<string>();
+  /** The values of `long` by their first CHARS characters. */
+  private readonly heads = new Map<string, string[]>();
+  /** Whether a value may begin with what stands at a place: most places of a text are passed by one look. */
+  private readonly begins = new Uint8Array(PLACES);
   private last = "";
 
   add(value: string): void {
@@ -28,16 +34,37 @@ export class Echoes {
     }
     // What is being typed: the longer one covers how it began.
     if (this.last.startsWith(known) && this.long.has(this.last)) return;
-    if (known.startsWith(this.last)) this.long.delete(this.last);
-    remember(this.long, known);
+    if (known.startsWith(this.last)) this.forget(this.last);
+    if (!this.long.has(known)) this.index(known);
+    this.forget(remember(this.long, known));
     this.last = known;
+  }
+
+  private index(value: string): void {
+    const head = value.slice(0, CHARS);
+    const same = this.heads.get(head);
+    if (same === undefined) this.heads.set(head, [value]);
+    else same.push(value);
+    this.begins[sight(value, 0)] = 1;
+  }
+
+  private forget(value: string | undefined): void {
+    if (value === undefined) return;
+    this.long.delete(value);
+    const head = value.slice(0, CHARS);
+    const left = this.heads.get(head)?.filter((one) => one !== value) ?? [];
+    if (left.length > 0) this.heads.set(head, left);
+    else this.heads.delete(head);
   }
 
   /** Whether all of a value that is long enough to mean something stands in the text. */
   holds(text: string): boolean {
     if (this.long.size === 0 || text.length < MEANT) return false;
     const lower = text.toLowerCase();
-    for (const value of this.long) if (value.length >= MEANT && lower.includes(value)) return true;
+    for (let at = this.next(lower, 0); at >= 0; at = this.next(lower, at + 1)) {
+      for (const value of this.startingAt(lower, at))
+        if (value.length >= MEANT && lower.startsWith(value, at)) return true;
+    }
     return false;
   }
 
@@ -47,38 +74,74 @@ export class Echoes {
     const lower = text.toLowerCase();
     const trimmed = lower.trim();
     if (this.short.has(trimmed) || this.long.has(trimmed)) return whole(text);
-    // Where lower case is longer, places would not fit: nothing of it is worth the risk.
-    if (lower.length !== text.length) return this.anywhere(lower) ? whole(text) : text;
     let out = text;
-    for (const value of this.long) {
-      for (const [from, to] of places(lower, value)) out = cover(out, from, to);
+    let covered = 0;
+    for (let at = this.next(lower, 0); at >= 0; at = this.next(lower, at + 1)) {
+      const to = this.longest(lower, at);
+      if (to <= Math.max(at, covered)) continue;
+      // Where lower case is longer, places would not fit: nothing of it is worth the risk.
+      if (lower.length !== text.length) return whole(text);
+      out = cover(out, at, to);
+      covered = to;
     }
     return out;
   }
 
-  private anywhere(lower: string): boolean {
-    for (const value of this.long) for (const _ of places(lower, value)) return true;
-    return false;
+  /** The next place from here where a value may begin, -1 when there is none. */
+  private next(lower: string, from: number): number {
+    for (let at = from; at < lower.length; at += 1) if (this.begins[sight(lower, at)] === 1) return at;
+    return -1;
+  }
+
+  private startingAt(lower: string, at: number): readonly string[] {
+    return this.heads.get(lower.slice(at, at + CHARS)) ?? NONE;
+  }
+
+  /** To where the longest value that stands here, or its beginning, goes; `at` when none does. */
+  private longest(lower: string, at: number): number {
+    let end = at;
+    for (const value of this.startingAt(lower, at))
+      end = Math.max(end, DIGITS.test(value) ? digitsTo(lower, at, value) : sameTo(lower, at, value));
+    for (const value of this.heads.get(spaced(lower, at)) ?? NONE)
+      if (DIGITS.test(value)) end = Math.max(end, digitsTo(lower, at, value));
+    return end;
   }
 }
 
-function remember(set: Set<string>, value: string): void {
+const NONE: readonly string[] = [];
+
+/** Adds; returns what had to go for it. */
+function remember(set: Set<string>, value: string): string | undefined {
   set.delete(value);
   set.add(value);
   // The oldest, not the shortest: what was hidden a moment ago is what a page shows next.
   const [oldest] = set;
-  if (set.size > MOST && oldest !== undefined) set.delete(oldest);
+  if (set.size <= MOST) return undefined;
+  set.delete(oldest as string);
+  return oldest;
 }
 
-/** Where the value, or its beginning, stands in the text. */
-function* places(lower: string, value: string): Generator<readonly [from: number, to: number]> {
-  const isNumber = NUMBER.test(value);
-  const begin = isNumber ? (value[0] as string) : value.slice(0, CHARS);
-  for (let from = lower.indexOf(begin); from >= 0; from = lower.indexOf(begin, from)) {
-    const to = isNumber ? digitsTo(lower, from, value) : sameTo(lower, from, value);
-    if (to > from) yield [from, to];
-    from = Math.max(to, from + 1);
+const PLACES = 4_096;
+
+/** A number for the two characters here; for a digit of it alone, as separators may follow. */
+function sight(text: string, at: number): number {
+  const code = text.charCodeAt(at);
+  return code >= 48 && code <= 57 ? code : (code * 31 + text.charCodeAt(at + 1)) & (PLACES - 1);
+}
+
+/** The first CHARS digits from here over single separators, "" where fewer stand. */
+function spaced(lower: string, from: number): string {
+  let digits = "";
+  let parted = true;
+  for (let at = from; digits.length < CHARS; at += 1) {
+    const char = lower[at] ?? "";
+    if (char >= "0" && char <= "9") {
+      digits += char;
+      parted = false;
+    } else if (parted || !SEPARATOR.test(char)) return "";
+    else parted = true;
   }
+  return digits;
 }
 
 function sameTo(lower: string, from: number, value: string): number {

@@ -153,7 +153,20 @@ export function Ledger({ talk }: { talk: Talk }) {
   return (
     <section class="ledger" aria-label={TEXT.shared} data-sharing={recorder?.state ?? "connecting"}>
       {shown && unfolded && <Details talk={talk} view={view} />}
-      <p role="status">{shut ? TEXT.sharePrivate : ledgerText(view, now)}</p>
+      <div class="looks">
+        <p role="status">{shut ? TEXT.sharePrivate : ledgerText(view, now)}</p>
+        {shown && (
+          <button
+            type="button"
+            class="plain"
+            aria-expanded={unfolded}
+            aria-controls="ledger-details"
+            onClick={() => unfold(!unfolded)}
+          >
+            {unfolded ? TEXT.fold : TEXT.unfold}
+          </button>
+        )}
+      </div>
       {view.code !== "" && (
         <p class="code" role="status">
           {TEXT.codeFor} <strong data-code>{`${view.code.slice(0, 3)} ${view.code.slice(3)}`}</strong>
@@ -172,17 +185,6 @@ export function Ledger({ talk }: { talk: Talk }) {
         >
           {view.state === "live" ? TEXT.pauseShare : TEXT.resumeShare}
         </button>
-        {shown && (
-          <button
-            type="button"
-            class="plain"
-            aria-expanded={unfolded}
-            aria-controls="ledger-details"
-            onClick={() => unfold(!unfolded)}
-          >
-            {unfolded ? TEXT.fold : TEXT.unfold}
-          </button>
-        )}
       </div>
     </section>
   );
@@ -221,7 +223,8 @@ function InControl({ grant: { kinds, holder_name: who } }: { grant: GrantView })
   const what = kinds.map((kind) => TEXT.kinds[kind]).join(", ");
   return (
     <p class="small" role="status" data-granted="control">
-      {`${who || TEXT.somebody} ${TEXT.controls} ${what}. ${TEXT.escEnds}`}
+      {`${who || TEXT.somebody} ${TEXT.controls} ${what}. `}
+      <span class="keys">{TEXT.escEnds}</span>
     </p>
   );
 }
