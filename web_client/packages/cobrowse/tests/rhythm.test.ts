@@ -34,6 +34,15 @@ describe("when a frame is written", () => {
     }
     expect(written.length).toBe(5);
   });
+  it("is at once when something happens between two frames of an animation", () => {
+    for (let frame = 0; frame < 5; frame += 1) {
+      rhythm.changed(true);
+      vi.advanceTimersByTime(3);
+      rhythm.changed(true);
+      vi.advanceTimersByTime(14);
+    }
+    expect(written.length).toBe(10);
+  });
   it("is one for many changes of a busy page", () => {
     for (let change = 0; change < 20; change += 1) {
       rhythm.changed(true);

@@ -48,8 +48,8 @@ export class Differ {
   seq = 0;
   /** What viewers know and what came to another place in this frame. */
   readonly moved: Node[] = [];
-  private readonly touched = new Set<Node>();
-  private readonly runs = new Set<Node>();
+  private touched = new Set<Node>();
+  private runs = new Set<Node>();
   private readonly gone: number[] = [];
   private readonly leaving: Node[] = [];
   /** Element -> name, old value, name, old value… */
@@ -214,13 +214,15 @@ export class Differ {
   }
 
   private structure(deadline: number): void {
-    const { touched, runs } = this;
     this.detachNested();
-    for (const node of touched) runs.add(node);
-    touched.clear();
-    for (const node of runs) if (this.run(node, deadline)) break;
-    for (const node of runs) touched.add(node);
-    runs.clear();
+    // What is touched from here on is for another frame.
+    [this.runs, this.touched] = [this.touched, this.runs];
+    for (const node of this.runs) if (this.run(node, deadline)) break;
+    // The few join the many: of a big page thousands wait, frame after frame.
+    for (const node of this.touched) this.runs.add(node);
+    this.touched.clear();
+    [this.runs, this.touched] = [this.touched, this.runs];
+    const { touched } = this;
     // What waited for its parent may have come with it.
     for (const node of touched) if (this.isFresh(this.tree.id(node) ?? 0)) touched.delete(node);
     if (touched.size === 0 || !this.serializer.covering) this.serializer.finished();

@@ -4,8 +4,10 @@
  */
 import { native } from "./native.ts";
 
-/** After so much quiet a change leaves in its own microtask, before layout: also from frame to frame of an animation. */
-const QUIET_MS = 8;
+/** After so much quiet a change leaves in its own microtask, before layout: also between frames of an animation. */
+const QUIET_MS = 2;
+/** No more than two frames leave in this time: what changes all the time goes together. */
+const PAIR_MS = 16;
 /** What is not urgent (scrolling, the pointer) waits so long for company. */
 const LAZY_MS = 33;
 const SLOW_MS = 50;
@@ -17,6 +19,7 @@ const LONGEST_MS = 250;
 
 export class Rhythm {
   private last = 0;
+  private lastButOne = 0;
   private cost = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private due = Number.POSITIVE_INFINITY;
@@ -36,17 +39,15 @@ export class Rhythm {
     this.wanted = true;
     if (this.going) return;
     const now = performance.now();
-    const quiet = now - this.last;
-    const wait = this.pause();
-    if (soon && quiet >= Math.max(QUIET_MS, wait)) this.run(now);
-    else this.at(this.last + (soon ? Math.max(QUIET_MS, wait) : Math.max(LAZY_MS, wait)), now);
+    const due = this.next(soon ? QUIET_MS : LAZY_MS);
+    if (soon && now >= due) this.run(now);
+    else this.at(due, now);
   }
 
   /** An event told of it, and the page may yet change more in the same task. */
   told(): void {
     this.wanted = true;
-    const now = performance.now();
-    this.at(this.last + Math.max(QUIET_MS, this.pause()), now);
+    this.at(this.next(QUIET_MS), performance.now());
   }
 
   /** There was no time for all: go on as soon as the page has had its turn. */
@@ -63,6 +64,11 @@ export class Rhythm {
   stop(): void {
     clearTimeout(this.timer);
     this.wanted = false;
+  }
+
+  /** When the next frame may leave. */
+  private next(quiet: number): number {
+    return Math.max(this.last + Math.max(quiet, this.pause()), this.lastButOne + PAIR_MS);
   }
 
   private pause(): number {
@@ -93,6 +99,7 @@ export class Rhythm {
     this.due = Number.POSITIVE_INFINITY;
     this.wanted = false;
     this.write(begun);
+    this.lastButOne = this.last;
     this.last = performance.now();
     this.cost = this.last - begun;
   }
