@@ -15,15 +15,13 @@ import type { Live } from "./live.ts";
 import { BLOCK, type Masks, PLAIN, type Stand } from "./mask.ts";
 import { native } from "./native.ts";
 import { Page } from "./page.ts";
+import { part } from "./part.ts";
 import { Serializer } from "./serialize.ts";
 import { Sheets } from "./sheets.ts";
 import { ELEMENT_NODE, elementOf, isFrame, Tree } from "./tree.ts";
 
 /** So long a frame may take to write; what is left comes in the next. */
 const BUDGET_MS = 10;
-/** How long to wait before the rest is asked for again, and how often. */
-const RETRY_MS = 1_000;
-const TRIES = 4;
 
 /** What the loader saw before the recorder was there. */
 export interface Early {
@@ -71,7 +69,7 @@ export class Capture {
   private readonly renewed = new Set<Element>();
   private readonly scrolled = new Set<Element | Document>();
   private late: readonly Node[] = [];
-  private retry: ReturnType<typeof setTimeout> | undefined;
+  private unload = () => {};
 
   constructor(private readonly options: CaptureOptions) {
     const { document: top, masks, assets } = options;
@@ -104,13 +102,17 @@ export class Capture {
   start(): void {
     this.running = true;
     this.hookRealm(window as unknown as typeof globalThis);
-    this.load(1);
+    this.unload = part(
+      () => import("./live.ts"),
+      ({ Live }) => this.goOn(Live),
+      () => this.options.failed(),
+    );
     this.restart();
   }
 
   stop(): void {
     this.running = false;
-    clearTimeout(this.retry);
+    this.unload();
     this.observer.disconnect();
     this.hooks.stop();
     this.forget();
@@ -177,17 +179,6 @@ export class Capture {
   }
 
   // --- what goes on after the first snapshot ----------------------------------------------------------
-
-  private load(tried: number): void {
-    import("./live.ts").then(
-      ({ Live }) => this.running && this.goOn(Live),
-      () => {
-        if (!this.running) return;
-        if (tried === TRIES) this.options.failed();
-        else this.retry = native("setTimeout")(() => this.load(tried + 1), RETRY_MS * tried);
-      },
-    );
-  }
 
   private goOn(Kind: typeof Live): void {
     const { options, tree, writer, hooks, attributes, serializer, sheets, forms, page } = this;

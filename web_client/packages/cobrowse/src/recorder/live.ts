@@ -18,6 +18,7 @@ import type { Hasher } from "./hash.ts";
 import type { Hooks } from "./hooks.ts";
 import { BLOCK, MASK, type Stand } from "./mask.ts";
 import type { Page } from "./page.ts";
+import { part } from "./part.ts";
 import { Rhythm } from "./rhythm.ts";
 import { Rules } from "./rules.ts";
 import type { Serializer } from "./serialize.ts";
@@ -70,12 +71,12 @@ export class Live {
   private stills: Stills | null = null;
   private readonly moving = new Set<Source>();
   private hasher: Hasher | null = null;
+  private readonly ends: (() => void)[] = [];
   private assetsTold = 0;
   private hashed = 1;
   private hashAt = 0;
   private left = false;
   private readonly poll: ReturnType<typeof setInterval>;
-  private stopped = false;
 
   constructor(private readonly inside: Inside) {
     const { options, tree, writer, attributes, serializer, sheets, forms, changed } = inside;
@@ -95,13 +96,18 @@ export class Live {
       this.frames.look();
     }, POLL_MS);
     for (const [id, node] of tree.nodes.entries()) if (node) this.added(node, id, tree.stand(id));
-    void import("./hash.ts").then(({ Hasher }) => {
-      this.hasher = new Hasher(tree, attributes);
-    });
+    this.ends.push(
+      part(
+        () => import("./hash.ts"),
+        ({ Hasher }) => {
+          this.hasher = new Hasher(tree, attributes);
+        },
+      ),
+    );
   }
 
   stop(): void {
-    this.stopped = true;
+    for (const end of this.ends) end();
     clearInterval(this.poll);
     this.rhythm.stop();
     this.around.stop();
@@ -295,11 +301,16 @@ export class Live {
       return;
     }
     this.moving.add(source);
-    if (this.moving.size === 1) void import("./stills.ts").then(({ Stills }) => this.show(Stills));
+    if (this.moving.size > 1) return;
+    this.ends.push(
+      part(
+        () => import("./stills.ts"),
+        ({ Stills }) => this.show(Stills),
+      ),
+    );
   }
 
   private show(Kind: typeof Stills): void {
-    if (this.stopped) return;
     const { tree, writer, options, note, changed } = this.inside;
     this.stills ??= new Kind(tree, writer, {
       changed: () => changed(false),
