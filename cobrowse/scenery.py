@@ -204,8 +204,8 @@ class Scenery:
         return at + 5
 
     def _ptr(self, items: Items, at: int) -> int:
-        lo, hi, crc = items[at : at + 3]
-        self.hashed = (whole(lo), whole(hi), whole(crc))
+        """Nothing of it is kept: who comes late waits for the next one."""
+        _, _, _ = map(whole, items[at : at + 3])
         return at + 3
 
     # --- sheets -----------------------------------------------------------------------------------

@@ -63,6 +63,12 @@ class Server:
         self.process.terminate()
         return self.process.wait(10)
 
+    def count(self, metric: str) -> float:
+        """What /metrics says of one without labels."""
+        with urllib.request.urlopen(f"{self.url}/metrics", timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        return next(float(line.split()[1]) for line in lines if line.startswith(f"{metric} "))
+
 
 def start(data: Path, *extra: str, port: int = 0) -> Server:
     """Start and wait until it is ready; one that never is goes again."""

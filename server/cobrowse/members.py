@@ -32,6 +32,8 @@ class Counts(Struct):
     masked: int = 0
     keyframes: int = 0
     resyncs: int = 0
+    # of them: the page's own hash was another one than the mirror's
+    drifts: int = 0
     refused: int = 0
 
 

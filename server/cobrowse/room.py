@@ -207,6 +207,7 @@ class Room:
             self._masked(tab, pushed)
         if pushed.mismatch and tab.line is not None:
             counts.resyncs += 1
+            counts.drifts += 1
             tab.line.say(SIDE["NEED"], "hash", pushed.seq)
         self._acknowledge(tab, pushed.seq, at_ms)
         edition = tab.stream.mirror.scenery.edition

@@ -245,6 +245,13 @@ def test_the_hash_tells_drift() -> None:
     assert stream.push(frame(3, "TEXT", 5, "one", "HASH", 1, 6, good ^ 1), 12_000).mismatch
 
 
+def test_only_a_hash_is_compared() -> None:
+    stream = page(element("p"))
+    others = ["PTR", 300, 200, 1], ["VIEW", 1_280, 800, 1, 0, 0], ["SCR", 1, 3, 7], ["SEL", 0, 0, 0, 0]
+    for seq, op in enumerate(others, 2):
+        assert not stream.push(frame(seq, *op), seq * 10_000).mismatch
+
+
 def test_arguments_that_look_like_a_hash_are_none() -> None:
     stream = page(*(element("p", *text("word " * 20)) for _ in range(20)))
     looks = CODES["HASH"]
