@@ -58,6 +58,26 @@ def test_what_is_typed_stays_in_the_customers_browser(server: Server, browsers: 
     assert SECRET not in server.log
 
 
+def test_what_people_do_on_a_page_costs_no_snapshot(server: Server, browsers: Browsers) -> None:
+    """Pointer, wheel, keys, choices: the server refuses nothing, hides nothing, asks for nothing again."""
+    customer, agent = browsers.chat(server, "/loan.html")
+    seen = shared(customer, agent)
+    page = customer.page
+    page.get_by_role("button", name="Close chat").first.click()
+    page.get_by_role("radio").nth(1).check(force=True)
+    page.get_by_role("combobox").first.select_option(index=1)
+    for field, text in (("amount", "310000"), ("address", "Strandgaten 18")):
+        page.locator(f"[name={field}]").fill("")
+        page.locator(f"[name={field}]").press_sequentially(text, delay=20)
+        for x in range(200, 900, 100):
+            page.mouse.move(x, 400, steps=4)
+        page.mouse.wheel(0, 200)
+        page.wait_for_timeout(2_100)
+    page.get_by_role("button", name="Continue to").click()
+    expect(seen.get_by_text("What comes in, what goes out?")).to_be_visible()
+    assert [server.count(f"talknow_cobrowse_{what}") for what in ("masked", "resyncs", "refused")] == [0, 0, 0]
+
+
 def test_paused_resumed_and_ended_by_the_customer(server: Server, browsers: Browsers) -> None:
     customer, agent = browsers.chat(server)
     seen = shared(customer, agent)
