@@ -123,6 +123,8 @@ class Service:
             self._hub.tell(actor, online)
             if session.role == "visitor" and session.page is not None:
                 await self._page_visited(session, shot.view.id, session.page)
+            if session.verified:
+                await self._identified(session, shot.view.id)
         if session.role != "visitor":
             await self._show_agent(session)
 
@@ -312,6 +314,22 @@ class Service:
         if await self._hub.inspect(actor, look):
             visited = ev.PageVisited(at_ms=self._now(), by=session.participant, page=box.seal(page))
             await self._hub.post(actor, visited)
+
+    async def _identified(self, session: Session, engagement: p.EngagementId) -> None:
+        """A visitor that began anonymously signed in at the company."""
+        actor = engagement_actor(engagement)
+
+        def look(live: Live) -> bool:
+            return not live.state.verified and live.state.phase in OPEN_PHASES
+
+        if session.role == "visitor" and await self._hub.inspect(actor, look):
+            box = await self._sealer.box(engagement)
+            name = box.seal(session.name) if session.name else None
+            subject = box.seal(session.subject)
+            identified = ev.VisitorIdentified(
+                at_ms=self._now(), by=session.participant, name=name, subject=subject
+            )
+            await self._hub.post(actor, identified)
 
     # --- engagements --------------------------------------------------------------------------
 

@@ -42,6 +42,7 @@ from signaling.events import (
     Recovered,
     TimerFired,
     TypingChanged,
+    VisitorIdentified,
     VisitorLeft,
     WrappedUp,
 )
@@ -92,6 +93,7 @@ PHASE_TABLE: dict[type[Event], frozenset[Phase]] = {
     ParticipantOnline: ANY,
     ParticipantAway: ANY,
     PageVisited: LIVE,
+    VisitorIdentified: LIVE,
     VisitorLeft: LIVE,
     AgentEnded: frozenset({Phase.ACTIVE}),
     WrappedUp: frozenset({Phase.WRAP_UP}),

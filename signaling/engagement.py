@@ -72,6 +72,7 @@ from signaling.events import (
     Recovered,
     TimerFired,
     TypingChanged,
+    VisitorIdentified,
     VisitorLeft,
     WrappedUp,
 )
@@ -448,6 +449,14 @@ def _page_visited(work: Work, event: PageVisited) -> None:
     work.state.page = event.page
 
 
+def _visitor_identified(work: Work, event: VisitorIdentified) -> None:
+    """Once: whoever is verified stays who it is."""
+    state = work.state
+    if state.verified or event.by != state.visitor:
+        return
+    state.name, state.subject, state.verified = event.name, event.subject, True
+
+
 def _typing(work: Work, event: TypingChanged) -> None:
     work.order(AnnounceTyping(event.by, event.typing))
 
@@ -480,6 +489,7 @@ _HANDLERS: dict[type[Event], Callable[[Work, Any], None]] = {
     ParticipantOnline: _online,
     ParticipantAway: _away,
     PageVisited: _page_visited,
+    VisitorIdentified: _visitor_identified,
     VisitorLeft: _visitor_left,
     AgentEnded: _agent_ended,
     WrappedUp: _wrapped_up,

@@ -159,6 +159,14 @@ class PageVisited(Event, tag="page_visited", frozen=True):
     page: Sealed
 
 
+class VisitorIdentified(Event, tag="visitor_identified", frozen=True):
+    """The visitor signed in at the company while the engagement goes on. name, subject: as in Opened."""
+
+    by: ParticipantId
+    name: Sealed | None
+    subject: Sealed
+
+
 class VisitorLeft(CommandEvent, tag="visitor_left", frozen=True):
     pass
 
@@ -280,6 +288,7 @@ EngagementEvent = (
     | ParticipantOnline
     | ParticipantAway
     | PageVisited
+    | VisitorIdentified
     | VisitorLeft
     | AgentEnded
     | WrappedUp

@@ -12,7 +12,7 @@ import secrets
 import time
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy import Connection, delete, insert, select, update
 
 from server.backend.schema import redeemed_tokens, visitor_credentials, visitors
@@ -80,6 +80,8 @@ class Visitors:
     async def redeem(self, site: str, claims: Claims, credential: str | None) -> Visitor:
         """Trade a company token for a credential; with the credential it was traded for, resume.
 
+        With an anonymous visitor's credential that one signs in: it stays who it is, so that what goes on
+        goes on, and is verified from now on.
         Raises: TokenReplayed when the token was redeemed for another credential.
         """
 
@@ -99,7 +101,12 @@ class Visitors:
                     raise TokenReplayed(site)
                 assert resumed is not None
                 return resumed
-            visitor = resumed if mine and resumed is not None else self._verified(connection, site, claims)
+            if resumed is not None and mine:
+                visitor = resumed
+            elif resumed is not None and not resumed.verified:
+                visitor = self._signed_in(connection, site, claims, resumed)
+            else:
+                visitor = self._verified(connection, site, claims)
             connection.execute(
                 insert(redeemed_tokens).values(
                     site=site,
@@ -113,18 +120,34 @@ class Visitors:
         return await self._store.run(work)
 
     def _verified(self, connection: Connection, site: str, claims: Claims) -> Visitor:
-        subject_hash = hmac.digest(self._secret, f"{site}|{claims.subject}".encode(), "sha256")
         identity = Identity(claims.subject, claims.name)
         sealed = self._box.seal(identity)
-        row = connection.execute(
-            select(visitors.c.id).where(visitors.c.site == site, visitors.c.subject_hash == subject_hash)
-        ).first()
-        if row is None:
-            visitor = self._create(connection, site, subject_hash, sealed)
+        visitor = self._known(connection, site, claims.subject)
+        if visitor is None:
+            visitor = self._create(connection, site, self._subject_hash(site, claims.subject), sealed)
         else:
-            visitor = ParticipantId(row.id)
             connection.execute(update(visitors).where(visitors.c.id == visitor).values(identity=sealed))
         return self._issue(connection, site, visitor, identity)
+
+    def _signed_in(self, connection: Connection, site: str, claims: Claims, anonymous: Visitor) -> Visitor:
+        """Whoever the company knows already keeps its own visitor, found again by its next token alone."""
+        identity = Identity(claims.subject, claims.name)
+        values: dict[str, Any] = {"identity": self._box.seal(identity)}
+        if self._known(connection, site, claims.subject) is None:
+            values["subject_hash"] = self._subject_hash(site, claims.subject)
+        connection.execute(update(visitors).where(visitors.c.id == anonymous.id).values(**values))
+        return structs.replace(anonymous, identity=identity)
+
+    def _known(self, connection: Connection, site: str, subject: str) -> ParticipantId | None:
+        row = connection.execute(
+            select(visitors.c.id).where(
+                visitors.c.site == site, visitors.c.subject_hash == self._subject_hash(site, subject)
+            )
+        ).first()
+        return None if row is None else ParticipantId(row.id)
+
+    def _subject_hash(self, site: str, subject: str) -> bytes:
+        return hmac.digest(self._secret, f"{site}|{subject}".encode(), "sha256")
 
     def _create(
         self, connection: Connection, site: str, subject_hash: bytes | None, identity: Sealed | None

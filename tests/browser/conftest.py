@@ -35,7 +35,9 @@ def server(tmp_path: Path) -> Iterator[Server]:
     """One per test: nobody waits in it from before."""
     running = start(tmp_path, "--demo", "--bench-token", BENCH_TOKEN)
     yield running
-    assert running.count("talknow_cobrowse_drifts") == 0, "a page and the server's copy of it were not the same"
+    assert running.count("talknow_cobrowse_drifts") == 0, (
+        "a page and the server's copy of it were not the same"
+    )
     assert running.stop() == 0
     assert "Traceback" not in running.log
     assert '"level": "ERROR"' not in running.log, running.log

@@ -182,6 +182,36 @@ def test_a_signed_in_customer_is_known_by_name_and_id(
     expect(agent.page.get_by_text("customer-4711").first).to_be_visible()
 
 
+@pytest.mark.parametrize("where", ["here", "on another page"])
+def test_signing_in_keeps_the_chat_the_call_and_the_shared_page(
+    both: tuple[Customer, Agent], where: str
+) -> None:
+    """No second conversation, no second consent, and the agent sees who it is."""
+    customer, agent = both
+    call(customer, agent)
+    agent.button("See the page").click()
+    customer.button("Show my page").click()
+    seen = agent.page.frame_locator("iframe.shared-frame").frame_locator("iframe")
+    customer.page.get_by_role("button", name="Close chat").first.click()
+    if where == "on another page":
+        customer.page.evaluate("localStorage.setItem('fjord:customer', 'anna')")
+    customer.page.get_by_role("link", name="Accounts").first.click()
+    if where == "here":
+        expect(seen.get_by_role("heading", name="Sign in to")).to_be_visible()
+        customer.page.locator("[data-sign-in]").first.click()
+    expect(seen.get_by_role("heading", name="Good day")).to_be_visible()
+    expect(agent.page.get_by_text("customer-4711").first).to_be_visible()
+    hears(customer.page, AGENT_HZ, within_s=5)
+    customer.page.get_by_role("link", name="Loans").first.click()
+    expect(seen.get_by_role("heading", name="Your home loan")).to_be_visible()
+    expect(customer.page.locator("[data-sharing=live]")).to_be_visible()
+    hears(customer.page, AGENT_HZ, within_s=5)
+    customer.open()
+    customer.say("It is still me")
+    expect(agent.page.get_by_text("It is still me").first).to_be_visible()
+    expect(agent.page.get_by_text("Anna Berg").first).to_be_visible()
+
+
 def test_ending_goes_through_wrap_up(both: tuple[Customer, Agent]) -> None:
     customer, agent = both
     agent.end()

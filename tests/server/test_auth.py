@@ -137,6 +137,24 @@ async def test_another_customer_in_the_same_browser_is_another_visitor(auth: Aut
     assert other.id != first.id
 
 
+async def test_whoever_signs_in_stays_who_it_is(auth: Auth) -> None:
+    before = await auth.visitor("bank", None, None)
+    now = await auth.visitor("bank", token(), before.credential)
+    assert (now.id, now.credential, now.verified) == (before.id, before.credential, True)
+    assert (await auth.session(before.credential, "d", site="bank")).subject == now.identity.subject
+    assert (await auth.visitor("bank", token(jti="another-jti"), None)).id == before.id
+
+
+async def test_signing_in_gives_no_way_to_what_the_customer_did_elsewhere(auth: Auth) -> None:
+    older = await auth.visitor("bank", token(), None)
+    before = await auth.visitor("bank", None, None)
+    now = await auth.visitor("bank", token(jti="another-jti"), before.credential)
+    assert (now.id, now.verified) == (before.id, True)
+    assert (await auth.visitor("bank", token(jti="third-jti-9"), None)).id == older.id
+    other = await auth.visitor("bank", token(sub="customer-2", jti="fourth-jti-1"), now.credential)
+    assert other.id not in (before.id, older.id)
+
+
 async def test_credentials_are_bound_to_their_site(auth: Auth) -> None:
     first = await auth.visitor("bank", None, None)
     assert (await auth.visitor("shop", None, first.credential)).id != first.id

@@ -288,3 +288,20 @@ def test_a_call_that_no_path_ever_carries_falls_back_to_chat(world: World) -> No
     world.pass_time(46_000)
     assert world.states[actor].call is Call.NONE
     assert world.states[actor].phase is Phase.ACTIVE
+
+
+def test_a_visitor_who_signs_in_is_verified_from_then_on(world: World) -> None:
+    actor, agent = active(world)
+
+    def identified(by: ParticipantId, subject: bytes) -> None:
+        world.give(
+            actor,
+            ev.VisitorIdentified(at_ms=world.tick(), by=by, name=ev.Sealed(b"n"), subject=ev.Sealed(subject)),
+        )
+
+    identified(agent, b"wrong")
+    assert not world.states[actor].verified
+    identified(V1, b"first")
+    identified(V1, b"second")
+    state = world.states[actor]
+    assert (state.verified, state.name, state.subject) == (True, b"n", b"first")

@@ -347,5 +347,6 @@ def _any(kind: Any, by: str) -> Any:
         "grant": "g",
         "count": 1,
         "expires_ms": 60_000,
+        "subject": b"s",
     }
     return kind(**{name: values[name] for name in kind.__struct_fields__ if name in values})

@@ -121,6 +121,13 @@ export class Connection {
     this.become("offline");
   }
 
+  /** Connect anew at once, as whom the token is now. */
+  again(): void {
+    if (!this.running) return;
+    this.drop();
+    void this.connect();
+  }
+
   /** Send a durable command: kept until acked, over reconnects and page loads. */
   send<N extends DurableName>(name: N, body: DurableBody<N>): Promise<Ack> {
     const ack = this.outbox.add(name, body);

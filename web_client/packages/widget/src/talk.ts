@@ -132,9 +132,24 @@ export class Talk {
   update(settings: Settings): void {
     this.settings = settings;
     void this.followLinks();
-    const changed = visitorOf(settings).setToken(settings.token);
+    const visitor = visitorOf(settings);
+    const changed = visitor.setToken(settings.token);
+    if (changed && visitor.signsIn) {
+      void this.signIn();
+      return;
+    }
     if (changed) this.reset();
     if (changed || settings.token !== null) this.online().catch(() => undefined);
+  }
+
+  /** What goes on goes on, with a customer that is known by name from now on. */
+  private async signIn(): Promise<void> {
+    const visitor = visitorOf(this.settings);
+    const me = this.engagements?.me;
+    await visitor.credential().catch(() => undefined);
+    if (visitor.known?.visitor === me) this.connection?.again();
+    else this.reset();
+    await this.online().catch(() => undefined);
   }
 
   /** Sign-out: end what goes on, forget the customer in this browser. */
@@ -372,7 +387,7 @@ export class Talk {
     if (call !== "none" && this.keeper === null) this.calls().catch(() => undefined);
     if (call !== "none") void this.followLinks();
     this.followShare();
-    if (isLive(state)) local.setItem(this.liveKey, "1");
+    if (isLive(state)) local.setItem(this.liveKey, this.engagements?.me ?? "");
     else if (state !== undefined) local.removeItem(this.liveKey);
     this.mark();
     this.notify();

@@ -9,9 +9,14 @@ import { type Api, readJson, type Store, TalkError } from "@talknow/client";
 import type { SessionReply } from "@talknow/protocol";
 
 const PREFIX = "talknow:visitor:";
+/** What is kept; lent: of a visitor that began anonymously, for as long as its engagement goes on. */
+interface Kept extends SessionReply {
+  lent?: boolean;
+}
+
 const TOKEN_FAULTS = new Set(["invalid_token", "token_replayed"]);
 
-/** Where it is kept that this browser has an engagement at the site. */
+/** Where the visitor is kept whose engagement at the site goes on in this browser. */
 export function liveKey(site: string): string {
   return `talknow:live:${site}`;
 }
@@ -52,8 +57,11 @@ export class Visitor {
 
   /** What is stored for this subject, or null before the first session. */
   get known(): SessionReply | null {
-    const saved = readJson<SessionReply>(this.options.store, this.key);
-    return saved !== null && saved.expires_ms > Date.now() ? saved : null;
+    if (this.signsIn) return null;
+    const saved = readJson<Kept>(this.options.store, this.key);
+    if (saved === null || saved.expires_ms <= Date.now()) return null;
+    // What it was lent for is over: the company's customer may have been here before, with a history.
+    return saved.lent && this.token !== null && !this.isLive ? null : saved;
   }
 
   /** Take a fresh token; true when it names another subject than before. */
@@ -94,18 +102,42 @@ export class Visitor {
     this.token = null;
   }
 
+  /** Whether the customer signs in while what it began anonymously goes on. */
+  get signsIn(): boolean {
+    return this.anonymous !== null;
+  }
+
+  /** Whether this browser has an engagement at the site. */
+  private get isLive(): boolean {
+    return this.options.store.getItem(liveKey(this.options.site)) !== null;
+  }
+
   private get subjectKey(): string {
     return `talknow:subject:${this.options.site}`;
   }
 
   private get key(): string {
-    return `${PREFIX}${this.options.site}:${this.subject}`;
+    return this.keyOf(this.subject);
+  }
+
+  private keyOf(subject: string): string {
+    return `${PREFIX}${this.options.site}:${subject}`;
+  }
+
+  private get anonymous(): Kept | null {
+    if (this.token === null || this.subject === "") return null;
+    const { store, site } = this.options;
+    const kept = readJson<Kept>(store, this.keyOf(""));
+    return kept !== null && kept.visitor === store.getItem(liveKey(site)) ? kept : null;
   }
 
   private async request(): Promise<SessionReply> {
     const { api, site, store } = this.options;
-    const credential = readJson<SessionReply>(store, this.key)?.credential;
     const key = this.key;
+    const own = readJson<Kept>(store, key);
+    const before = this.anonymous;
+    const mine = own?.lent && !this.isLive ? undefined : own?.credential;
+    const credential = before?.credential ?? mine;
     const known = credential === undefined ? {} : { credential };
     const token = this.token;
     let reply: SessionReply;
@@ -113,10 +145,12 @@ export class Visitor {
       reply = await api.session({ site, ...known, ...(token === null ? {} : { token }) });
     } catch (error) {
       if (token === null || !(error instanceof TalkError) || !TOKEN_FAULTS.has(error.code)) throw error;
-      if (credential === undefined) this.options.onFault(error.code);
+      if (credential === undefined || before !== null) this.options.onFault(error.code);
       reply = await api.session({ site, ...known });
     }
-    store.setItem(key, JSON.stringify(reply));
+    const lent = before !== null && reply.visitor === before.visitor;
+    if (lent) store.removeItem(this.keyOf(""));
+    store.setItem(key, JSON.stringify(lent ? { ...reply, lent } : reply));
     return reply;
   }
 }

@@ -1,7 +1,7 @@
 import { MemoryStore, TalkError } from "@talknow/client";
 import type { SessionReply, SessionRequest } from "@talknow/protocol";
 import { beforeEach, describe, expect, it } from "vitest";
-import { subjectOf, Visitor } from "../src/visitor.ts";
+import { liveKey, subjectOf, Visitor } from "../src/visitor.ts";
 
 const tokenOf = (sub: string, jti = "1") => `h.${btoa(JSON.stringify({ sub, jti })).replaceAll("=", "")}.s`;
 
@@ -58,6 +58,55 @@ describe("visitor", () => {
     expect(later.setToken(tokenOf("bo"))).toBe(true);
     expect(await later.credential()).toBe("credential 2");
     expect(later.setToken(tokenOf("bo", "2"))).toBe(false);
+  });
+
+  describe("who signs in", () => {
+    const live = liveKey("demo");
+    const later = {
+      credential: "of v_2",
+      visitor: "v_2",
+      name: "",
+      verified: true,
+      expires_ms: Date.now() + 60_000,
+    };
+
+    it("goes on as who it was while something goes on", async () => {
+      await visitor().credential();
+      store.setItem(live, "v_1");
+      const anna = visitor();
+      anna.setToken(tokenOf("anna"));
+      expect([anna.signsIn, anna.known]).toEqual([true, null]);
+      await anna.credential();
+      expect(requests.at(-1)).toEqual({ site: "demo", credential: "credential 1", token: tokenOf("anna") });
+      expect([anna.signsIn, anna.known?.visitor]).toEqual([false, "v_1"]);
+      expect(store.keys().includes("talknow:visitor:demo:")).toBe(false);
+    });
+
+    it("is found again by the next token once that is over", async () => {
+      await visitor().credential();
+      store.setItem(live, "v_1");
+      const anna = visitor();
+      anna.setToken(tokenOf("anna"));
+      await anna.credential();
+      store.removeItem(live);
+      answer = () => later;
+      const next = visitor();
+      next.setToken(tokenOf("anna", "2"));
+      expect(await next.credential()).toBe("of v_2");
+      expect(requests.at(-1)).toEqual({ site: "demo", token: tokenOf("anna", "2") });
+    });
+
+    it("is another visitor when nothing goes on, or something of another one", async () => {
+      await visitor().credential();
+      for (const of of [null, "v_9"]) {
+        if (of !== null) store.setItem(live, of);
+        const anna = visitor();
+        anna.setToken(tokenOf(`anna ${of}`));
+        expect(anna.signsIn).toBe(false);
+        await anna.credential();
+        expect(requests.at(-1)).toEqual({ site: "demo", token: tokenOf(`anna ${of}`) });
+      }
+    });
   });
 
   it("is not interrupted by a token that ran out", async () => {
