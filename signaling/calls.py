@@ -7,6 +7,9 @@ Source: docs/architecture.md, "calls".
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from msgspec.structs import replace
 
 from signaling.effects import (
@@ -324,3 +327,20 @@ def _held_leg(state: Engagement, participant: ParticipantId, device: DeviceId) -
 def _require_active(state: Engagement) -> None:
     if state.phase is not Phase.ACTIVE:
         raise InvalidTransition("needs an agent", state.phase)
+
+
+HANDLERS: dict[type[Event], Callable[[Work, Any], None]] = {
+    CallSuggested: suggested,
+    CallDeclined: declined,
+    CallJoined: joined,
+    CallChanged: changed,
+    CallHeld: held,
+    CallResumed: held,
+    CallBroughtHere: brought_here,
+    LegModeSet: mode_set,
+    DirectSignalled: direct_signalled,
+    PathConnected: path_connected,
+    PathLost: path_lost,
+    PathRequested: path_requested,
+    AnswerReceived: answer_received,
+}

@@ -6,10 +6,13 @@ was invited to. Hanging up is leaving. What each mode hears is `roles.py`'s.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from signaling import calls, cobrowse
 from signaling.effects import Farewell, ShowInvitation, Welcome
 from signaling.errors import InvalidTransition, NotFound, NotPermitted
-from signaling.events import CallHungUp, ColleagueInvited, ColleagueJoined, ColleagueLeft
+from signaling.events import CallHungUp, ColleagueInvited, ColleagueJoined, ColleagueLeft, Event
 from signaling.protocol import LegMode, ParticipantId
 from signaling.roles import SUPERVISORS
 from signaling.state import Call, Participant, Work
@@ -79,3 +82,11 @@ def dismiss(work: Work) -> None:
     for participant in list(state.participants):
         if state.is_colleague(participant):
             left(work, participant)
+
+
+HANDLERS: dict[type[Event], Callable[[Work, Any], None]] = {
+    CallHungUp: hung_up,
+    ColleagueInvited: invited,
+    ColleagueJoined: joined,
+    ColleagueLeft: gone,
+}
