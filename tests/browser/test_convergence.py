@@ -96,6 +96,7 @@ KEPT = (
     _kept(("kind", 0, 0, 3), ("wait", 1, 0, 0), ("kind", 0, 0, 0)),
     _kept(*(("markup", 5, 0, number) for number in range(8))),
     _kept(*(("tags", 5, 0, number) for number in range(8))),
+    _kept(*(("tags", place, 0, number) for place in range(44, 4, -1) for number in range(2))),
     _kept(("scroll", 0, 50, 80), ("scrollPage", 0, 50, 80), ("wait", 2, 0, 0), ("into", 40, 3, 3), cut=0),
     _kept(("frameIn", 0, 0, 2), ("wait", 1, 0, 0), ("shadow", 9, 0, 3), ("frameMove", 0, 3, 0)),
     _kept(("modal", 0, 0, 0), ("wait", 2, 0, 0), ("reverse", 0, 0, 0), harm=0.2),

@@ -44,9 +44,9 @@ const FRAGMENT = /^#[\w.:-]*$/;
 
 /** The element to build for a recorded one; "" when it is none of ours: only an element that no browser knows will do. */
 export function tagFor(tag: string, namespace: "html" | "svg" | "math"): string {
-  if (!NAME.test(tag)) return "span";
   if (namespace === "svg") return SVG_TAGS.has(tag) ? tag : "g";
-  if (namespace === "math") return tag === "annotation-xml" || tag === "script" ? "mrow" : tag;
+  if (namespace === "math") return NAME.test(tag) && tag !== "annotation-xml" && tag !== "script" ? tag : "mrow";
+  if (!NAME.test(tag)) return "span";
   const lower = tag.toLowerCase();
   if (STAND_INS[lower] !== undefined) return STAND_INS[lower];
   if (HTML_TAGS.has(lower)) return lower;
