@@ -46,6 +46,8 @@ export interface VisitorOptions {
 export class Visitor {
   private token: string | null = null;
   private pending: Promise<SessionReply> | null = null;
+  /** What the visitor was lent for is over: the company's customer may have been here before, with a history. */
+  private renews = false;
 
   constructor(private readonly options: VisitorOptions) {}
 
@@ -57,11 +59,9 @@ export class Visitor {
 
   /** What is stored for this subject, or null before the first session. */
   get known(): SessionReply | null {
-    if (this.signsIn) return null;
-    const saved = readJson<Kept>(this.options.store, this.key);
-    if (saved === null || saved.expires_ms <= Date.now()) return null;
-    // What it was lent for is over: the company's customer may have been here before, with a history.
-    return saved.lent && this.token !== null && !this.isLive ? null : saved;
+    if (this.signsIn || this.renews) return null;
+    const saved = readJson<SessionReply>(this.options.store, this.key);
+    return saved !== null && saved.expires_ms > Date.now() ? saved : null;
   }
 
   /** Take a fresh token; true when it names another subject than before. */
@@ -69,7 +69,11 @@ export class Visitor {
     const before = this.subject;
     this.token = token;
     const subject = this.subject;
-    if (token !== null) this.options.store.setItem(this.subjectKey, subject);
+    if (token !== null) {
+      this.options.store.setItem(this.subjectKey, subject);
+      const kept = readJson<Kept>(this.options.store, this.key);
+      this.renews = kept?.lent === true && !this.isLive;
+    }
     return subject !== before;
   }
 
@@ -134,22 +138,23 @@ export class Visitor {
   private async request(): Promise<SessionReply> {
     const { api, site, store } = this.options;
     const key = this.key;
-    const own = readJson<Kept>(store, key);
-    const before = this.anonymous;
-    const mine = own?.lent && !this.isLive ? undefined : own?.credential;
-    const credential = before?.credential ?? mine;
-    const known = credential === undefined ? {} : { credential };
     const token = this.token;
+    const lender = this.anonymous;
+    const kept = lender ?? readJson<Kept>(store, key);
+    const known = kept === null ? {} : { credential: kept.credential };
+    let fresh = this.renews || kept === null;
     let reply: SessionReply;
     try {
-      reply = await api.session({ site, ...known, ...(token === null ? {} : { token }) });
+      reply = await api.session({ site, ...(fresh ? {} : known), ...(token === null ? {} : { token }) });
     } catch (error) {
       if (token === null || !(error instanceof TalkError) || !TOKEN_FAULTS.has(error.code)) throw error;
-      if (credential === undefined || before !== null) this.options.onFault(error.code);
+      if (fresh || lender !== null) this.options.onFault(error.code);
+      fresh = kept === null;
       reply = await api.session({ site, ...known });
     }
-    const lent = before !== null && reply.visitor === before.visitor;
-    if (lent) store.removeItem(this.keyOf(""));
+    this.renews = false;
+    const lent = !fresh && kept?.visitor === reply.visitor && (lender !== null || kept.lent === true);
+    if (lender !== null) store.removeItem(this.keyOf(""));
     store.setItem(key, JSON.stringify(lent ? { ...reply, lent } : reply));
     return reply;
   }

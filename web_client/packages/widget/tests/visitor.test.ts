@@ -94,6 +94,28 @@ describe("visitor", () => {
       next.setToken(tokenOf("anna", "2"));
       expect(await next.credential()).toBe("of v_2");
       expect(requests.at(-1)).toEqual({ site: "demo", token: tokenOf("anna", "2") });
+      expect(await visitor().credential()).toBe("of v_2");
+    });
+
+    it("stays who it is on the page where that ends, and when the next token is refused", async () => {
+      await visitor().credential();
+      store.setItem(live, "v_1");
+      const anna = visitor();
+      anna.setToken(tokenOf("anna"));
+      await anna.credential();
+      store.removeItem(live);
+      expect(anna.known?.visitor).toBe("v_1");
+      await anna.credential(true);
+      expect(requests.at(-1)?.credential).toBe("credential 2");
+      const plain = answer;
+      answer = (request) => {
+        if (request.token) throw new TalkError("token_replayed");
+        return plain(request);
+      };
+      const next = visitor();
+      next.setToken(tokenOf("anna"));
+      await next.credential();
+      expect(requests.at(-1)).toEqual({ site: "demo", credential: "credential 3" });
     });
 
     it("is another visitor when nothing goes on, or something of another one", async () => {

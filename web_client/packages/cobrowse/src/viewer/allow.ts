@@ -45,7 +45,8 @@ const FRAGMENT = /^#[\w.:-]*$/;
 /** The element to build for a recorded one; "" when it is none of ours: only an element that no browser knows will do. */
 export function tagFor(tag: string, namespace: "html" | "svg" | "math"): string {
   if (namespace === "svg") return SVG_TAGS.has(tag) ? tag : "g";
-  if (namespace === "math") return NAME.test(tag) && tag !== "annotation-xml" && tag !== "script" ? tag : "mrow";
+  if (namespace === "math")
+    return NAME.test(tag) && tag !== "annotation-xml" && tag !== "script" ? tag : "mrow";
   if (!NAME.test(tag)) return "span";
   const lower = tag.toLowerCase();
   if (STAND_INS[lower] !== undefined) return STAND_INS[lower];
