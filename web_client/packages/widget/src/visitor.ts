@@ -135,19 +135,22 @@ export class Visitor {
     return kept !== null && kept.visitor === store.getItem(liveKey(site)) ? kept : null;
   }
 
+  private get proof(): { token?: string } {
+    return this.token === null ? {} : { token: this.token };
+  }
+
   private async request(): Promise<SessionReply> {
     const { api, site, store } = this.options;
     const key = this.key;
-    const token = this.token;
     const lender = this.anonymous;
     const kept = lender ?? readJson<Kept>(store, key);
     const known = kept === null ? {} : { credential: kept.credential };
     let fresh = this.renews || kept === null;
     let reply: SessionReply;
     try {
-      reply = await api.session({ site, ...(fresh ? {} : known), ...(token === null ? {} : { token }) });
+      reply = await api.session({ site, ...(fresh ? {} : known), ...this.proof });
     } catch (error) {
-      if (token === null || !(error instanceof TalkError) || !TOKEN_FAULTS.has(error.code)) throw error;
+      if (this.token === null || !isTokenFault(error)) throw error;
       if (fresh || lender !== null) this.options.onFault(error.code);
       fresh = kept === null;
       reply = await api.session({ site, ...known });
@@ -158,4 +161,8 @@ export class Visitor {
     store.setItem(key, JSON.stringify(lent ? { ...reply, lent } : reply));
     return reply;
   }
+}
+
+function isTokenFault(error: unknown): error is TalkError {
+  return error instanceof TalkError && TOKEN_FAULTS.has(error.code);
 }
