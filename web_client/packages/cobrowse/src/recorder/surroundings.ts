@@ -115,6 +115,9 @@ export class Surroundings {
       this.point(event, event.pointerType === "touch" ? TOUCHED : PRESSED),
     );
     hooks.listen(target, "pointerup", (event: PointerEvent) => this.point(event, RELEASED));
+    // What was chosen in it before anybody listened no event tells.
+    this.focusing = true;
+    this.selecting = true;
   }
 
   private point(event: PointerEvent, kind: number): void {
