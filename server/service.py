@@ -123,7 +123,7 @@ class Service:
             self._hub.tell(actor, online)
             if session.role == "visitor" and session.page is not None:
                 await self._page_visited(session, shot.view.id, session.page)
-            if session.verified:
+            if session.role == "visitor" and session.verified:
                 await self._identified(session, shot.view.id)
         if session.role != "visitor":
             await self._show_agent(session)
@@ -322,7 +322,7 @@ class Service:
         def look(live: Live) -> bool:
             return not live.state.verified and live.state.phase in OPEN_PHASES
 
-        if session.role == "visitor" and await self._hub.inspect(actor, look):
+        if await self._hub.inspect(actor, look):
             box = await self._sealer.box(engagement)
             name = box.seal(session.name) if session.name else None
             subject = box.seal(session.subject)

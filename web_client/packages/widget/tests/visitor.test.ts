@@ -70,11 +70,17 @@ describe("visitor", () => {
       expires_ms: Date.now() + 60_000,
     };
 
-    it("goes on as who it was while something goes on", async () => {
+    /** Began anonymously, and has a token now. */
+    const signing = async () => {
       await visitor().credential();
       store.setItem(live, "v_1");
       const anna = visitor();
       anna.setToken(tokenOf("anna"));
+      return anna;
+    };
+
+    it("goes on as who it was while something goes on", async () => {
+      const anna = await signing();
       expect([anna.signsIn, anna.known]).toEqual([true, null]);
       await anna.credential();
       expect(requests.at(-1)).toEqual({ site: "demo", credential: "credential 1", token: tokenOf("anna") });
@@ -83,10 +89,7 @@ describe("visitor", () => {
     });
 
     it("is found again by the next token once that is over", async () => {
-      await visitor().credential();
-      store.setItem(live, "v_1");
-      const anna = visitor();
-      anna.setToken(tokenOf("anna"));
+      const anna = await signing();
       await anna.credential();
       store.removeItem(live);
       answer = () => later;
@@ -98,10 +101,7 @@ describe("visitor", () => {
     });
 
     it("stays who it is on the page where that ends, and when the next token is refused", async () => {
-      await visitor().credential();
-      store.setItem(live, "v_1");
-      const anna = visitor();
-      anna.setToken(tokenOf("anna"));
+      const anna = await signing();
       await anna.credential();
       store.removeItem(live);
       expect(anna.known?.visitor).toBe("v_1");

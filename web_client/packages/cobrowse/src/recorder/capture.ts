@@ -69,7 +69,7 @@ export class Capture {
   private readonly renewed = new Set<Element>();
   private readonly scrolled = new Set<Element | Document>();
   private late: readonly Node[] = [];
-  private unload = () => {};
+  private unload: (() => void) | undefined;
 
   constructor(private readonly options: CaptureOptions) {
     const { document: top, masks, assets } = options;
@@ -104,15 +104,15 @@ export class Capture {
     this.hookRealm(window as unknown as typeof globalThis);
     this.unload = part(
       () => import("./live.ts"),
-      ({ Live }) => this.goOn(Live),
-      () => this.options.failed(),
+      (live) => this.goOn(live.Live),
+      this.options.failed,
     );
     this.restart();
   }
 
   stop(): void {
     this.running = false;
-    this.unload();
+    this.unload?.();
     this.observer.disconnect();
     this.hooks.stop();
     this.forget();

@@ -222,10 +222,9 @@ export class Differ {
     for (const node of this.touched) this.runs.add(node);
     this.touched.clear();
     [this.runs, this.touched] = [this.touched, this.runs];
-    const { touched } = this;
     // What waited for its parent may have come with it.
-    for (const node of touched) if (this.isFresh(this.tree.id(node) ?? 0)) touched.delete(node);
-    if (touched.size === 0 || !this.serializer.covering) this.serializer.finished();
+    for (const node of this.touched) if (this.isFresh(this.tree.id(node) ?? 0)) this.touched.delete(node);
+    if (this.touched.size === 0 || !this.serializer.covering) this.serializer.finished();
   }
 
   /** The run that the node is in. True when time is up; what is left of it is touched again. */

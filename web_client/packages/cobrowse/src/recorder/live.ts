@@ -99,8 +99,8 @@ export class Live {
     this.ends.push(
       part(
         () => import("./hash.ts"),
-        ({ Hasher }) => {
-          this.hasher = new Hasher(tree, attributes);
+        (hash) => {
+          this.hasher = new hash.Hasher(tree, attributes);
         },
       ),
     );
@@ -305,7 +305,7 @@ export class Live {
     this.ends.push(
       part(
         () => import("./stills.ts"),
-        ({ Stills }) => this.show(Stills),
+        (stills) => this.show(stills.Stills),
       ),
     );
   }

@@ -6,27 +6,22 @@ const RETRY_MS = 1_000;
 const TRIES = 4;
 
 /** Load a part and use it; where the way there fails it is asked for again. Returns what ends it. */
-export function part<T>(
-  load: () => Promise<T>,
-  use: (loaded: T) => void,
-  failed: () => void = () => undefined,
-): () => void {
-  let over = false;
+export function part<T>(load: () => Promise<T>, use: (loaded: T) => void, failed?: () => void): () => void {
+  let tried = 0;
   let retry: ReturnType<typeof setTimeout> | undefined;
-  const ask = (tried: number) =>
+  const ask = () => {
+    tried += 1;
     load().then(
-      (loaded) => {
-        if (!over) use(loaded);
-      },
+      (loaded) => tried <= TRIES && use(loaded),
       () => {
-        if (over) return;
-        if (tried === TRIES) failed();
-        else retry = native("setTimeout")(() => void ask(tried + 1), RETRY_MS * tried);
+        if (tried < TRIES) retry = native("setTimeout")(ask, RETRY_MS * tried);
+        else if (tried === TRIES) failed?.();
       },
     );
-  void ask(1);
+  };
+  ask();
   return () => {
-    over = true;
+    tried = TRIES + 1;
     clearTimeout(retry);
   };
 }
