@@ -63,6 +63,11 @@ class Server:
         self.process.terminate()
         return self.process.wait(10)
 
+    def interventions(self) -> dict[str, float]:
+        """What the server's second look at shared pages hid, asked for again and refused; without zeros."""
+        counts = {what: self.count(f"talknow_cobrowse_{what}") for what in ("masked", "resyncs", "refused")}
+        return {what: count for what, count in counts.items() if count}
+
     def count(self, metric: str) -> float:
         """What /metrics says of one without labels."""
         with urllib.request.urlopen(f"{self.url}/metrics", timeout=5) as answer:

@@ -122,27 +122,27 @@ class Visitors:
     def _verified(self, connection: Connection, site: str, claims: Claims) -> Visitor:
         identity = Identity(claims.subject, claims.name)
         sealed = self._box.seal(identity)
-        visitor = self._known(connection, site, claims.subject)
+        subject_hash = self._subject_hash(site, claims.subject)
+        visitor = self._known(connection, site, subject_hash)
         if visitor is None:
-            visitor = self._create(connection, site, self._subject_hash(site, claims.subject), sealed)
+            visitor = self._create(connection, site, subject_hash, sealed)
         else:
             connection.execute(update(visitors).where(visitors.c.id == visitor).values(identity=sealed))
         return self._issue(connection, site, visitor, identity)
 
     def _signed_in(self, connection: Connection, site: str, claims: Claims, anonymous: Visitor) -> Visitor:
-        """Whoever the company knows already keeps its own visitor, found again by its next token alone."""
+        """A subject that was here before keeps its older visitor: its next token alone finds that one."""
         identity = Identity(claims.subject, claims.name)
         values: dict[str, Any] = {"identity": self._box.seal(identity)}
-        if self._known(connection, site, claims.subject) is None:
-            values["subject_hash"] = self._subject_hash(site, claims.subject)
+        subject_hash = self._subject_hash(site, claims.subject)
+        if self._known(connection, site, subject_hash) is None:
+            values["subject_hash"] = subject_hash
         connection.execute(update(visitors).where(visitors.c.id == anonymous.id).values(**values))
         return structs.replace(anonymous, identity=identity)
 
-    def _known(self, connection: Connection, site: str, subject: str) -> ParticipantId | None:
+    def _known(self, connection: Connection, site: str, subject_hash: bytes) -> ParticipantId | None:
         row = connection.execute(
-            select(visitors.c.id).where(
-                visitors.c.site == site, visitors.c.subject_hash == self._subject_hash(site, subject)
-            )
+            select(visitors.c.id).where(visitors.c.site == site, visitors.c.subject_hash == subject_hash)
         ).first()
         return None if row is None else ParticipantId(row.id)
 
