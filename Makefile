@@ -16,6 +16,8 @@ setup: .venv/.run-stamp server/web/.stamp  ## install what running needs (quick 
 setup-test: .venv/.dev-stamp server/web/.stamp  ## install what testing needs, Chromium and coturn included
 	@scripts/need chromium chromium
 	@scripts/need turnserver coturn
+	@scripts/need redis-server redis-server
+	@scripts/need --postgres postgresql
 	@scripts/need gcc gcc
 
 test: setup-test  ## every suite, each with its minutes

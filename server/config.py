@@ -26,6 +26,8 @@ from signaling.policy import Policy
 
 ENVIRONMENT = "TALKNOW_"
 MIN_SECRET_BYTES = 32
+DATABASES = ("postgresql", "postgres")
+REDISES = ("redis", "rediss", "redis+sentinel", "rediss+sentinel", "redis+cluster", "rediss+cluster")
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -98,6 +100,11 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     bench_token: when set, `talknow bench --url --token` may make its own agents on the site `bench`.
     media_engine: how packets are forwarded: auto, fast or plain (docs/media.md). insecure_http: allow plain
     HTTP off loopback (only behind a proxy that ends TLS).
+    Several nodes (docs/scaling.md): database_url (postgresql://…) and redis_url (redis://, rediss://,
+    redis+sentinel://, redis+cluster://) are what they share, redis_prefix sets deployments apart.
+    keys_dir: the same keys on every node (default data_dir/keys). link_listen: host:port for other nodes,
+    link_address: as they reach it (default the same). node_url: how browsers reach this very node, where
+    they can. node_urls: all of them, for policies that list where pages may connect to.
     """
 
     host: str = "127.0.0.1"
@@ -120,13 +127,43 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     turn_ttl_s: int = 300
     bench_token: str = ""
     media_engine: Literal["auto", "fast", "plain"] = "auto"
+    database_url: str = ""
+    redis_url: str = ""
+    redis_prefix: str = "talknow"
+    keys_dir: Path | None = None
+    link_listen: str = ""
+    link_address: str = ""
+    node_url: str = ""
+    node_urls: tuple[str, ...] = ()
     drain_s: float = 3.0
     log_level: str = "INFO"
     sites: dict[str, SiteConfig] = field(default_factory=dict)
 
     @property
-    def database(self) -> Path:
+    def database_file(self) -> Path:
         return self.data_dir / "talknow.sqlite3"
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy's URL of where everything is."""
+        if self.database_url:
+            return "postgresql+psycopg://" + self.database_url.split("://", 1)[1]
+        return f"sqlite:///{self.database_file}"
+
+    @property
+    def keys(self) -> Path:
+        return self.keys_dir or self.data_dir / "keys"
+
+    @property
+    def link_at(self) -> tuple[str, int]:
+        """Where links from other nodes are taken: port+3 unless said."""
+        host, _, port = (self.link_listen or f"{self.host}:{self.port + 3}").rpartition(":")
+        return host.strip("[]"), int(port)
+
+    @property
+    def link(self) -> str:
+        """How other nodes reach it."""
+        return self.link_address or ":".join(map(str, self.link_at))
 
     @property
     def media_port(self) -> int:
@@ -164,8 +201,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return self.viewer_url.rstrip("/") or f"{self.scheme}://{shown}:{self.viewer_at}"
 
 
-_LISTS = ("turn_urls", "trusted_proxies")
-_SECRETS = ("turn_secret", "bench_token")
+_LISTS = ("turn_urls", "trusted_proxies", "node_urls")
+_SECRETS = ("turn_secret", "bench_token", "database_url", "redis_url")
 
 
 def load(file: Path | None, flags: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Config:
@@ -202,10 +239,26 @@ def check(config: Config) -> None:
             "or insecure_http = true when a proxy in front of us ends TLS"
         )
     _check_turn(config)
+    _check_nodes(config)
     if config.bench_token and len(config.bench_token) < 16:
         raise ConfigError("bench_token: at least 16 characters")
     for name, site in config.sites.items():
         _check_site(f"sites.{name}", site)
+
+
+def _check_nodes(config: Config) -> None:
+    if config.database_url and urlsplit(config.database_url).scheme not in DATABASES:
+        raise ConfigError(f"database_url: begins with one of {', '.join(DATABASES)}://")
+    if config.redis_url and urlsplit(config.redis_url).scheme not in REDISES:
+        raise ConfigError(f"redis_url: begins with one of {', '.join(REDISES)}://")
+    if "sentinel" in urlsplit(config.redis_url).scheme and len(urlsplit(config.redis_url).path) < 2:
+        raise ConfigError("redis_url: redis+sentinel://host:port/NAME, the name Sentinel knows it by")
+    if config.redis_url and not config.database_url:
+        raise ConfigError("redis_url: several nodes share a PostgreSQL; give database_url too")
+    for key in ("link_listen", "link_address"):
+        value = getattr(config, key)
+        if value and not re.fullmatch(r".+:\d{1,5}", value):
+            raise ConfigError(f"{key}: {value!r} is not host:port")
 
 
 def _check_turn(config: Config) -> None:

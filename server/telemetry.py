@@ -26,7 +26,17 @@ ALLOWED = (
     "port",
     "address",
 )
-QUIET = ("engineio", "socketio", "aiohttp.access", "aiortc", "aioice", "asyncio", "alembic", "sqlalchemy")
+QUIET = (
+    "psycopg",
+    "engineio",
+    "socketio",
+    "aiohttp.access",
+    "aiortc",
+    "aioice",
+    "asyncio",
+    "alembic",
+    "sqlalchemy",
+)
 
 
 class JsonFormatter(logging.Formatter):

@@ -33,22 +33,33 @@ class Timers:
     def __init__(self, clock: Clock, fired: Callable[[ActorId, TimerFired], None]) -> None:
         self._clock = clock
         self._fired = fired
-        self._handles: dict[tuple[ActorId, str], asyncio.TimerHandle] = {}
+        self._handles: dict[ActorId, dict[str, asyncio.TimerHandle]] = {}
 
     def set(self, actor: ActorId, name: str, due_ms: int) -> None:
         self.cancel(actor, name)
         handle = self._clock.call_at_ms(due_ms, lambda: self._fire(actor, name, due_ms))
-        self._handles[actor, name] = handle
+        self._handles.setdefault(actor, {})[name] = handle
 
     def cancel(self, actor: ActorId, name: str) -> None:
-        if (handle := self._handles.pop((actor, name), None)) is not None:
+        if (handle := self._taken(actor, name)) is not None:
+            handle.cancel()
+
+    def cancel_all(self, actor: ActorId) -> None:
+        """The actor is not here any more."""
+        for handle in self._handles.pop(actor, {}).values():
             handle.cancel()
 
     def stop(self) -> None:
-        for handle in self._handles.values():
-            handle.cancel()
-        self._handles.clear()
+        for actor in list(self._handles):
+            self.cancel_all(actor)
 
     def _fire(self, actor: ActorId, name: str, due_ms: int) -> None:
-        self._handles.pop((actor, name), None)
+        self._taken(actor, name)
         self._fired(actor, TimerFired(at_ms=max(due_ms, self._clock.now_ms()), name=name, due_ms=due_ms))
+
+    def _taken(self, actor: ActorId, name: str) -> asyncio.TimerHandle | None:
+        handles = self._handles.get(actor, {})
+        handle = handles.pop(name, None)
+        if not handles:
+            self._handles.pop(actor, None)
+        return handle

@@ -2,18 +2,31 @@
 
 `Log` is the judge (append-only, one transaction per append, fenced by epoch), `Bus` the address
 book and post office between nodes, `Blobs` keeps photos and other bytes. Embedded: MemoryBus,
-SqliteLog, DirectoryBlobs; the same contract suite (`tests/test_backend.py`) holds for every
-implementation. Start here, then `sqlite_log.py`.
+SqliteLog, DirectoryBlobs; several nodes: RedisBus, PostgresLog, PostgresBlobs. The same contract
+suite (`tests/test_backend.py`) holds for every implementation. Start here, then `sqlite_log.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from msgspec import Struct
 
 from signaling.protocol import ActorId, EngagementId, NodeId, ParticipantId, PhaseName, SiteId
+
+
+class NodeInfo(Struct, frozen=True):
+    """A node in the address book. link: host:port for other nodes; url: for browsers, "" when all share one.
+
+    version: of the program, so that two of them can run side by side.
+    """
+
+    id: NodeId
+    link: str = ""
+    url: str = ""
+    version: str = ""
 
 
 class Ownership(Struct, frozen=True):
@@ -59,20 +72,58 @@ class Loaded(Struct, frozen=True):
     records: Sequence[bytes]
 
 
+class Neighbours(Protocol):
+    """Who listens to a bus: what becomes of the other nodes, and of our own right to act."""
+
+    def node_joined(self, node: NodeInfo) -> None: ...
+    def node_left(self, node: NodeId) -> None:
+        """It is dead, or the link to it is cut: what it had from us or sent to us is void."""
+
+    def lapsed(self) -> None:
+        """Our lease ran out: others may take what is ours."""
+
+    def regained(self) -> None: ...
+
+
 class Bus(Protocol):
-    """Raises BackendUnavailable. `send` is ordered per (sender, node), at most once."""
+    """The address book and the post between nodes.
+
+    claim: who owns the actor now; us, with a new epoch, unless another node that lives has it.
+    owner: another node that is known to have the actor, without asking anybody. forget: it has it no more.
+    holds: may this node act at all? (Its lease is renewed.) send: ordered per (sender, node), at most once.
+    Raises: OwnershipLost while the lease is not held, BackendUnavailable.
+    """
+
+    neighbours: Neighbours | None
 
     @property
     def node_id(self) -> NodeId: ...
+    @property
+    def holds(self) -> bool: ...
+    def peers(self) -> Sequence[NodeInfo]: ...
+    def owner(self, actor: ActorId) -> NodeId | None: ...
+    def forget(self, actor: ActorId) -> None: ...
     async def claim(self, actor: ActorId) -> Ownership: ...
-    async def release(self, actor: ActorId) -> None: ...
-    async def send(self, node: NodeId, envelope: bytes) -> None: ...
-    def receive(self) -> AsyncIterator[bytes]: ...
+    async def reach(self, node: NodeId) -> None: ...
+    def send(self, node: NodeId, envelope: bytes) -> None: ...
+    def receive(self) -> AsyncIterator[tuple[NodeId, bytes]]: ...
+
+
+class EpochStore(Protocol):
+    """Who keeps the epochs: the log's database."""
+
+    async def claim(self, actor: ActorId, node: NodeId, others: Sequence[NodeId] = ()) -> Ownership: ...
 
 
 class Log(Protocol):
-    """Raises StaleEpoch (a later claim exists), SeqConflict, BackendUnavailable; never half-done."""
+    """Raises StaleEpoch (a later claim exists), SeqConflict, BackendUnavailable; never half-done.
 
+    kept: which of our ownerships no later claim has ended. release: given back, for whoever asks next.
+    orphans: actors with work to do whose owner is none of `living`. alone: one at a time, over all nodes.
+    """
+
+    @property
+    def commits(self) -> int: ...
     async def append(
         self,
         actor: ActorId,
@@ -84,6 +135,15 @@ class Log(Protocol):
     async def load(self, actor: ActorId, after_seq: int = 0) -> Loaded: ...
     async def checkpoint(self, actor: ActorId, epoch: int, seq: int, state: bytes) -> None: ...
     async def query(self, query: IndexQuery) -> Sequence[Projection]: ...
+    async def claim(self, actor: ActorId, node: NodeId, others: Sequence[NodeId] = ()) -> Ownership: ...
+    async def release(self, actors: Sequence[ActorId], node: NodeId) -> None: ...
+    async def kept(self, owned: Sequence[Ownership]) -> set[ActorId]: ...
+    async def orphans(self, living: Sequence[NodeId], limit: int) -> Sequence[ActorId]: ...
+    def alone(self, name: str) -> AbstractAsyncContextManager[None]: ...
+    async def put_key(self, engagement: str, subject: str, wrapped_key: bytes) -> None: ...
+    async def get_key(self, engagement: str) -> bytes | None: ...
+    async def drop_key(self, engagement: str) -> None: ...
+    async def agree(self, name: str, value: bytes) -> bytes: ...
 
 
 class Blobs(Protocol):

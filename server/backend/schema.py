@@ -1,6 +1,6 @@
 """The one list of tables (SQLAlchemy Core metadata), for SQLite and PostgreSQL alike.
 
-`migrations/` brings a database here; the message path (sqlite_log) writes `events` and
+`migrations/` brings a database here; the message path (sqlite_log, postgres_log) writes `events` and
 `engagements` with raw statements, everything else goes through `server/records/`.
 Personal content is never in a column of its own: it is sealed inside records, or under a key
 of `content_keys` (docs/architecture.md, "content").
@@ -42,6 +42,7 @@ ownership = Table(
     Column("epoch", BigInteger, nullable=False),
     sqlite_with_rowid=False,
 )
+Index("ownership_by_node", ownership.c.node)
 
 # The folded state of an endless actor (routing) as of seq.
 checkpoints = Table(
@@ -154,3 +155,20 @@ files = Table(
     Column("created_ms", BigInteger, nullable=False),
 )
 Index("files_by_engagement", files.c.engagement)
+
+# Several nodes: the bytes of files in pieces, so that no row is large.
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("key", String(80), primary_key=True),
+    Column("chunk", Integer, primary_key=True, autoincrement=False),
+    Column("data", LargeBinary, nullable=False),
+)
+
+# What every node on this database must have in common: `content_key` is a digest of the key in DATA/keys.
+shared = Table(
+    "shared",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)

@@ -13,14 +13,16 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+import weakref
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from server.backend import Checkpoint, IndexQuery, Loaded, Projection
+from server.backend import Checkpoint, IndexQuery, Loaded, Ownership, Projection
 from signaling.errors import BackendError, BackendUnavailable, SeqConflict, StaleEpoch
 from signaling.protocol import ActorId, NodeId
 
@@ -61,6 +63,7 @@ class SqliteLog:
         self._writer = threading.Thread(target=self._write_loop, name="log-writer", daemon=True)
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="log-reader")
         self._reading = connect(path, read_only=True)
+        self._alone: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
         self.commits = 0
         self._writer.start()
 
@@ -102,18 +105,31 @@ class SqliteLog:
 
         return await self._submit(run)
 
-    async def claim(self, actor: ActorId, node: NodeId) -> int:
-        """Take the actor over: its new epoch, greater than any before."""
+    async def claim(self, actor: ActorId, node: NodeId, others: Sequence[NodeId] = ()) -> Ownership:
+        """Take the actor unless one of `others` has it: who owns it now, by which epoch."""
 
-        def run(connection: sqlite3.Connection) -> int:
+        def run(connection: sqlite3.Connection) -> Ownership:
             row = connection.execute(
                 "INSERT INTO ownership (actor, node, epoch) VALUES (?, ?, 1) ON CONFLICT (actor) "
-                "DO UPDATE SET node = excluded.node, epoch = ownership.epoch + 1 RETURNING epoch",
-                (actor, node),
+                "DO UPDATE SET node = excluded.node, epoch = ownership.epoch + 1 "
+                f"WHERE ownership.node NOT IN ({', '.join('?' * len(others))}) RETURNING node, epoch",
+                (actor, node, *others),
             ).fetchone()
-            return int(row[0])
+            if row is None:
+                found = "SELECT node, epoch FROM ownership WHERE actor = ?"
+                row = connection.execute(found, (actor,)).fetchone()
+            return Ownership(actor, NodeId(row[0]), int(row[1]))
 
         return await self._submit(run)
+
+    async def release(self, actors: Sequence[ActorId], node: NodeId) -> None:
+        """They belong to nobody from now on, and whoever comes next may claim them."""
+
+        def run(connection: sqlite3.Connection) -> None:
+            free = "UPDATE ownership SET node = '' WHERE actor = ? AND node = ?"
+            connection.executemany(free, [(actor, node) for actor in actors])
+
+        await self._submit(run)
 
     async def checkpoint(self, actor: ActorId, epoch: int, seq: int, state: bytes) -> None:
         def run(connection: sqlite3.Connection) -> None:
@@ -155,7 +171,52 @@ class SqliteLog:
 
         await self._submit(run)
 
+    async def agree(self, name: str, value: bytes) -> bytes:
+        """What all nodes have in common under `name`: ours when we are the first to say."""
+
+        def run(connection: sqlite3.Connection) -> bytes:
+            connection.execute(
+                "INSERT INTO shared (name, value) VALUES (?, ?) ON CONFLICT DO NOTHING", (name, value)
+            )
+            return bytes(connection.execute("SELECT value FROM shared WHERE name = ?", (name,)).fetchone()[0])
+
+        return await self._submit(run)
+
+    @asynccontextmanager
+    async def alone(self, name: str) -> AsyncIterator[None]:
+        """One at a time. The database is ours alone, so a lock in memory does."""
+        lock = self._alone.setdefault(name, asyncio.Lock())
+        async with lock:
+            yield
+
     # --- reading ----------------------------------------------------------------------------
+
+    async def kept(self, owned: Sequence[Ownership]) -> set[ActorId]:
+        """Those of `owned` that no later claim has ended."""
+
+        def run() -> set[ActorId]:
+            asked = "SELECT epoch FROM ownership WHERE actor = ?"
+            return {
+                own.actor
+                for own in owned
+                if self._reading.execute(asked, (own.actor,)).fetchone() == (own.epoch,)
+            }
+
+        return await self._read(run)
+
+    async def orphans(self, living: Sequence[NodeId], limit: int) -> Sequence[ActorId]:
+        """Actors with work to do (engagements that have not ended, queues) whose owner does not live."""
+
+        def run() -> list[ActorId]:
+            rows = self._reading.execute(
+                "SELECT o.actor FROM ownership o LEFT JOIN engagements e ON o.actor = 'e:' || e.engagement "
+                f"WHERE o.node NOT IN ({', '.join('?' * len(living))}) "
+                "AND (e.phase <> 'ended' OR o.actor LIKE 'q:%') LIMIT ?",
+                (*living, limit),
+            )
+            return [ActorId(actor) for (actor,) in rows]
+
+        return await self._read(run)
 
     async def load(self, actor: ActorId, after_seq: int = 0) -> Loaded:
         def run() -> Loaded:

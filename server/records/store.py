@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import Connection, create_engine, event
@@ -19,9 +18,14 @@ T = TypeVar("T")
 class Store:
     """`await run(work)`: `work(connection)` in a transaction. Raises: BackendUnavailable."""
 
-    def __init__(self, database: Path) -> None:
-        self._engine = create_engine(f"sqlite:///{database}", connect_args={"timeout": 5})
-        event.listen(self._engine, "connect", _pragmas)
+    def __init__(self, database: str) -> None:
+        """database: SQLAlchemy's URL, of SQLite or PostgreSQL."""
+        if database.startswith("sqlite"):
+            self._engine = create_engine(database, connect_args={"timeout": 5})
+            event.listen(self._engine, "connect", _pragmas)
+        else:
+            waits = {"connect_timeout": 3, "options": "-c statement_timeout=2500"}
+            self._engine = create_engine(database, connect_args=waits, pool_size=2, pool_pre_ping=True)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="records")
 
     async def run(self, work: Callable[[Connection], T]) -> T:

@@ -103,7 +103,7 @@ def test_a_bad_token_is_refused_without_a_reason_for_its_sender(name: str) -> No
 
 @pytest.fixture
 async def auth(tmp_path: Path) -> AsyncIterator[Auth]:
-    database = tmp_path / "t.sqlite3"
+    database = f"sqlite:///{tmp_path}/t.sqlite3"
     migrate(database)
     store = Store(database)
     agents = Agents(store)

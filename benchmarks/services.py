@@ -1,0 +1,180 @@
+"""A Redis and a PostgreSQL of our own: private ports, private directories, gone when the context ends.
+
+For tests and load tests. PostgreSQL does not run as root, so root starts it as the user `postgres` that
+its package brings. fsync stays on: what is measured is what a deployment has.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from msgspec import Struct
+
+READY_S = 30.0
+
+
+class ServiceMissing(RuntimeError):
+    """The program is not installed; says what to do."""
+
+
+class Service(Struct):
+    """A running server. url: for `talknow serve`."""
+
+    url: str
+    port: int
+    process: subprocess.Popen[bytes]
+
+    def pause(self) -> None:
+        """As when its machine hangs: connections stay, nothing answers."""
+        self._signal_group(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal_group(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """All of it at once, as when its machine dies."""
+        self._signal_group(signal.SIGKILL)
+        self.process.wait(10)
+
+    def _signal_group(self, number: int) -> None:
+        os.killpg(self.process.pid, number)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Redis:
+    """`with Redis() as redis`: an empty server; `start` again on the same port after `service.kill()`."""
+
+    def __init__(self, *options: str) -> None:
+        self.port = free_port()
+        self._options = options
+        self._directory = Path(tempfile.mkdtemp(prefix="talknow-redis-"))
+
+    def __enter__(self) -> Service:
+        self.service = self.start()
+        return self.service
+
+    def start(self) -> Service:
+        program = _program("redis-server", "redis-server")
+        fixed = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        process = _run([program, *fixed, *self._options], self._directory, "redis.log")
+        _wait_for_port(self.port, process, self._directory / "redis.log")
+        self.service = Service(f"redis://127.0.0.1:{self.port}/0", self.port, process)
+        return self.service
+
+    def __exit__(self, *_: object) -> None:
+        _end(self.service, signal.SIGTERM)
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+
+class Postgres:
+    """`with Postgres() as postgres`: an empty database `talknow`; `start` again after a kill."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self._directory = Path(tempfile.mkdtemp(prefix="talknow-postgres-"))
+        self._user = "postgres" if os.geteuid() == 0 else None
+
+    def __enter__(self) -> Service:
+        if self._user is not None:
+            shutil.chown(self._directory, self._user)
+        self._directory.chmod(0o755)
+        init = ["--auth=trust", "--username=talknow", "--encoding=UTF8", "--no-locale"]
+        made = subprocess.run(
+            [_postgres("initdb"), "-D", str(self._directory / "data"), *init],
+            user=self._user,
+            capture_output=True,
+            text=True,
+            cwd=self._directory,
+        )
+        if made.returncode:
+            raise RuntimeError(f"initdb: {made.stderr}")
+        self.service = self.start()
+        subprocess.run(
+            [_postgres("createdb"), *self._where, "-U", "talknow", "talknow"], check=True, cwd=self._directory
+        )
+        return self.service
+
+    @property
+    def _where(self) -> list[str]:
+        return ["-h", "127.0.0.1", "-p", str(self.port)]
+
+    def start(self) -> Service:
+        data = str(self._directory / "data")
+        options = ["-c", f"unix_socket_directories={self._directory}", "-c", "max_connections=200"]
+        command = [_postgres("postgres"), "-D", data, *self._where, *options]
+        process = _run(command, self._directory, "postgres.log", self._user)
+        deadline = time.monotonic() + READY_S
+        ready = [_postgres("pg_isready"), *self._where, "-q"]
+        while subprocess.run(ready, cwd=self._directory, check=False).returncode:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError((self._directory / "postgres.log").read_text())
+            time.sleep(0.05)
+        url = f"postgresql://talknow@127.0.0.1:{self.port}/talknow"
+        self.service = Service(url, self.port, process)
+        return self.service
+
+    def __exit__(self, *_: object) -> None:
+        _end(self.service, signal.SIGQUIT)
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+
+@contextmanager
+def both() -> Iterator[tuple[Redis, Postgres]]:
+    """What several nodes share, started."""
+    redis, postgres = Redis(), Postgres()
+    with postgres, redis:
+        yield redis, postgres
+
+
+def _run(command: list[str], directory: Path, log: str, user: str | None = None) -> subprocess.Popen[bytes]:
+    with (directory / log).open("ab") as out:
+        return subprocess.Popen(
+            command, cwd=directory, stdout=out, stderr=out, user=user, start_new_session=True
+        )
+
+
+def _end(service: Service, number: int) -> None:
+    if service.process.poll() is None:
+        service.resume()
+        service.process.send_signal(number)
+        service.process.wait(10)
+
+
+def _wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + READY_S
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(log.read_text()) from None
+            time.sleep(0.02)
+
+
+def _program(name: str, package: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        raise ServiceMissing(f"{name} is not installed: apt-get install {package}")
+    return found
+
+
+def _postgres(name: str) -> str:
+    """A program of the newest PostgreSQL; Debian keeps them out of the path."""
+    versions = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda p: int(p.parts[4]))
+    return str(versions[-1]) if versions else _program(name, "postgresql")

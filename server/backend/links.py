@@ -1,0 +1,204 @@
+"""The post between nodes: one TCP stream from each node to each other, frames with a length before them.
+
+Both ends prove that they know the cluster's key before anything is read (a challenge and an HMAC each
+way); what goes over it is not encrypted: links belong on a private network (docs/scaling.md). A stream
+keeps order; what is on its way when it breaks is lost, and both ends are told.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import logging
+import secrets
+import struct
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+from msgspec import Struct
+
+from server.backend import NodeInfo
+from signaling.errors import BackendUnavailable
+from signaling.protocol import NodeId
+
+logger = logging.getLogger(__name__)
+
+MAX_FRAME = 16 * 1024 * 1024
+MAX_WAITING = 32 * 1024 * 1024
+MAX_INBOX = 10_000
+HELLO_S = 1.0
+AGAIN_S = 0.1
+_LENGTH = struct.Struct("!I")
+
+
+class LinkUsers(Protocol):
+    """Who is told of links (redis_bus.py). refused: nobody listens there, so the node's process is gone."""
+
+    def link_up(self, node: NodeId) -> None: ...
+    def link_down(self, node: NodeId) -> None: ...
+    def link_refused(self, node: NodeId) -> None: ...
+
+
+class _Hello(Struct, frozen=True, array_like=True):
+    node: NodeId
+    nonce: bytes
+
+
+class Links:
+    """All streams of this node; their tasks live on the given TaskGroup."""
+
+    def __init__(self, me: NodeId, key: bytes, tasks: asyncio.TaskGroup) -> None:
+        self._me = me
+        self._key = hmac.digest(key, b"node links", "sha256")
+        self._tasks = tasks
+        self._server: asyncio.Server | None = None
+        self._dialing: dict[NodeId, asyncio.Task[None]] = {}
+        self._out: dict[NodeId, asyncio.StreamWriter] = {}
+        self._in: dict[NodeId, asyncio.StreamWriter] = {}
+        self._more = asyncio.Event()
+        self.inbox: asyncio.Queue[tuple[NodeId, bytes]] = asyncio.Queue(MAX_INBOX)
+        self.users: LinkUsers | None = None
+
+    async def listen(self, host: str, port: int) -> int:
+        """The port that was taken (port 0: any). Raises: OSError."""
+        self._server = await asyncio.start_server(self._accept, host, port, backlog=256)
+        taken: int = self._server.sockets[0].getsockname()[1]
+        return taken
+
+    def close(self) -> None:
+        for dialing in self._dialing.values():
+            dialing.cancel()
+        for writer in (*self._out.values(), *self._in.values()):
+            writer.transport.abort()
+        if self._server is not None:
+            self._server.close()
+
+    # --- towards others -----------------------------------------------------------------------
+
+    def join(self, node: NodeInfo) -> None:
+        """Keep a stream to this node until `leave`."""
+        if node.id not in self._dialing:
+            dialing = self._tasks.create_task(self._dial(node), name=f"link-{node.id}")
+            self._dialing[node.id] = dialing
+
+    def leave(self, node: NodeId) -> None:
+        if (dialing := self._dialing.pop(node, None)) is not None:
+            dialing.cancel()
+        for streams in (self._out, self._in):
+            if (writer := streams.pop(node, None)) is not None:
+                writer.transport.abort()
+
+    async def reach(self, node: NodeId, seconds: float) -> None:
+        """Wait until there is a stream, also to a node of which we have not heard yet.
+
+        Raises: BackendUnavailable.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                while node not in self._out:
+                    await self._more.wait()
+        except TimeoutError:
+            raise BackendUnavailable("no link", node) from None
+
+    def send(self, node: NodeId, envelope: bytes) -> None:
+        """Raises: BackendUnavailable without a stream, or when too much waits in it (it is then cut)."""
+        writer = self._out.get(node)
+        if writer is None:
+            raise BackendUnavailable("no link", node)
+        if writer.transport.get_write_buffer_size() > MAX_WAITING or len(envelope) > MAX_FRAME:
+            writer.transport.abort()
+            raise BackendUnavailable("link is full", node)
+        writer.write(_LENGTH.pack(len(envelope)) + envelope)
+
+    async def _dial(self, node: NodeInfo) -> None:
+        host, _, port = node.link.rpartition(":")
+        while True:
+            try:
+                async with asyncio.timeout(HELLO_S):
+                    reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+                    await self._prove(reader, writer)
+            except ConnectionRefusedError:
+                self._tell("link_refused", node.id)
+            except (OSError, TimeoutError, asyncio.IncompleteReadError, msgspec.DecodeError):
+                pass
+            else:
+                await self._hold(node.id, reader, writer)
+            await asyncio.sleep(AGAIN_S)
+
+    async def _prove(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Say who we are, and be sure of who answers. Raises: ConnectionError."""
+        nonce = secrets.token_bytes(16)
+        _write(writer, msgspec.msgpack.encode(_Hello(self._me, nonce)))
+        theirs = msgspec.msgpack.decode(await _read(reader, 256), type=_Hello)
+        proof = await _read(reader, 64)
+        if not hmac.compare_digest(proof, self._mac(b"answers", nonce, theirs.node)):
+            writer.transport.abort()
+            raise ConnectionError("the node there does not know the key")
+        _write(writer, self._mac(b"calls", theirs.nonce, self._me))
+
+    async def _hold(self, node: NodeId, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._out[node] = writer
+        self._more.set()
+        self._more = asyncio.Event()
+        self._tell("link_up", node)
+        with contextlib.suppress(OSError):
+            await reader.read(1)  # nothing comes this way but the end
+        writer.transport.abort()
+        if self._out.get(node) is writer:
+            del self._out[node]
+            self._tell("link_down", node)
+
+    # --- from others --------------------------------------------------------------------------
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        node: NodeId | None = None
+        try:
+            async with asyncio.timeout(HELLO_S):
+                node = await self._admit(reader, writer)
+            if (before := self._in.get(node)) is not None:
+                before.transport.abort()
+            self._in[node] = writer
+            while True:
+                await self.inbox.put((node, await _read(reader, MAX_FRAME)))
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, msgspec.DecodeError):
+            pass
+        finally:
+            writer.transport.abort()
+            if node is not None and self._in.get(node) is writer:
+                del self._in[node]
+                if (out := self._out.get(node)) is not None:
+                    out.transport.abort()  # both ways begin anew, so both ends know what they missed
+                self._tell("link_down", node)
+
+    async def _admit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> NodeId:
+        """Raises: ConnectionError when who calls does not know the key."""
+        hello = msgspec.msgpack.decode(await _read(reader, 256), type=_Hello)
+        nonce = secrets.token_bytes(16)
+        _write(writer, msgspec.msgpack.encode(_Hello(self._me, nonce)))
+        _write(writer, self._mac(b"answers", hello.nonce, self._me))
+        if not hmac.compare_digest(await _read(reader, 64), self._mac(b"calls", nonce, hello.node)):
+            logger.warning("a link without the cluster's key was refused")
+            raise ConnectionError("wrong key")
+        return hello.node
+
+    def _mac(self, role: bytes, nonce: bytes, node: NodeId) -> bytes:
+        return hmac.digest(self._key, role + nonce + node.encode(), "sha256")
+
+    def _tell(self, what: str, node: NodeId) -> None:
+        if self.users is not None:
+            told: Callable[[NodeId], None] = getattr(self.users, what)
+            told(node)
+
+
+def _write(writer: asyncio.StreamWriter, frame: bytes) -> None:
+    writer.write(_LENGTH.pack(len(frame)) + frame)
+
+
+async def _read(reader: asyncio.StreamReader, most: int) -> bytes:
+    """The next frame. Raises: ConnectionError for one that is longer than allowed."""
+    (length,) = _LENGTH.unpack(await reader.readexactly(_LENGTH.size))
+    if length > most:
+        raise ConnectionError("frame too long")
+    return await reader.readexactly(length)

@@ -1,0 +1,61 @@
+"""Connections to PostgreSQL for the log and the blobs: one bounded pool, every wait bounded too.
+
+Raw driver on purpose: this is the message path (docs/architecture.md, "log"). A server that does not
+answer within ANSWER_S counts as gone: its connections are dropped and the caller gets a typed error.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import psycopg
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from signaling.errors import BackendUnavailable
+
+POOL = 8
+ANSWER_S = 3.0
+CONNECT_S = 3
+
+Connection = psycopg.AsyncConnection[tuple[Any, ...]]
+Pool = AsyncConnectionPool[Connection]
+
+_OPTIONS = "-c statement_timeout=2500 -c lock_timeout=2500 -c idle_in_transaction_session_timeout=10000"
+
+
+def dsn(url: str) -> str:
+    """libpq's URL of what may be SQLAlchemy's."""
+    return url.replace("postgresql+psycopg://", "postgresql://", 1)
+
+
+@asynccontextmanager
+async def open_pool(url: str, size: int = POOL) -> AsyncIterator[Pool]:
+    """A pool that is open while the context is; waiting for a free connection ends after ANSWER_S."""
+    pool: Pool = AsyncConnectionPool(
+        dsn(url),
+        min_size=1,
+        max_size=size,
+        timeout=ANSWER_S,
+        open=False,
+        reconnect_timeout=CONNECT_S,
+        kwargs={"autocommit": True, "connect_timeout": CONNECT_S, "options": _OPTIONS},
+    )
+    await pool.open()
+    try:
+        yield pool
+    finally:
+        await pool.close(1.0)
+
+
+@asynccontextmanager
+async def connection(pool: Pool, what: str) -> AsyncIterator[Connection]:
+    """One connection of the pool; whatever the driver raises is BackendUnavailable(what, sqlstate)."""
+    try:
+        async with asyncio.timeout(ANSWER_S), pool.connection() as one:
+            yield one
+    except (psycopg.Error, PoolTimeout, OSError, TimeoutError) as error:
+        state = getattr(error, "sqlstate", None) or type(error).__name__
+        raise BackendUnavailable(what, state) from error

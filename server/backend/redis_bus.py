@@ -1,0 +1,227 @@
+"""The bus of several nodes: a lease in Redis' address book, epochs in the log, envelopes over links.
+
+A node acts while its lease holds: it has written its beat within TTL_S by its own clock. Another node
+counts as dead when its beat has stood still for PEER_S, or when its machine says that nobody listens any
+more (SILENT_S). Both waits are by the observer's clock; wall clocks are compared nowhere. Redis is only
+the address book: which node may append is decided by the epoch in the append's own transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Sequence
+
+from msgspec import Struct
+
+from server.backend import EpochStore, Neighbours, NodeInfo, Ownership
+from server.backend.address_book import BEAT_S, AddressBook, Entry
+from server.backend.links import Links
+from signaling.errors import BackendUnavailable, OwnershipLost
+from signaling.protocol import ActorId, NodeId
+
+logger = logging.getLogger(__name__)
+
+TTL_S = 1.2
+PEER_S = 1.5
+SILENT_S = 0.6
+REACH_S = 1.0
+FORGET_S = 60.0
+MAX_KNOWN_OWNERS = 200_000
+
+
+def now_s() -> float:
+    """Seconds that also pass while the machine sleeps, so that a lease does not outlive a suspend."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+class _Peer(Struct):
+    node: NodeInfo
+    beat: int
+    changed_s: float
+    alive: bool = False
+    refused: bool = False
+
+
+class RedisBus:
+    """One per node; `run` renews the lease and watches the others until it is cancelled."""
+
+    def __init__(self, me: NodeInfo, book: AddressBook, links: Links, epochs: EpochStore) -> None:
+        self.neighbours: Neighbours | None = None
+        self._me = me
+        self._book = book
+        self._links = links
+        self._epochs = epochs
+        self._beat = 0
+        self._until_s = 0.0
+        self._held = False
+        self._peers: dict[NodeId, _Peer] = {}
+        self._owners: OrderedDict[ActorId, NodeId] = OrderedDict()
+        links.users = self
+
+    # --- the address book ---------------------------------------------------------------------
+
+    @property
+    def node_id(self) -> NodeId:
+        return self._me.id
+
+    @property
+    def holds(self) -> bool:
+        return self._held and now_s() < self._until_s
+
+    def peers(self) -> Sequence[NodeInfo]:
+        return [peer.node for peer in self._peers.values() if peer.alive]
+
+    async def start(self) -> None:
+        """The first beat: from here on the others know us. Raises: BackendUnavailable."""
+        await self._renew()
+
+    async def run(self) -> None:
+        while True:
+            began_s = now_s()
+            try:
+                await self._renew()
+            except BackendUnavailable as error:
+                logger.warning("lease not renewed", extra={"reason": str(error.args[1:])})
+            self._judge()
+            await asyncio.sleep(max(0.05, BEAT_S - (now_s() - began_s)))
+
+    async def leave(self) -> None:
+        """Say goodbye, so that nobody waits for our lease to run out."""
+        self._held = False
+        with contextlib.suppress(BackendUnavailable):
+            await self._book.beat(Entry(self._me, self._beat + 1, True), [])
+        await self._book.close()
+
+    async def _renew(self) -> None:
+        asked_s = now_s()
+        self._beat += 1
+        gone = [peer for peer in self._peers.values() if not peer.alive]
+        old = [peer.node.id for peer in gone if asked_s - peer.changed_s > FORGET_S]
+        entries = await self._book.beat(Entry(self._me, self._beat), old)
+        late = asked_s >= self._until_s
+        self._until_s = asked_s + TTL_S
+        for node in old:
+            self._peers.pop(node, None)
+        for entry in entries:
+            if entry.node.id != self._me.id:
+                self._saw(entry, now_s())
+        if late:
+            # What we did not see while we were away says nothing about the others.
+            for peer in self._peers.values():
+                peer.changed_s = now_s()
+            self._regain()
+
+    def _saw(self, entry: Entry, at_s: float) -> None:
+        peer = self._peers.get(entry.node.id)
+        if peer is None:
+            peer = self._peers[entry.node.id] = _Peer(entry.node, entry.beat - 1, at_s)
+        if entry.left:
+            self._bury(peer)
+        elif entry.beat != peer.beat:
+            peer.beat, peer.changed_s = entry.beat, at_s
+            if not peer.alive:
+                peer.alive, peer.refused = True, False
+                logger.info("node joined", extra={"node": peer.node.id})
+                self._links.join(peer.node)
+
+    def _judge(self) -> None:
+        """Who has not been heard of is dead; and are we?"""
+        at_s = now_s()
+        if self._held and at_s >= self._until_s:
+            self._lapse()
+        if not self.holds:
+            return
+        for peer in self._peers.values():
+            silent_s = at_s - peer.changed_s
+            if silent_s > (SILENT_S if peer.refused else PEER_S):
+                self._bury(peer)
+
+    def _lapse(self) -> None:
+        self._held = False
+        logger.warning("lease lost: nothing is done until it is renewed")
+        if self.neighbours is not None:
+            self.neighbours.lapsed()
+
+    def _regain(self) -> None:
+        again = self._beat > 1
+        if again and self._held:
+            self._lapse()  # we slept through it and have only now seen it
+        self._held = True
+        if again:
+            self._owners.clear()
+            logger.warning("lease held again")
+            if self.neighbours is not None:
+                self.neighbours.regained()
+
+    def _bury(self, peer: _Peer) -> None:
+        if not peer.alive:
+            return
+        peer.alive = False
+        logger.warning("node is gone", extra={"node": peer.node.id})
+        self._links.leave(peer.node.id)
+        if self.neighbours is not None:
+            self.neighbours.node_left(peer.node.id)
+
+    # --- links (links.py tells) ---------------------------------------------------------------
+
+    def link_up(self, node: NodeId) -> None:
+        if (peer := self._peers.get(node)) is not None:
+            peer.refused = False
+            if self.neighbours is not None and peer.alive:
+                self.neighbours.node_joined(peer.node)
+
+    def link_down(self, node: NodeId) -> None:
+        if self.neighbours is not None:
+            self.neighbours.node_left(node)
+
+    def link_refused(self, node: NodeId) -> None:
+        if (peer := self._peers.get(node)) is not None:
+            peer.refused = True
+
+    # --- owners -------------------------------------------------------------------------------
+
+    def owner(self, actor: ActorId) -> NodeId | None:
+        node = self._owners.get(actor)
+        if node is None:
+            return None
+        if (peer := self._peers.get(node)) is not None and peer.alive:
+            return node
+        del self._owners[actor]
+        return None
+
+    def forget(self, actor: ActorId) -> None:
+        self._owners.pop(actor, None)
+
+    async def claim(self, actor: ActorId) -> Ownership:
+        if not self.holds:
+            raise OwnershipLost("no lease", retry_after_ms=500)
+        others = [peer.node.id for peer in self._peers.values() if peer.alive]
+        owned = await self._epochs.claim(actor, self._me.id, others)
+        if owned.node != self._me.id:
+            self._owners[actor] = owned.node
+            if len(self._owners) > MAX_KNOWN_OWNERS:
+                self._owners.popitem(last=False)
+        return owned
+
+    # --- the post -----------------------------------------------------------------------------
+
+    async def reach(self, node: NodeId) -> None:
+        if node != self._me.id:
+            await self._links.reach(node, REACH_S)
+
+    def send(self, node: NodeId, envelope: bytes) -> None:
+        if node == self._me.id:
+            try:
+                self._links.inbox.put_nowait((node, envelope))
+            except asyncio.QueueFull:
+                raise BackendUnavailable("bus inbox is full") from None
+        else:
+            self._links.send(node, envelope)
+
+    async def receive(self) -> AsyncIterator[tuple[NodeId, bytes]]:
+        while True:
+            yield await self._links.inbox.get()

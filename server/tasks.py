@@ -1,0 +1,22 @@
+"""A TaskGroup whose tasks end with it: what still waits when the body is left is cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+
+class _Done(Exception):
+    """Raised inside the group when all is said and done."""
+
+
+@asynccontextmanager
+async def task_group() -> AsyncIterator[asyncio.TaskGroup]:
+    """A fault of one task ends the others and the body, as with any TaskGroup."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            yield tasks
+            raise _Done
+    except* _Done:
+        pass
