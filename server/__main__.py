@@ -11,7 +11,8 @@ import gc
 import getpass
 import secrets
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,9 +29,9 @@ def main(argv: list[str] | None = None) -> int:
     if arguments[:1] == ["bench"]:
         return _bench(arguments[1:])
     if arguments[:1] == ["chaos"]:
-        from benchmarks import chaos
+        from benchmarks import network
 
-        return chaos.main(arguments[1:])
+        return network.main(arguments[1:])
     options = _parser().parse_args(arguments)
     command = {
         "serve": _serve,
@@ -61,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     doctor = commands.add_parser("doctor", help="say whether microphones, ports and addresses can work")
     _config_flags(doctor)
     migrate = commands.add_parser("migrate", help="bring the database to this version's schema")
-    migrate.add_argument("--data", type=Path, default=Path("data"))
+    _store_flags(migrate)
     schema = commands.add_parser("schema", help="write the protocol's JSON Schema")
     schema.add_argument("--output", type=Path)
     _agent_flags(commands.add_parser("agent", help="local accounts of agents"))
@@ -86,6 +87,12 @@ def _config_flags(parser: argparse.ArgumentParser) -> None:
     add("--tls-key")
     add("--trusted-proxy", dest="trusted_proxies", action="append")
     add("--insecure-http", action="store_true", default=None)
+    add("--database", dest="database_url", metavar="URL", help="PostgreSQL instead of a file in --data")
+    add("--redis", dest="redis_url", metavar="URL", help="several nodes: where they find each other")
+    add("--keys", dest="keys_dir", type=Path, help="the same keys on every node (default: in --data)")
+    add("--link-listen", metavar="HOST:PORT", help="for other nodes (default port+3)")
+    add("--link-address", metavar="HOST:PORT", help="how other nodes reach it")
+    add("--node-url", metavar="URL", help="how browsers reach this very node")
     add("--bench-token", help="allow load tests that know this token")
     add("--log-level", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
 
@@ -102,9 +109,21 @@ def _agent_flags(parser: argparse.ArgumentParser) -> None:
     password.add_argument("--login", required=True)
     verbs.add_parser("list", help="all accounts")
     for verb in verbs.choices.values():
-        verb.add_argument("--data", type=Path, default=Path("data"))
+        _store_flags(verb)
     for verb in (add, password):
         verb.add_argument("--password-stdin", action="store_true", help="read the password from stdin")
+
+
+def _store_flags(parser: argparse.ArgumentParser) -> None:
+    """Where accounts and the log are, for commands that start no server."""
+    parser.add_argument("--data", dest="data_dir", type=Path)
+    parser.add_argument("--database", dest="database_url", metavar="URL")
+
+
+def _store_of(options: argparse.Namespace) -> Config:
+    from server.config import load
+
+    return load(None, {"data_dir": options.data_dir, "database_url": options.database_url})
 
 
 def _load(options: argparse.Namespace) -> Config:
@@ -152,8 +171,8 @@ def _serve(options: argparse.Namespace) -> int:
 
 def _demo_agent(config: Config) -> tuple[str, str] | None:
     """Login and password of the demo agent, made at first start and kept beside the data."""
-    path = config.data_dir / "keys" / "demo-agent"
-    with _accounts(config.data_dir) as agents:
+    path = config.keys / "demo-agent"
+    with _accounts(config) as agents:
         if not path.exists():
             login, password = "demo", secrets.token_urlsafe(9)
             agents.add(site="demo", login=login, name="Dana Holm", password=password, capacity=3)
@@ -184,7 +203,7 @@ def _check_config(options: argparse.Namespace) -> int:
 
 
 def _agent(options: argparse.Namespace) -> int:
-    with _accounts(options.data) as agents:
+    with _accounts(_store_of(options)) as agents:
         try:
             if options.verb == "list":
                 for agent in agents.all():
@@ -212,24 +231,20 @@ def _agent(options: argparse.Namespace) -> int:
     return 0
 
 
-class _accounts:
-    """`with _accounts(data) as agents`: the accounts of a data directory, migrated if need be."""
+@contextmanager
+def _accounts(config: Config) -> Iterator[Agents]:
+    """The accounts of a configuration's database, migrated if need be."""
+    from server.backend.migrate import migrate
+    from server.records.agents import Agents
+    from server.records.store import Store
 
-    def __init__(self, data: Path) -> None:
-        self._data = data
-
-    def __enter__(self) -> Agents:
-        from server.backend.migrate import migrate
-        from server.records.agents import Agents
-        from server.records.store import Store
-
-        self._data.mkdir(parents=True, exist_ok=True)
-        migrate(self._data / "talknow.sqlite3")
-        self._store = Store(self._data / "talknow.sqlite3")
-        return Agents(self._store)
-
-    def __exit__(self, *_: object) -> None:
-        self._store.close()
+    config.data_dir.mkdir(parents=True, exist_ok=True)
+    migrate(config.database)
+    store = Store(config.database)
+    try:
+        yield Agents(store)
+    finally:
+        store.close()
 
 
 def _password(from_stdin: bool) -> str:
@@ -250,8 +265,9 @@ def _doctor(options: argparse.Namespace) -> int:
 def _migrate(options: argparse.Namespace) -> int:
     from server.backend.migrate import HEAD, migrate
 
-    options.data.mkdir(parents=True, exist_ok=True)
-    done = migrate(options.data / "talknow.sqlite3")
+    config = _store_of(options)
+    config.data_dir.mkdir(parents=True, exist_ok=True)
+    done = migrate(config.database)
     print(f"schema {HEAD}: {'upgraded' if done else 'already there'}")
     return 0
 

@@ -12,10 +12,12 @@ from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from server import render
-from server.hub import Hub, Live, Turn
-from server.presence import Outlets
+from server.hub import Hub
+from server.mailbox import Live, Turn
+from server.nodes.messages import Places
+from server.nodes.peers import Peers
+from server.presence import HERE, Outlets, followers
 from server.sealing import Box
-from server.sessions import Outlet
 from signaling import routing
 from signaling.actors import engagement_actor, routing_actor
 from signaling.effects import (
@@ -65,6 +67,7 @@ from signaling.protocol import (
     LegId,
     MarkView,
     MessageItem,
+    NodeId,
     OfferWithdrawn,
     ParticipantId,
     PathId,
@@ -75,6 +78,7 @@ from signaling.protocol import (
     SiteId,
     TimelineItem,
 )
+from signaling.state import Engagement
 from signaling.timeline import Draft, drafts
 
 logger = logging.getLogger(__name__)
@@ -97,16 +101,16 @@ class Pages(Protocol):
 
     def set_gate(self, engagement: EngagementId, site: SiteId, order: SetGate, box: Box) -> None: ...
     def set_code(self, engagement: EngagementId, site: SiteId, code: str) -> None: ...
+    def close_now(self, engagement: EngagementId) -> None: ...
 
 
 class Effects:
     """Runs the effects of committed turns (hub.Runner)."""
 
-    def __init__(
-        self, hub: Hub, tasks: asyncio.TaskGroup, outlets: Outlets, names: render.Names, media: Media
-    ) -> None:
+    def __init__(self, hub: Hub, peers: Peers, outlets: Outlets, names: render.Names, media: Media) -> None:
         self._hub = hub
-        self._tasks = tasks
+        self._tasks = hub.tasks
+        self.peers = peers
         self._outlets = outlets
         self.names = names
         self._media = media
@@ -124,6 +128,17 @@ class Effects:
         """After a load: the effects a crash may have eaten (timers, posts, ringing, routes)."""
         for effect in effects:
             self._run(live, None, effect)
+
+    def dropped(self, live: Live) -> None:
+        """The actor is not ours any more: its legs, its page and its readers are somebody else's now."""
+        if isinstance(live.state, Engagement):
+            self._media.set_routes(live.state.id, ())
+            self._start("close legs", self._media.close_legs(tuple(live.state.legs)))
+            if self.pages is not None:
+                self.pages.close_now(live.state.id)
+        for outlet in followers(live):
+            self._outlets.unfollow(live, outlet)
+            outlet.come_back("moved", 0)
 
     def _run(self, live: Live, turn: Turn | None, effect: AnyEffect) -> bool:
         """True when the effect will resolve the turn itself, later."""
@@ -179,7 +194,7 @@ class Effects:
                 self.pages.set_code(live.state.id, live.state.site, code)
             case Farewell(participant=participant):
                 for outlet in self._outlets.of(participant):
-                    unfollow(live, outlet)
+                    self._outlets.unfollow(live, outlet)
             case ShowInvitation():
                 self._show_invitation(live, effect)
             case SignalDirect(participant=participant, device=device):
@@ -229,7 +244,7 @@ class Effects:
 
     def _welcome(self, live: Live, participant: ParticipantId) -> None:
         for outlet in self._outlets.of(participant):
-            follow(live, outlet)
+            self._outlets.follow(live, outlet)
             shot = render.snapshot(
                 live.state, live.extras.get("drafts", ()), live.extras["box"], self.names, outlet.session.role
             )
@@ -271,15 +286,27 @@ class Effects:
         if queue is None or queue.state is None:
             return
         agents = routing.agents_at_work(queue.state)
-        places = [(engagement, 1) for engagement in queue.state.offers]
-        places += [(engagement, place) for place, (_, engagement) in enumerate(queue.state.order, 1)]
-        for engagement, place in places:
+        places = dict.fromkeys(queue.state.offers, 1)
+        places |= {engagement: place for place, (_, engagement) in enumerate(queue.state.order, 1)}
+        elsewhere: dict[NodeId, dict[EngagementId, int]] = {}
+        for engagement, place in places.items():
+            node = self._hub.elsewhere(engagement_actor(engagement))
+            elsewhere.setdefault(node or HERE, {})[engagement] = place
+        for node, those in elsewhere.items():
+            if node == HERE:
+                self.tell_places(Places(those, agents))
+            else:
+                self.peers.note(node, Places(those, agents))
+        for agent in queue.state.agents:
+            self.announce_agent(queue.state, agent)
+
+    def tell_places(self, news: Places) -> None:
+        """To the visitors whose engagements live here."""
+        for engagement, place in news.places.items():
             live = self._hub.live.get(engagement_actor(engagement))
             for outlet in followers(live) if live is not None else ():
                 if outlet.session.role == "visitor":
-                    outlet.send(QueueMoved(engagement, place, agents))
-        for agent in queue.state.agents:
-            self.announce_agent(queue.state, agent)
+                    outlet.send(QueueMoved(engagement, place, news.agents))
 
     # --- other actors and media ---------------------------------------------------------------
 
@@ -336,19 +363,3 @@ async def _guarded(what: str, work: Awaitable[None]) -> None:
         await work
     except TalkError as error:
         logger.warning("effect failed", extra={"effect": what, "code": error.wire_code})
-
-
-def follow(live: Live, outlet: Outlet) -> None:
-    followed = live.extras.setdefault("outlets", [])
-    if outlet not in followed:
-        followed.append(outlet)
-
-
-def unfollow(live: Live, outlet: Outlet) -> None:
-    followed = live.extras.get("outlets", [])
-    if outlet in followed:
-        followed.remove(outlet)
-
-
-def followers(live: Live) -> list[Outlet]:
-    return list(live.extras.get("outlets", ()))

@@ -1,8 +1,9 @@
 """Mailboxes: every actor's events one after the other; append, commit, answer, then effects.
 
-One task per live actor. It takes what is queued, folds it (`signaling`), appends the durable events
-in one transaction, answers the senders (ack = committed), and only then lets the effects run. If the
-append fails nothing has happened: the state is loaded again and the senders get a typed error.
+One task per live actor, on the node that owns it (what is for another node's actor goes to its owner). It
+takes what is queued, folds it (`signaling`), appends the durable events in one transaction, answers the
+senders (ack = committed), and only then lets the effects run. If the append fails nothing has happened: the
+state is loaded again and the senders get a typed error.
 Must not: know what an event means, or wait for anything but the log while it holds the turn.
 Source: docs/architecture.md, "log"; README, "One message, four stops".
 """
@@ -12,17 +13,29 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 import msgspec
-from msgspec import Struct
 
-from server.backend import Bus, Log, Ownership
-from server.machines import Machine, machine_of
+from server.backend import Bus, Log
+from server.machines import machine_of
+from server.mailbox import Live, Mail, Posted, Turn, answer_look, fold
+from server.nodes.messages import Put, Stored
+from server.nodes.peers import Peers
 from server.timers import Clock, Timers
 from signaling.effects import AnyEffect
-from signaling.errors import BackendError, BackendUnavailable, NotFound, Overloaded, PeerError, TalkError
+from signaling.errors import (
+    BackendError,
+    BackendUnavailable,
+    NotFound,
+    Overloaded,
+    OwnershipLost,
+    PeerError,
+    StaleEpoch,
+    TalkError,
+)
 from signaling.events import (
     AnyEvent,
     Opened,
@@ -31,58 +44,19 @@ from signaling.events import (
     Recovered,
     SiteOpened,
 )
-from signaling.protocol import ActorId, PathOffer
+from signaling.protocol import ActorId, NodeId
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
-MAX_INBOX = 2_000
 MAX_BATCH = 128
 CHECKPOINT_EVERY = 500
 IDLE_S = 60.0
+ADOPT_AT_ONCE = 500
+ADOPTING = 6
 
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(AnyEvent).decode
-
-
-class Posted(Struct):
-    """The answer to a post: the event's seq and time in the log; offer/ticket filled by media effects."""
-
-    seq: int
-    at_ms: int
-    offer: PathOffer | None = None
-    ticket: PathOffer | None = None
-
-
-class Mail(Struct):
-    """What lies in an inbox: an event, or a look at the state between events."""
-
-    event: AnyEvent | None
-    look: Callable[[Live], Any] | None
-    future: asyncio.Future[Any]
-    wait_effects: bool = False
-
-
-class Turn(Struct, frozen=True):
-    """One committed event with the states around it, as effects and renderers see it."""
-
-    actor: ActorId
-    event: AnyEvent
-    before: Any
-    after: Any
-    effects: tuple[AnyEffect, ...]
-    answer: Posted
-    mail: Mail
-    stored: bool = False
-
-    def resolve(self) -> None:
-        """Answer the sender; a media effect may have filled `answer` meanwhile."""
-        if not self.mail.future.done():
-            self.mail.future.set_result(self.answer)
-
-    def fail(self, error: TalkError) -> None:
-        if not self.mail.future.done():
-            self.mail.future.set_exception(error)
 
 
 class Runner(Protocol):
@@ -90,55 +64,91 @@ class Runner(Protocol):
 
     def run(self, live: Live, turn: Turn) -> None: ...
     def resume(self, live: Live, effects: Sequence[AnyEffect]) -> None: ...
-
-
-class Live:
-    """An actor in memory: its state, its inbox, and what the shell hangs on it (outlets, drafts)."""
-
-    def __init__(self, actor: ActorId, machine: Machine) -> None:
-        self.actor = actor
-        self.machine = machine
-        self.state: Any = None
-        self.ownership: Ownership | None = None
-        self.inbox: asyncio.Queue[Mail] = asyncio.Queue(MAX_INBOX)
-        self.extras: dict[str, Any] = {}
-        self.checkpointed = 0
-        self.stopped = False
+    def dropped(self, live: Live) -> None: ...
 
 
 class Hub:
     """Owner of all mailboxes of this node; their tasks live on the given TaskGroup."""
 
-    def __init__(self, log: Log, bus: Bus, tasks: asyncio.TaskGroup, clock: Clock) -> None:
+    def __init__(self, log: Log, bus: Bus, peers: Peers, tasks: asyncio.TaskGroup, clock: Clock) -> None:
         self._log = log
         self._bus = bus
-        self._tasks = tasks
+        self._peers = peers
+        self.tasks = tasks
         self.clock = clock
         self.timers = Timers(clock, self._timer_fired)
         self.live: dict[ActorId, Live] = {}
-        self._waking: dict[ActorId, asyncio.Future[Live]] = {}
+        self._waking: dict[ActorId, asyncio.Future[NodeId | None]] = {}
+        self._adopting = asyncio.Semaphore(ADOPTING)
         self.runner: Runner | None = None
         self.prepare: Callable[[Live], Awaitable[None]] | None = None
         self._draining = False
+        peers.asks[Put] = self._put_here
 
     # --- for everybody ------------------------------------------------------------------------
 
     async def post(self, actor: ActorId, event: AnyEvent, *, wait_effects: bool = False) -> Posted:
-        """Give an event to an actor; returns after its commit (and media effects, if asked).
+        """Give an event to an actor; returns after its commit (and media effects, if asked and it is ours).
 
         Raises: TalkError of any kind; for BackendError nothing was stored and a retry may help.
         """
         if self._draining:
             raise BackendUnavailable("draining", retry_after_ms=1_000)
-        live = await self._wake(actor, event)
-        posted: Posted = await self._put(live, Mail(event, None, self._future(), wait_effects))
+        node = await self.locate(actor, event)
+        if node is None:
+            return await self._post_here(actor, event, wait_effects)
+        try:
+            stored: Stored = await self._peers.ask(node, Put(actor, encode(event)))
+        except BackendError:
+            self._bus.forget(actor)
+            raise
+        return Posted(stored.seq, stored.at_ms)
+
+    async def _post_here(self, actor: ActorId, event: AnyEvent, wait_effects: bool = False) -> Posted:
+        mail = Mail(event, None, self._future(), wait_effects)
+        posted: Posted = await self._put(self._mine(actor), mail)
         return posted
 
+    async def _put_here(self, _: NodeId, asked: Put) -> Stored:
+        """Another node's post. Raises: OwnershipLost when the actor is not ours."""
+        event = decode(asked.event)
+        if await self.locate(asked.actor, event) is not None:
+            raise OwnershipLost(asked.actor)
+        posted = await self._post_here(asked.actor, event)
+        return Stored(posted.seq, posted.at_ms)
+
     async def inspect(self, actor: ActorId, look: Callable[[Live], T]) -> T:
-        """Run `look` inside the mailbox's order: nothing changes while it runs. Raises: NotFound."""
-        live = await self._wake(actor, None)
-        result: T = await self._put(live, Mail(None, look, self._future()))
+        """Run `look` inside the mailbox's order: nothing changes while it runs.
+
+        Raises: NotFound; OwnershipLost when the actor is not ours.
+        """
+        if await self.locate(actor) is not None:
+            raise OwnershipLost(actor)
+        result: T = await self._put(self._mine(actor), Mail(None, look, self._future()))
         return result
+
+    # --- where an actor lives -----------------------------------------------------------------
+
+    async def locate(self, actor: ActorId, event: AnyEvent | None = None) -> NodeId | None:
+        """The node that owns the actor; None for this one, where it is live then. Raises: NotFound."""
+        if actor in self.live:
+            return None
+        if (node := self._bus.owner(actor)) is None:
+            node = await self._wake(actor, event)
+        return node
+
+    def elsewhere(self, actor: ActorId) -> NodeId | None:
+        """The other node that is known to own it, without asking anybody."""
+        return None if actor in self.live else self._bus.owner(actor)
+
+    def forget(self, actor: ActorId) -> None:
+        """Whoever was believed to own it does not answer, or does not own it any more."""
+        self._bus.forget(actor)
+
+    def _mine(self, actor: ActorId) -> Live:
+        if (live := self.live.get(actor)) is None:
+            raise OwnershipLost(actor)
+        return live
 
     def tell(self, actor: ActorId, event: AnyEvent) -> None:
         """Post without waiting; a failed post is logged (and repeated by whoever keeps it).
@@ -147,12 +157,49 @@ class Hub:
         """
         if self._draining:
             return
-        self._tasks.create_task(self._tell(actor, event), name=f"tell-{actor}")
+        self.tasks.create_task(self._tell(actor, event), name=f"tell-{actor}")
 
-    async def recover(self, actors: Sequence[ActorId]) -> None:
-        """Load actors that were at work when the last process ended, and let their effects run."""
-        for actor in actors:
-            await self._wake(actor, None)
+    async def adopt(self, living: Sequence[NodeId]) -> int:
+        """Wake what has work to do and no owner that lives (at the start: everything). How many it were."""
+        taken = 0
+        while True:
+            orphans = list(await self._log.orphans([*living, self._bus.node_id], ADOPT_AT_ONCE))
+            random.shuffle(orphans)  # another node does the same
+            mine = await asyncio.gather(*(self._adopt(actor) for actor in orphans))
+            taken += sum(mine)
+            if len(orphans) < ADOPT_AT_ONCE or not any(mine):
+                return taken
+
+    async def _adopt(self, actor: ActorId) -> bool:
+        async with self._adopting:
+            try:
+                return await self.locate(actor) is None
+            except TalkError as error:
+                logger.warning("not adopted", extra={"actor": actor, "code": error.wire_code})
+                return False
+
+    async def verify(self) -> None:
+        """The lease was lost and is held again: what others took meanwhile is dropped, the rest goes on."""
+        owned = [live.ownership for live in self.live.values() if live.ownership is not None]
+        kept = await self._log.kept(owned)
+        for live in list(self.live.values()):
+            if live.actor not in kept:
+                self.drop(live)
+            elif live.state is not None and self.runner is not None:
+                self.runner.resume(live, live.machine.outstanding(live.state))
+
+    def drop(self, live: Live) -> None:
+        """Another node has it, or nobody can read it now: forget it and tell who followed it."""
+        if self.live.get(live.actor) is live:
+            del self.live[live.actor]
+        live.stopped = True
+        while not live.inbox.empty():
+            if not (mail := live.inbox.get_nowait()).future.done():
+                mail.future.set_exception(OwnershipLost(live.actor))
+        live.inbox.put_nowait(Mail(None, lambda _: None, self._ignored()))
+        self.timers.cancel_all(live.actor)
+        if self.runner is not None:
+            self.runner.dropped(live)
 
     async def drain(self, seconds: float) -> None:
         """No new events; what is queued is committed. Then every mailbox ends."""
@@ -166,6 +213,8 @@ class Hub:
             live.stopped = True
             with contextlib.suppress(asyncio.QueueFull):
                 live.inbox.put_nowait(Mail(None, lambda _: None, self._ignored()))
+        with contextlib.suppress(BackendError):
+            await self._log.release(list(self.live), self._bus.node_id)
 
     async def _settled(self, actor: ActorId) -> None:
         """Wait until everything queued at the actor before now is committed."""
@@ -175,40 +224,42 @@ class Hub:
 
     # --- waking -------------------------------------------------------------------------------
 
-    async def _wake(self, actor: ActorId, event: AnyEvent | None) -> Live:
-        """The live actor, loaded from its log first if need be. Raises: NotFound for an unknown one."""
-        if (live := self.live.get(actor)) is not None:
-            return live
+    async def _wake(self, actor: ActorId, event: AnyEvent | None) -> NodeId | None:
+        """Make it live here, loaded from its log, or say who has it. Raises: NotFound for an unknown one."""
         if (waking := self._waking.get(actor)) is not None:
             return await asyncio.shield(waking)
         waking = self._waking[actor] = self._ignored()
         try:
-            live = await self._load(actor, creates=isinstance(event, Opened | SiteOpened))
+            node = await self._load(actor, creates=isinstance(event, Opened | SiteOpened))
         except BaseException as error:
             known = isinstance(error, TalkError)
             waking.set_exception(error if known else BackendUnavailable("not loaded", actor))
             raise
         finally:
             del self._waking[actor]
-        waking.set_result(live)
-        return live
+        waking.set_result(node)
+        return node
 
-    async def _load(self, actor: ActorId, *, creates: bool) -> Live:
+    async def _load(self, actor: ActorId, *, creates: bool) -> NodeId | None:
+        """Read, claim, and read what came between: a claim ends what the owner before could append."""
         live = Live(actor, machine_of(actor))
         await self._read(live)
         if live.state is None and not creates:
             raise NotFound(actor)
         live.ownership = await self._bus.claim(actor)
+        if live.ownership.node != self._bus.node_id:
+            return live.ownership.node
+        await self._read_on(live)
         if self.prepare is not None:
             await self.prepare(live)
         self.live[actor] = live
         if live.state is not None and live.machine.must_recover(live.state):
             recovered = Recovered(at_ms=self.clock.now_ms())
             live.inbox.put_nowait(Mail(recovered, None, self._ignored()))
-        self._tasks.create_task(self._mailbox(live), name=f"mailbox-{actor}")
+        self.tasks.create_task(self._mailbox(live), name=f"mailbox-{actor}")
         if live.state is not None and self.runner is not None:
             self.runner.resume(live, live.machine.outstanding(live.state))
-        return live
+        return None
 
     async def _read(self, live: Live) -> None:
         """Fold the actor's log from its checkpoint (queues) or its beginning (engagements)."""
@@ -216,7 +267,19 @@ class Hub:
         live.state = None if loaded.checkpoint is None else live.machine.restore(loaded.checkpoint.state)
         live.checkpointed = 0 if loaded.checkpoint is None else loaded.checkpoint.seq
         live.extras.pop("drafts", None)
-        for record in loaded.records:
+        self._fold_records(live, loaded.records)
+
+    async def _read_on(self, live: Live) -> None:
+        """What was appended since `_read`."""
+        loaded = None if live.state is None else await self._log.load(live.actor, live.state.seq)
+        if loaded is None or loaded.checkpoint is not None:
+            await self._read(live)
+        else:
+            self._fold_records(live, loaded.records)
+
+    @staticmethod
+    def _fold_records(live: Live, records: Sequence[bytes]) -> None:
+        for record in records:
             event = decode(record)
             before = live.state
             live.state, _ = live.machine.step(live.state, event)
@@ -248,7 +311,7 @@ class Hub:
         for index, mail in enumerate(batch):
             if mail.look is not None:
                 await self._commit(live, batch[begin:index])
-                _answer_look(live, mail)
+                answer_look(live, mail)
                 begin = index + 1
         await self._commit(live, batch[begin:])
 
@@ -261,7 +324,7 @@ class Hub:
             event = mail.event
             assert event is not None
             try:
-                turn = _fold(live, state, event, mail)
+                turn = fold(live, state, event, mail)
             except PeerError as error:
                 self._refused(live, mail, error)
                 continue
@@ -300,20 +363,29 @@ class Hub:
 
     async def _fail(self, live: Live, batch: list[Mail], error: Exception) -> None:
         """The boundary: nothing of the batch was stored. Senders learn it, the state is read again."""
-        logger.error("mailbox failed", extra={"actor": live.actor}, exc_info=error)
-        typed = error if isinstance(error, TalkError) else BackendUnavailable(type(error).__name__)
+        if isinstance(error, BackendError):
+            seen = {"actor": live.actor, "reason": type(error).__name__, "code": error.wire_code}
+            logger.warning("not stored", extra=seen)
+            stale = isinstance(error, StaleEpoch)
+            typed: TalkError = OwnershipLost(live.actor, retry_after_ms=500) if stale else error
+        else:
+            logger.error("mailbox failed", extra={"actor": live.actor}, exc_info=error)
+            typed = error if isinstance(error, TalkError) else BackendUnavailable(type(error).__name__)
         for mail in batch:
             if not mail.future.done():
                 mail.future.set_exception(typed)
         try:
             live.ownership = await self._bus.claim(live.actor)
+            if live.ownership.node != self._bus.node_id:
+                self.drop(live)
+                return
             await self._read(live)
             if live.state is not None and self.runner is not None:
                 self.runner.resume(live, live.machine.outstanding(live.state))
-        except BackendError:
-            logger.exception("actor lost until its next event", extra={"actor": live.actor})
-            live.stopped = True
-            self.live.pop(live.actor, None)
+        except BackendError as lost:
+            code = {"actor": live.actor, "code": lost.wire_code}
+            logger.warning("actor dropped until its next event", extra=code)
+            self.drop(live)
 
     async def _maybe_checkpoint(self, live: Live) -> None:
         if live.machine.checkpoints and live.state is not None:
@@ -335,6 +407,8 @@ class Hub:
         )
 
     async def _put(self, live: Live, mail: Mail) -> Any:
+        if live.stopped or not self._bus.holds:
+            raise OwnershipLost(live.actor, retry_after_ms=500)
         try:
             live.inbox.put_nowait(mail)
         except asyncio.QueueFull:
@@ -359,29 +433,3 @@ class Hub:
         future = self._future()
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
         return future
-
-
-def _fold(live: Live, state: Any, event: AnyEvent, mail: Mail) -> Turn:
-    """One event through the machine. A known retry gets its old ack and changes nothing."""
-    actor = live.actor
-    if (remembered := live.machine.recall(state, event)) is not None:
-        answer = Posted(remembered.seq, remembered.at_ms)
-        return Turn(actor, event, state, state, (), answer, mail)
-    opened_twice = state is not None and isinstance(event, Opened | SiteOpened)
-    if opened_twice or live.machine.is_noop(state, event):
-        return Turn(actor, event, state, state, (), Posted(state.seq, event.at_ms), mail)
-    after, effects = live.machine.step(state, event)
-    answer = Posted(after.seq, event.at_ms)
-    return Turn(actor, event, state, after, effects, answer, mail, stored=type(event).durable)
-
-
-def _answer_look(live: Live, mail: Mail) -> None:
-    assert mail.look is not None
-    if mail.future.done():
-        return
-    try:
-        if live.state is None:
-            raise NotFound(live.actor)
-        mail.future.set_result(mail.look(live))
-    except PeerError as error:
-        mail.future.set_exception(error)

@@ -37,6 +37,9 @@ from server.edge.problems import answer_problems, secure_headers
 from server.edge.proxy import trust_proxies
 from server.effects import Effects
 from server.hub import Hub
+from server.nodes.cluster import Cluster
+from server.nodes.peers import Peers
+from server.owner import Owner, Records
 from server.presence import Outlets
 from server.records.agents import Agents
 from server.records.files import Files
@@ -44,8 +47,9 @@ from server.records.store import Store
 from server.records.visitors import Visitors
 from server.render import Names
 from server.sealing import Sealer
-from server.service import Records, Service
+from server.service import Service
 from server.sharing import Sharing
+from server.tasks import task_group
 from server.telemetry import Metrics
 from server.timers import SystemClock
 from signaling.actors import engagement_actor
@@ -81,7 +85,7 @@ def complete(config: Config) -> Config:
     """Add the sites that come from flags: the demo company, the load tests' site."""
     sites = dict(config.sites)
     if config.demo:
-        made = demo.demo_site(config, demo.demo_key(config.data_dir / "keys"))
+        made = demo.demo_site(config, demo.demo_key(config.keys))
         own = sites.get("demo", made)
         sites["demo"] = replace(
             own,
@@ -101,21 +105,24 @@ async def run_node(config: Config) -> AsyncIterator[Node]:
     """A node that serves while the context is open; leaving it drains within `drain_s`."""
     config = complete(config)
     async with open_backend(config) as backend, _records(config) as store, _media(config) as media:
-        sealer = Sealer(config.data_dir / "keys", backend.log)
+        sealer = Sealer(config.keys, backend.log)
         agents = Agents(store)
         files = Files(store, backend.blobs, sealer.records)
         sites = dict(config.sites)
         gate = OriginGate(sites, config.origin)
         auth = Auth(sites, Visitors(store, sealer.records, sealer.secret), agents)
-        async with _task_group() as tasks:
-            hub = Hub(backend.log, backend.bus, tasks, SystemClock())
+        async with task_group() as tasks:
+            peers = Peers(backend.bus, tasks)
+            hub = Hub(backend.log, backend.bus, peers, tasks, SystemClock())
             outlets = Outlets()
             names = Names({agent.id: agent.name for agent in agents.all()})
-            effects = Effects(hub, tasks, outlets, names, media)
+            effects = Effects(hub, peers, outlets, names, media)
             cobrowse = effects.pages = Cobrowse(config, sites, sealer.secret, config.data_dir)
-            sharing = Sharing(hub, cobrowse)
-            records = Records(files, sharing, agents.find)
-            service = Service(hub, backend.log, sealer, effects, outlets, records)
+            records = Records(files, Sharing(hub, cobrowse), agents.find)
+            owner = Owner(hub, peers, sealer, effects, outlets, records)
+            service = Service(hub, backend.log, sealer, effects, outlets, owner)
+            cluster = Cluster(backend.bus, peers, hub, owner, service, outlets)
+            tasks.create_task(peers.run(), name="peers")
             media.relay_only = lambda engagement: _relay_only(hub, sites, engagement)
             media.listener = Bystander(service) if config.bench_token else service
             metrics = Metrics()
@@ -125,6 +132,8 @@ async def run_node(config: Config) -> AsyncIterator[Node]:
             pictures = CobrowseAssets(cobrowse, gate)
             await media.start()
             await service.start(config.sites)
+            if config.redis_url:
+                tasks.create_task(cluster.sweep(), name="sweep")
             runners = [
                 await _serve(
                     config, _main_app(node, HttpApi(config, gate, auth, agents, files, service), gate, media)
@@ -149,21 +158,6 @@ async def _drain(node: Node, runners: list[web.AppRunner]) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.0):
                 await runner.cleanup()
-
-
-class _Drained(Exception):
-    """Raised inside the node's TaskGroup when all is said and done: what still waits is cancelled."""
-
-
-@asynccontextmanager
-async def _task_group() -> AsyncIterator[asyncio.TaskGroup]:
-    """The one TaskGroup of a node; leaving it does not wait for mailboxes, timers and idle connections."""
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            yield tasks
-            raise _Drained
-    except* _Drained:
-        pass
 
 
 @asynccontextmanager

@@ -1,102 +1,97 @@
 """The one thing the edge calls: attach and detach connections, execute commands, read timelines.
 
-It finds the actor a command belongs to, opens engagements for visitors, and keeps connections and
-engagements acquainted. What is allowed is decided by the machines; an id that is not the caller's
-is answered like one that does not exist.
+It finds the actor a command belongs to and the node that owns it, opens engagements for visitors, and asks
+the owner (`owner.py`, here or elsewhere). What is allowed is decided by the machines; an id that is not the
+caller's is answered like one that does not exist.
 """
 
 from __future__ import annotations
 
 import asyncio
-import weakref
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar
+import contextlib
+import time
+from collections.abc import Mapping
+from typing import Any
 
-from msgspec import Struct
-
-from server import render
 from server.backend import IndexQuery, Log
-from server.commands import Files, Translator, engagement_id, mint
+from server.commands import engagement_id, mint
 from server.config import SiteConfig
-from server.effects import Effects, follow, unfollow
-from server.hub import Hub, Live
-from server.presence import Outlets
+from server.effects import Effects
+from server.hub import Hub
+from server.mailbox import Live
+from server.nodes import messages as m
+from server.nodes.peers import Unreachable
+from server.owner import OPEN_PHASES, Owner
+from server.presence import HERE, Outlets
 from server.sealing import Sealer
-from server.sessions import Outlet, Session
-from server.sharing import Sharing
+from server.sessions import OwnOutlet, Session
 from signaling import events as ev
 from signaling import protocol as p
 from signaling.actors import engagement_actor, engagement_of, routing_actor
-from signaling.errors import InvalidCursor, NotFound
-from signaling.state import Engagement
+from signaling.errors import BackendError, InvalidCursor, NotFound, OwnershipLost
 
-T = TypeVar("T")
-OPEN_PHASES: tuple[p.PhaseName, ...] = ("open", "queued", "offered", "active")
 AGENT_PHASES: tuple[p.PhaseName, ...] = ("active", "wrap_up")
-TIMELINE_PAGE = 100
-
-
-class Records(Struct, frozen=True):
-    """What the service has beside engagements. find_agent: site, login -> id or None."""
-
-    files: Files
-    sharing: Sharing
-    find_agent: Callable[[p.SiteId, str], Awaitable[p.ParticipantId | None]]
+FIND_S = 2.5
+QUEUE_S = 10.0
+FIND_AGAIN_S = 0.1
 
 
 class Service:
-    """Facade over hub, effects and sealing; one per node."""
+    """Facade over owner, hub and sealing; one per node."""
 
     def __init__(
-        self,
-        hub: Hub,
-        log: Log,
-        sealer: Sealer,
-        effects: Effects,
-        outlets: Outlets,
-        records: Records,
+        self, hub: Hub, log: Log, sealer: Sealer, effects: Effects, outlets: Outlets, owner: Owner
     ) -> None:
         self._hub = hub
         self._log = log
         self._sealer = sealer
         self._effects = effects
         self._outlets = outlets
-        self._records = records
-        self.sharing = records.sharing
-        self._followed: dict[int, set[p.ActorId]] = {}
-        self._opening: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
-        self._policies: dict[str, ev.Policy] = {}
+        self._owner = owner
+        self._peers = effects.peers
         hub.prepare = self._prepare
         hub.runner = effects
 
     async def start(self, sites: Mapping[str, SiteConfig]) -> None:
-        """Open the queue of every site and wake what was at work when the last process ended."""
+        """Wake what was at work when the last process ended, and open the queue of every site."""
+        await self._hub.adopt([peer.id for peer in self._peers.others()])
         await self.open_sites(sites)
-        unfinished = await self._log.query(IndexQuery(phases=(*OPEN_PHASES, "wrap_up"), limit=1_000_000))
-        await self._hub.recover([engagement_actor(row.engagement) for row in unfinished])
 
     async def open_sites(self, sites: Mapping[str, SiteConfig]) -> None:
         """Queues of new sites are opened; new time-outs hold for engagements that open from now on."""
-        self._policies = {site: config.policy() for site, config in sites.items()}
-        for site in sites:
-            opened = ev.SiteOpened(at_ms=self._now(), site=p.SiteId(site), policy=self._policies[site])
-            await self._hub.post(routing_actor(site), opened)
+        self._owner.set_policies(dict(sites))
+        for site, policy in self._owner.policies.items():
+            opened = ev.SiteOpened(at_ms=self._now(), site=p.SiteId(site), policy=policy)
+            await self._open_queue(opened)
+
+    async def _open_queue(self, opened: ev.SiteOpened) -> None:
+        """The queue may be with a node that has just died. Raises: BackendError after QUEUE_S."""
+        until_s = time.monotonic() + QUEUE_S
+        while True:
+            try:
+                await self._hub.post(routing_actor(opened.site), opened)
+                return
+            except BackendError:
+                if time.monotonic() > until_s:
+                    raise
+            await asyncio.sleep(FIND_AGAIN_S)
 
     # --- connections --------------------------------------------------------------------------
 
-    async def attach(self, outlet: Outlet, engagement: str | None = None, after_seq: int = 0) -> None:
+    async def attach(self, outlet: OwnOutlet, engagement: str | None = None, after_seq: int = 0) -> None:
         """Make a connection known: `session.ready` with all it missed, then live events."""
         session = outlet.session
-        self._outlets.add(outlet)
-        self._followed[id(outlet)] = set()
+        conn = self._outlets.add(outlet)
         availability: p.AvailabilityName = "offline"
+        queue = routing_actor(session.site)
         if session.role != "visitor":
             self._effects.names.agents[session.participant] = session.name
-            availability = await self._connect_agent(session)
+            self._peers.note_all(m.Here(conn, session))
+            availability = await self._at(queue, m.ConnectAgent(session), outlet)
         shots = []
         for found in await self._engagements(session, engagement):
             since = after_seq if found == engagement else 0
-            shots.append(await self._follow(outlet, found, since))
+            shots.append(await self._follow(outlet, conn, found, since))
         outlet.begin(
             p.SessionReady(
                 protocol=p.PROTOCOL_VERSION,
@@ -110,63 +105,35 @@ class Service:
                 capacity=session.capacity,
             )
         )
-        await self._greet(outlet, shots)
-
-    async def _greet(self, outlet: Outlet, shots: list[p.EngagementSnapshot]) -> None:
-        """After the snapshot: presence, the visited page, offers that ring just now."""
-        session = outlet.session
-        for shot in shots:
-            actor = engagement_actor(shot.view.id)
-            if shot.view.phase == "ended":
-                continue
-            online = ev.ParticipantOnline(at_ms=self._now(), by=session.participant, device=session.device)
-            self._hub.tell(actor, online)
-            if session.role == "visitor" and session.page is not None:
-                await self._page_visited(session, shot.view.id, session.page)
-            if session.role == "visitor" and session.verified:
-                await self._identified(session, shot.view.id)
         if session.role != "visitor":
-            await self._show_agent(session)
+            for ringing in await self._at(queue, m.ShowAgent(session), outlet):
+                offer = m.ShowOffer(ringing, session.participant)
+                await self._at(engagement_actor(ringing), offer, outlet)
 
-    async def detach(self, outlet: Outlet) -> None:
-        """The connection is gone; the participant is away when it was the last one."""
+    async def detach(self, outlet: OwnOutlet) -> None:
+        """The connection is gone, here and at whoever has something for it."""
         session = outlet.session
-        last = self._outlets.remove(outlet)
-        for actor in self._followed.pop(id(outlet), set()):
-            if (live := self._hub.live.get(actor)) is not None:
-                unfollow(live, outlet)
-            if last:
-                away = ev.ParticipantAway(at_ms=self._now(), by=session.participant, reason="lost")
-                self._hub.tell(actor, away)
-        if last and session.role != "visitor":
-            gone = ev.AgentDisconnected(at_ms=self._now(), agent=session.participant)
-            self._hub.tell(routing_actor(session.site), gone)
+        name = self._outlets.name(outlet)
+        if name is None:
+            return
+        gone = m.Gone(name[1])
+        sources = self._outlets.sources(outlet)
+        last = self._owner.forget(outlet)
+        if session.role == "visitor":
+            for node in sources:
+                self._peers.note(node, gone)
+            return
+        self._peers.note_all(gone)
+        if last:
+            lost = ev.AgentDisconnected(at_ms=self._now(), agent=session.participant)
+            self._hub.tell(routing_actor(session.site), lost)
 
-    async def _connect_agent(self, session: Session) -> p.AvailabilityName:
-        connected = ev.AgentConnected(
-            at_ms=self._now(), agent=session.participant, role=session.role, capacity=session.capacity
-        )
-        actor = routing_actor(session.site)
-        await self._hub.post(actor, connected)
-        availability: p.AvailabilityName = await self._hub.inspect(
-            actor, lambda live: live.state.agents[session.participant].availability
-        )
-        return availability
-
-    async def _show_agent(self, session: Session) -> None:
-        def look(live: Live) -> list[p.EngagementId]:
-            self._effects.announce_agent(live.state, session.participant)
-            offers = live.state.offers.values()
-            return [offer.engagement for offer in offers if offer.agent == session.participant]
-
-        for engagement in await self._hub.inspect(routing_actor(session.site), look):
-            await self._hub.inspect(
-                engagement_actor(engagement), lambda live: self._show_offer(live, session.participant)
-            )
-
-    def _show_offer(self, live: Live, agent: p.ParticipantId) -> None:
-        if live.state.offered_to == agent:
-            self._effects.show_offer(live, agent)
+    async def _follow(
+        self, outlet: OwnOutlet, conn: int, engagement: p.EngagementId, after_seq: int
+    ) -> p.EngagementSnapshot:
+        asked = m.Follow(conn, outlet.session, engagement, after_seq)
+        shot: p.EngagementSnapshot = await self._at(engagement_actor(engagement), asked, outlet)
+        return shot
 
     async def _engagements(self, session: Session, named: str | None) -> list[p.EngagementId]:
         if session.role != "visitor":
@@ -174,35 +141,14 @@ class Service:
                 IndexQuery(site=session.site, agent=session.participant, phases=AGENT_PHASES)
             )
             mine = [row.engagement for row in rows]
-            return mine + [one for one in self._joined(session.participant) if one not in mine]
+            for joined in await self._peers.ask_all(m.Joined(session.participant)):
+                mine += joined
+            return list(dict.fromkeys(mine))
         current = await self._current(session)
         if current is not None:
             return [current]
         rows = await self._log.query(IndexQuery(site=session.site, visitor=session.participant, limit=50))
         return [row.engagement for row in rows if row.engagement == named]
-
-    def _joined(self, participant: p.ParticipantId) -> list[p.EngagementId]:
-        """Where a colleague takes part: what is at work is in memory."""
-        return [
-            live.state.id
-            for live in self._hub.live.values()
-            if isinstance(live.state, Engagement) and live.state.is_colleague(participant)
-        ]
-
-    async def _follow(
-        self, outlet: Outlet, engagement: p.EngagementId, after_seq: int
-    ) -> p.EngagementSnapshot:
-        """Snapshot and registration in one mailbox turn: nothing is missed, nothing doubled."""
-        actor = engagement_actor(engagement)
-
-        def look(live: Live) -> p.EngagementSnapshot:
-            follow(live, outlet)
-            since = after_seq if after_seq <= live.state.seq else 0
-            return self._snapshot(live, outlet.session.role, since)
-
-        shot = await self._hub.inspect(actor, look)
-        self._followed.setdefault(id(outlet), set()).add(actor)
-        return shot
 
     # --- commands -----------------------------------------------------------------------------
 
@@ -234,102 +180,50 @@ class Service:
                     offer=p.OfferId(offer),
                 )
                 return await self._queue(session, declined)
-            case p.EngagementSync(engagement=engagement, after_seq=after_seq):
-                return p.Ack(snapshot=await self._sync(session, engagement, after_seq))
-            case p.PageLeave() if len(self._outlets.of(session.participant)) > 1:
-                return p.Ack()
-            case p.CobrowseOpen(engagement=engagement):
-                return await self.sharing.open(session, p.EngagementId(engagement))
             case p.CobrowseJoinCode(code=code):
-                return await self._in_engagement(session, self.sharing.by_code(session, code), command)
+                return await self._do(session, await self._by_code(session, code), command)
             case p.ChatSend() | p.CallStart() | p.CobrowseCode() if command.engagement is None:
-                engagement = await self._open(session, command.counter)
-                return await self._in_engagement(session, engagement, command)
-            case p.PageVisit(engagement=engagement, page=page):
-                await self._page_visited(session, p.EngagementId(engagement), page)
-                return p.Ack()
+                return await self._do(session, await self._open(session, command.counter), command)
             case _:
                 assert command.engagement is not None
-                return await self._in_engagement(session, p.EngagementId(command.engagement), command)
+                return await self._do(session, p.EngagementId(command.engagement), command)
 
-    async def _in_engagement(
-        self, session: Session, engagement: p.EngagementId, command: p.AnyCommand
-    ) -> p.Ack:
-        actor = engagement_actor(engagement)
-        file = None
-        if isinstance(command, p.ChatSend) and command.file is not None:
-            file = await self._records.files.info(p.FileId(command.file), session)
-        box = await self._sealer.box(engagement)
-        if box.erased:
-            raise NotFound(engagement)
-        translator = Translator(session, box, self._now())
-        self.sharing.narrow(session, engagement, command)
-        if isinstance(command, p.EngagementInvite):
-            event: Any = translator.invitation(command, await self._colleague(session, command.login))
-        elif isinstance(command, p.CobrowseCode):
-            life_ms = self._policies[session.site].code_ms
-            event = translator.code(command, self.sharing.code(session.site), life_ms)
-        else:
-            event = translator.event(command, file)
-        media = isinstance(command, p.CallOpenPath | p.CallAnswer)
-        posted = await self._hub.post(actor, event, wait_effects=media)
-        if file is not None:
-            await self._records.files.share(file.id, engagement)
-        return p.Ack(
-            seq=posted.seq,
-            engagement=engagement,
-            at_ms=posted.at_ms,
-            offer=posted.offer,
-            ticket=posted.ticket,
-        )
-
-    async def _colleague(self, session: Session, login: str) -> p.ParticipantId:
-        """Raises: NotFound when nobody at this site has the login."""
-        found = await self._records.find_agent(session.site, login)
-        if found is None or found == session.participant:
-            raise NotFound("no such colleague", code="no_such_agent")
-        return found
+    async def _do(self, session: Session, engagement: p.EngagementId, command: p.AnyCommand) -> p.Ack:
+        ack: p.Ack = await self._at(engagement_actor(engagement), m.Do(session, engagement, command))
+        return ack
 
     async def _queue(self, session: Session, event: ev.AnyEvent) -> p.Ack:
         posted = await self._hub.post(routing_actor(session.site), event)
         return p.Ack(seq=posted.seq, at_ms=posted.at_ms)
 
-    async def _sync(self, session: Session, engagement: str, after_seq: int) -> p.EngagementSnapshot:
-        def look(live: Live) -> p.EngagementSnapshot:
-            live.state.participant(session.participant)
-            if not 0 <= after_seq <= live.state.seq:
-                raise InvalidCursor(after_seq)
-            return self._snapshot(live, session.role, after_seq)
+    async def _by_code(self, session: Session, code: str) -> p.EngagementId:
+        """Raises: NotFound, LimitExceeded."""
+        sharing = self._owner.sharing
+        sharing.may_try(session)
+        known = [found for found in await self._peers.ask_all(m.ByCode(session.site, code)) if found]
+        if len(known) != 1:
+            sharing.tried_wrong(session)
+            raise NotFound("no such code", code="no_such_code")
+        engagement: p.EngagementId = known[0]
+        return engagement
 
-        return await self._hub.inspect(engagement_actor(engagement), look)
+    async def _at(self, actor: p.ActorId, ask: m.Ask, outlet: OwnOutlet | None = None) -> Any:
+        """Ask whoever owns the actor; when it has just moved, or its node has just died, look again.
 
-    async def _page_visited(self, session: Session, engagement: p.EngagementId, page: p.Page) -> None:
-        actor = engagement_actor(engagement)
-        box = await self._sealer.box(engagement)
-
-        def look(live: Live) -> bool:
-            live.state.participant(session.participant)
-            return box.open(live.state.page, p.Page) != page and live.state.phase in OPEN_PHASES
-
-        if await self._hub.inspect(actor, look):
-            visited = ev.PageVisited(at_ms=self._now(), by=session.participant, page=box.seal(page))
-            await self._hub.post(actor, visited)
-
-    async def _identified(self, session: Session, engagement: p.EngagementId) -> None:
-        """A visitor that began anonymously signed in at the company."""
-        actor = engagement_actor(engagement)
-
-        def look(live: Live) -> bool:
-            return not live.state.verified and live.state.phase in OPEN_PHASES
-
-        if await self._hub.inspect(actor, look):
-            box = await self._sealer.box(engagement)
-            name = box.seal(session.name) if session.name else None
-            subject = box.seal(session.subject)
-            identified = ev.VisitorIdentified(
-                at_ms=self._now(), by=session.participant, name=name, subject=subject
-            )
-            await self._hub.post(actor, identified)
+        outlet: depends from now on on what that node says.
+        """
+        until_s = time.monotonic() + FIND_S
+        while True:
+            try:
+                node = await self._hub.locate(actor)
+                if node is not None and outlet is not None:
+                    self._outlets.depends(outlet, node)
+                return await self._peers.ask(node or self._peers.me, ask)
+            except (OwnershipLost, Unreachable):
+                self._hub.forget(actor)
+                if time.monotonic() > until_s:
+                    raise
+            await asyncio.sleep(FIND_AGAIN_S)
 
     # --- engagements --------------------------------------------------------------------------
 
@@ -340,8 +234,7 @@ class Service:
 
     async def _open(self, session: Session, counter: int) -> p.EngagementId:
         """The visitor's open engagement, or the one that this command opens."""
-        lock = self._opening.setdefault(session.participant, asyncio.Lock())
-        async with lock:
+        async with self._log.alone(f"open {session.participant}"):
             if (current := await self._current(session)) is not None:
                 return current
             engagement = engagement_id(self._sealer.secret, session, counter)
@@ -356,13 +249,28 @@ class Service:
                 subject=box.seal(session.subject) if session.subject else None,
                 page=box.seal(session.page) if session.page else None,
                 verified=session.verified,
-                policy=self._policies[session.site],
+                policy=self._owner.policies[session.site],
             )
             await self._hub.post(engagement_actor(engagement), opened)
-        for outlet in self._outlets.of(session.participant):
-            shot = await self._follow(outlet, engagement, 0)
-            outlet.send(p.EngagementSnapshotEvent(shot))
+        await self._follow_opened(session.participant, engagement)
+        self._peers.note_all(m.Opened(session.site, session.participant, engagement))
         return engagement
+
+    def opened(self, _: p.NodeId, note: m.Opened) -> None:
+        """On another node: tabs of the visitor that are connected here read it too."""
+        if self._outlets.of(note.visitor):
+            self._hub.tasks.create_task(self._opened(note), name="follow-opened")
+
+    async def _opened(self, note: m.Opened) -> None:
+        with contextlib.suppress(BackendError, NotFound):  # a tab that comes back finds it anyway
+            await self._follow_opened(note.visitor, note.engagement)
+
+    async def _follow_opened(self, visitor: p.ParticipantId, engagement: p.EngagementId) -> None:
+        for outlet in self._outlets.of(visitor):
+            name = self._outlets.name(outlet)
+            if name is not None and name[0] == HERE:
+                shot = await self._follow(outlet, name[1], engagement, 0)  # type: ignore[arg-type]
+                outlet.send(p.EngagementSnapshotEvent(shot))
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -370,24 +278,13 @@ class Service:
         """The items just before seq `before`, oldest first. Raises: NotFound, InvalidCursor."""
         if before < 0:
             raise InvalidCursor(before)
-
-        def look(live: Live) -> p.TimelinePage:
-            live.state.participant(session.participant)
-            older = [d for d in live.extras.get("drafts", ()) if d.seq < before]
-            shown = render.items(older, live.state, live.extras["box"], self._effects.names, session.role)
-            return p.TimelinePage(shown[-TIMELINE_PAGE:], len(shown) > TIMELINE_PAGE)
-
-        return await self._hub.inspect(engagement_actor(engagement), look)
+        asked = m.ReadTimeline(session, p.EngagementId(engagement), before)
+        page: p.TimelinePage = await self._at(engagement_actor(engagement), asked)
+        return page
 
     async def takes_part(self, session: Session, engagement: str) -> None:
         """Raises: NotFound unless the session's participant is in this engagement."""
-        await self._hub.inspect(
-            engagement_actor(engagement), lambda live: live.state.participant(session.participant)
-        )
-
-    def _snapshot(self, live: Live, role: p.RoleName, after_seq: int) -> p.EngagementSnapshot:
-        drafts = live.extras.get("drafts", ())
-        return render.snapshot(live.state, drafts, live.extras["box"], self._effects.names, role, after_seq)
+        await self._at(engagement_actor(engagement), m.TakesPart(session, p.EngagementId(engagement)))
 
     async def _prepare(self, live: Live) -> None:
         if (engagement := engagement_of(live.actor)) is not None:

@@ -28,13 +28,24 @@ class Session(Struct, frozen=True, kw_only=True):
 
 
 class Outlet(Protocol):
-    """A connection as the core sees it.
+    """A connection as the core sees it, of this node or another one.
 
-    begin: send this first, then whatever was sent meanwhile. send: never blocks; over its budget it
-    ends the connection.
+    send: never blocks; over its budget it ends the connection. come_back: end it; its client connects again
+    after the wait and misses nothing.
     """
 
     @property
     def session(self) -> Session: ...
-    def begin(self, ready: SessionReady) -> None: ...
     def send(self, event: ServerEvent) -> None: ...
+    def come_back(self, code: str, retry_after_ms: int) -> None: ...
+
+
+class OwnOutlet(Outlet, Protocol):
+    """A connection of this node.
+
+    begin: send this first, then whatever was sent meanwhile. relay: a packet from another node, as it goes
+    over the wire.
+    """
+
+    def begin(self, ready: SessionReady) -> None: ...
+    def relay(self, text: str) -> None: ...

@@ -12,7 +12,8 @@ from __future__ import annotations
 import secrets
 
 from server.cobrowse.node import Cobrowse
-from server.hub import Hub, Live
+from server.hub import Hub
+from server.mailbox import Live
 from server.sessions import Session
 from signaling import protocol as p
 from signaling import sharing as sh
@@ -50,9 +51,16 @@ class Sharing:
                 return code
         raise Overloaded("codes", retry_after_ms=60_000)
 
-    def by_code(self, session: Session, code: str) -> p.EngagementId:
-        """Raises: NotFound, LimitExceeded."""
-        return self._cobrowse.by_code(session, code)
+    def by_code(self, site: p.SiteId, code: str) -> p.EngagementId | None:
+        """Of those that live here."""
+        return self._cobrowse.by_code(site, code)
+
+    def may_try(self, session: Session) -> None:
+        """Raises: LimitExceeded for who has guessed too often."""
+        self._cobrowse.may_try(session.participant)
+
+    def tried_wrong(self, session: Session) -> None:
+        self._cobrowse.tried_wrong(session.participant)
 
     def narrow(self, session: Session, engagement: p.EngagementId, command: p.AnyCommand) -> None:
         """Before a command of a participant is written down: what it takes back holds from now on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
 import socket
@@ -75,12 +76,13 @@ class Server:
         return next(float(line.split()[1]) for line in lines if line.startswith(f"{metric} "))
 
 
-def start(data: Path, *extra: str, port: int = 0) -> Server:
-    """Start and wait until it is ready; one that never is goes again."""
-    port = port or free_block()
+def start(data: Path, *extra: str, port: int = 0, prefix: str = "") -> Server:
+    """Start and wait until it is ready; one that never is goes again. prefix: of keys in Redis."""
+    port = port or free_block(4)
     command = [sys.executable, "-m", "server", "serve", "--port", str(port), "--data", str(data), *extra]
     with (data / "server.log").open("ab") as log:
-        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log)
+        environ = os.environ | ({"TALKNOW_REDIS_PREFIX": prefix} if prefix else {})
+        process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=environ)
     server = Server(port, data, process)
     try:
         _wait(server)

@@ -26,7 +26,7 @@ from server.config import Config, SiteConfig
 from server.sealing import Box
 from server.sessions import Session
 from signaling.effects import SetGate
-from signaling.errors import InvalidTransition, LimitExceeded, NotFound
+from signaling.errors import InvalidTransition, LimitExceeded
 from signaling.protocol import CobrowseAccess, EngagementId, ParticipantId, SiteId
 
 SOCKET_PATH = "/v1/cobrowse"
@@ -154,23 +154,23 @@ class Cobrowse:
     def is_taken(self, site: SiteId, code: str) -> bool:
         return (site, code) in self._codes
 
-    def by_code(self, session: Session, code: str) -> EngagementId:
-        """Raises: NotFound for an unknown code, LimitExceeded after CODE_TRIES wrong ones in a minute."""
+    def by_code(self, site: SiteId, code: str) -> EngagementId | None:
+        return self._codes.get((site, code))
+
+    def may_try(self, participant: ParticipantId) -> None:
+        """Raises: LimitExceeded after CODE_TRIES wrong codes in a minute."""
         now = time.monotonic()
-        tries = self._tries.get(session.participant) or deque()
+        tries = self._tries.get(participant) or deque()
         while tries and now - tries[0] > CODE_WINDOW_S:
             tries.popleft()
         if len(tries) >= CODE_TRIES:
             raise LimitExceeded("codes", retry_after_ms=int((CODE_WINDOW_S - now + tries[0]) * 1_000))
-        found = self._codes.get((session.site, code))
-        if found is None:
-            tries.append(now)
-            old = [who for who, last in self._tries.items() if now - last[-1] > CODE_WINDOW_S]
-            for who in old:
-                del self._tries[who]
-            self._tries[session.participant] = tries
-            raise NotFound("no such code", code="no_such_code")
-        return found
+
+    def tried_wrong(self, participant: ParticipantId) -> None:
+        now = time.monotonic()
+        self._tries.setdefault(participant, deque()).append(now)
+        for who in [who for who, last in self._tries.items() if now - last[-1] > CODE_WINDOW_S]:
+            del self._tries[who]
 
     # --- recordings and counting ----------------------------------------------------------------------
 

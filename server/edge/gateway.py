@@ -13,6 +13,7 @@ import contextlib
 import logging
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import socketio
@@ -56,27 +57,36 @@ class Waiting(Struct):
 
 
 class Connection:
-    """One authenticated client: its session, ordered inbox and bounded outbox (sessions.Outlet)."""
+    """One authenticated client: its session, ordered inbox and bounded outbox (sessions.OwnOutlet)."""
 
-    def __init__(self, socket: Any, session: Session) -> None:
+    def __init__(self, socket: Any, session: Session, ending: Callable[[], None]) -> None:
+        """ending: closes the socket, soon."""
         self.session = session
+        self._ending = ending
         self.inbox: asyncio.Queue[Waiting | None] = asyncio.Queue(MAX_WAITING + 1)  # None: no more follow
         self._socket = socket
-        self._held: list[p.ServerEvent] | None = []
+        self._held: list[str] | None = []
         self._tokens = COMMAND_BURST
         self._filled = time.monotonic()
 
     def begin(self, ready: p.SessionReady) -> None:
         held, self._held = self._held or [], None
         self.send(ready)
-        for event in held:
-            self.send(event)
+        for text in held:
+            self.relay(text)
 
     def send(self, event: p.ServerEvent) -> None:
+        self.relay(wire.encode_event(event))
+
+    def relay(self, text: str) -> None:
         if self._held is not None:
-            self._held.append(event)
+            self._held.append(text)
         else:
-            push(self._socket, wire.encode_event(event))
+            push(self._socket, text)
+
+    def come_back(self, code: str, retry_after_ms: int) -> None:
+        push(self._socket, wire.encode_event(p.SessionClosing(code, retry_after_ms)))
+        self._ending()
 
     def ack(self, ack_id: int, ack: p.Ack) -> None:
         push(self._socket, wire.encode_ack(ack_id, ack))
@@ -172,7 +182,9 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]  # the library is unt
             self._metrics.refused.labels(error.wire_code).inc()
             said = {"code": error.wire_code, "retry_after_ms": error.retry_after_ms}
             raise socketio.exceptions.ConnectionRefusedError(error.public, said) from None
-        self._connections[eio_sid] = Connection(self.eio.sockets[eio_sid], session)
+        self._connections[eio_sid] = Connection(
+            self.eio.sockets[eio_sid], session, lambda: self._close_soon(eio_sid, 1012, "moved")
+        )
 
     async def _session(self, request: web.BaseRequest, auth: Any) -> Session:
         asked = wire.decode_struct(auth, p.ConnectAuth)
@@ -284,9 +296,12 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]  # the library is unt
         times = self._errors.setdefault(eio_sid, deque(maxlen=MAX_ERRORS))
         times.append(time.monotonic())
         if len(times) == MAX_ERRORS and times[-1] - times[0] < ERROR_WINDOW_S:
-            self._tasks.create_task(self._close(eio_sid, 1008, "too_many_errors"), name="close")
+            self._close_soon(eio_sid, 1008, "too_many_errors")
 
     # --- ending -------------------------------------------------------------------------------
+
+    def _close_soon(self, eio_sid: str, code: int, reason: str) -> None:
+        self._tasks.create_task(self._close(eio_sid, code, reason), name="close")
 
     async def _close(self, eio_sid: str, code: int, reason: str) -> None:
         socket = self.eio.sockets.get(eio_sid)

@@ -16,13 +16,15 @@ from server.cobrowse.node import Cobrowse
 from server.config import Config, SiteConfig
 from server.effects import Effects
 from server.hub import Hub
-from server.node import _task_group
+from server.nodes.peers import Peers
+from server.owner import Owner, Records
 from server.presence import Outlets
 from server.render import Names
 from server.sealing import Sealer
-from server.service import Records, Service
+from server.service import Service
 from server.sessions import Session
 from server.sharing import Sharing
+from server.tasks import task_group
 from signaling import protocol as p
 from signaling.actors import engagement_actor, routing_actor
 from signaling.errors import BackendUnavailable, Overloaded
@@ -107,6 +109,12 @@ class Outlet:
     def send(self, event: p.ServerEvent) -> None:
         (self.sent if self._held is None else self._held).append(event)
 
+    def relay(self, text: str) -> None:
+        raise AssertionError("there is no other node")
+
+    def come_back(self, code: str, retry_after_ms: int) -> None:
+        self.sent.append(p.SessionClosing(code, retry_after_ms))
+
     def of(self, kind: type[Any]) -> list[Any]:
         return [event for event in self.sent if isinstance(event, kind)]
 
@@ -139,15 +147,18 @@ async def nobody(site: str, login: str) -> None:
 
 @asynccontextmanager
 async def core(directory: Path, clock: FakeClock) -> AsyncIterator[Core]:
-    async with open_backend(Config(data_dir=directory)) as backend, _task_group() as tasks:
+    async with open_backend(Config(data_dir=directory)) as backend, task_group() as tasks:
         log = StubbornLog(backend.log)
-        hub = Hub(log, backend.bus, tasks, clock)
+        peers = Peers(backend.bus, tasks)
+        hub = Hub(log, backend.bus, peers, tasks, clock)
         media = FakeMedia()
         outlets = Outlets()
-        effects = Effects(hub, tasks, outlets, Names({}), media)
+        effects = Effects(hub, peers, outlets, Names({}), media)
         sealer = Sealer(directory / "keys", backend.log)
         sharing = Sharing(hub, Cobrowse(Config(), SITES, sealer.secret, directory))
-        service = Service(hub, log, sealer, effects, outlets, Records(NoFiles(), sharing, nobody))
+        records = Records(NoFiles(), sharing, nobody)
+        owner = Owner(hub, peers, sealer, effects, outlets, records)
+        service = Service(hub, log, sealer, effects, outlets, owner)
         media.listener = service
         await service.start(SITES)
         yield Core(hub, log, service, clock)

@@ -1,0 +1,58 @@
+"""Real nodes as processes on loopback, over a real Redis and PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from tests.conftest import Shared
+from tests.server_process import BENCH_TOKEN, Server, start
+
+
+class Nodes:
+    """The nodes of one test, by number; `start` makes one more."""
+
+    def __init__(self, shared: Shared, directory: Path) -> None:
+        self._shared = shared
+        self._directory = directory
+        self.servers: list[Server] = []
+
+    def start(self, *extra: str) -> Server:
+        """A further node, ready."""
+        data = self._directory / f"n{len(self.servers)}"
+        data.mkdir()
+        places = ("--redis", self._shared.redis_url, "--database", self._shared.database_url)
+        keys = ("--keys", str(self._shared.keys_dir), "--bench-token", BENCH_TOKEN)
+        server = start(data, *places, *keys, *extra, prefix=self._shared.redis_prefix)
+        self.servers.append(server)
+        return server
+
+    def __getitem__(self, number: int) -> Server:
+        return self.servers[number]
+
+    def stop(self) -> None:
+        for server in self.servers:
+            if server.process.poll() is None:
+                assert server.stop() == 0
+            assert "Traceback" not in server.log, server.log
+
+
+@pytest.fixture
+def nodes(shared: Shared, tmp_path: Path) -> Iterator[Nodes]:
+    """Three, which know each other."""
+    made = Nodes(shared, tmp_path)
+    with ExitStack() as stack:
+        stack.callback(made.stop)
+        for _ in range(3):
+            made.start()
+        yield made
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession() as session:
+        yield session
