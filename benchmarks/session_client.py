@@ -33,12 +33,14 @@ class Person:
         self.counter = 0
         self.legs: dict[str, LegClient] = {}
         self.on_event: Callable[[str, Any, int], None] = lambda *_: None
+        self.on_lost: Callable[[], None] = lambda: None
         self.socket: Any = None
 
     async def connect(self, engagement: str | None = None, after_seq: int = 0) -> None:
         """A fresh socket; whatever was missed of `engagement` comes with session.ready."""
         self.socket = socketio.AsyncClient(reconnection=False, http_session=self.http)
         self.socket.on("*", self._event)
+        self.socket.on("disconnect", lambda *_: self.on_lost())
         auth: dict[str, Any] = {"protocol": 1, "token": self.token, "device": self.device}
         if self.site is not None:
             auth["site"] = self.site

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from benchmarks import chaos
+from benchmarks import network
 from benchmarks.impairment import Bursts, Profile
 from tests.server_process import ROOT
 
@@ -18,8 +18,8 @@ BASE = ["--listen", "udp:9000", "--target", "127.0.0.1:8080"]
 
 
 def profiles(*settings: str) -> tuple[Profile, Profile]:
-    options = chaos.parser().parse_args([*BASE, *settings])
-    return chaos.profile(options, "up"), chaos.profile(options, "down")
+    options = network.parser().parse_args([*BASE, *settings])
+    return network.profile(options, "up"), network.profile(options, "down")
 
 
 def test_settings_are_read_with_their_units() -> None:
@@ -74,7 +74,7 @@ def test_a_wrong_value_is_told_in_words(
     settings: list[str], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        chaos.main([*BASE, *settings])
+        network.main([*BASE, *settings])
     assert ended.value.code == 2
     assert says in capsys.readouterr().err
 
@@ -122,5 +122,5 @@ def test_a_taken_port_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
         listen = f"udp:{taken.getsockname()[1]}"
-        assert chaos.main(["--listen", listen, "--target", "127.0.0.1:9"]) == 1
+        assert network.main(["--listen", listen, "--target", "127.0.0.1:9"]) == 1
     assert "cannot listen" in capsys.readouterr().err

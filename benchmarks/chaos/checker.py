@@ -1,0 +1,128 @@
+"""The judge: does what was stored and heard keep the promises made by the acks? Pure, and knows no server.
+
+What each person records is a history in the manner of Jepsen: every message was invoked; it ended `ok` with
+the seq of its ack, or its outcome is unknown. Unknown may have been stored once or not at all, never twice.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from itertools import pairwise
+
+from msgspec import Struct, field
+
+
+class Sent(Struct):
+    """What a writer invoked in one engagement: counter -> seq of its ack, None while unknown."""
+
+    device: str
+    acks: dict[int, int | None] = field(default_factory=dict)
+
+
+class Stored(Struct, frozen=True):
+    """A message as a reader finds it afterwards."""
+
+    seq: int
+    device: str
+    counter: int
+    text: str
+
+
+class Heard(Struct):
+    """What came to one reader of an engagement, connection by connection, in the order it came."""
+
+    connections: list[list[Stored]] = field(default_factory=list)
+
+
+class Verdict(Struct):
+    """Sums over everything that was judged. examples: the first few violations in words."""
+
+    acked: int = 0
+    unknown: int = 0
+    lost: int = 0
+    duplicated: int = 0
+    reordered: int = 0
+    foreign: int = 0
+    deliveries: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    @property
+    def clean(self) -> bool:
+        return not (self.lost or self.duplicated or self.reordered or self.foreign)
+
+    def add(self, other: Verdict) -> None:
+        for name in ("acked", "unknown", "lost", "duplicated", "reordered", "foreign", "deliveries"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.examples = (self.examples + other.examples)[:20]
+
+    def found(self, kind: str, count: int, example: str) -> None:
+        if count:
+            setattr(self, kind, getattr(self, kind) + count)
+            self.examples.append(f"{kind}: {example}")
+
+
+def judge(
+    engagement: str, mark: str, sent: Iterable[Sent], readings: list[list[Stored]], heard: Iterable[Heard]
+) -> Verdict:
+    """One engagement. mark: begins every text that belongs here. readings: the whole, by each reader."""
+    verdict = Verdict()
+    stored = readings[0]
+    for other in readings[1:]:
+        verdict.found("reordered", int(other != stored), f"{engagement}: two readers, two orders")
+    _seqs(verdict, engagement, stored)
+    found = Counter((one.device, one.counter) for one in stored)
+    twice = [key for key, count in found.items() if count > 1]
+    verdict.found("duplicated", len(twice), f"{engagement} {twice[:3]}")
+    for writer in sent:
+        _writer(verdict, engagement, writer, stored)
+    by_seq = {one.seq: one for one in stored}
+    for reader in heard:
+        for connection in reader.connections:
+            _connection(verdict, engagement, mark, connection, by_seq)
+    strangers = [one.text for one in stored if not one.text.startswith(mark)]
+    verdict.found("foreign", len(strangers), f"{engagement} {strangers[:3]}")
+    return verdict
+
+
+def _seqs(verdict: Verdict, engagement: str, stored: list[Stored]) -> None:
+    seqs = [one.seq for one in stored]
+    wrong = sum(later <= earlier for earlier, later in pairwise(seqs))
+    verdict.found("reordered", wrong, f"{engagement}: seqs do not grow")
+
+
+def _writer(verdict: Verdict, engagement: str, writer: Sent, stored: list[Stored]) -> None:
+    """Acked is stored, at the acked place; a writer's messages lie in the order it wrote them."""
+    places = {one.counter: one.seq for one in stored if one.device == writer.device}
+    for counter, seq in writer.acks.items():
+        if seq is None:
+            verdict.unknown += 1
+            continue
+        verdict.acked += 1
+        if counter not in places:
+            verdict.found("lost", 1, f"{engagement} {writer.device} {counter}")
+        elif places[counter] != seq:
+            verdict.found("reordered", 1, f"{engagement} {writer.device} {counter}: acked {seq}")
+    seqs = [places[counter] for counter in sorted(places)]
+    wrong = sum(later <= earlier for earlier, later in pairwise(seqs))
+    verdict.found("reordered", wrong, f"{engagement} {writer.device}: not as written")
+    never = places.keys() - writer.acks.keys()
+    verdict.found("foreign", len(never), f"{engagement} {writer.device} never wrote {sorted(never)[:3]}")
+
+
+def _connection(
+    verdict: Verdict, engagement: str, mark: str, heard: list[Stored], by_seq: dict[int, Stored]
+) -> None:
+    """On one connection messages come in order, once, and are those that are stored."""
+    last = 0
+    for one in heard:
+        verdict.deliveries += 1
+        if not one.text.startswith(mark):
+            verdict.found("foreign", 1, f"{engagement} heard {one.text!r}")
+        elif one.seq == last:
+            verdict.found("duplicated", 1, f"{engagement} heard {one.seq} twice")
+        elif one.seq < last:
+            verdict.found("reordered", 1, f"{engagement} heard {one.seq} after {last}")
+        elif by_seq.get(one.seq) != one:
+            verdict.found("lost", 1, f"{engagement} heard {one.seq}, which is not stored")
+        last = max(last, one.seq)

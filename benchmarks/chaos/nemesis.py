@@ -1,0 +1,88 @@
+"""What is done to the nodes, drawn from a seed: the same seed does the same in the same order."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+
+from msgspec import Struct
+from redis.asyncio import Redis
+
+from benchmarks.chaos.nodes import NODES, Nodes
+
+STOPPED_S = 4.0
+DOWN_S = 1.0
+KINDS = ("kill", "stop", "drain", "flush", "redis", "postgres")
+
+
+class Blow(Struct, frozen=True):
+    """One disturbance: when (monotonic seconds), what, to which node (-1: to what all share)."""
+
+    at_s: float
+    kind: str
+    node: int
+
+
+class Nemesis:
+    """Kills, and every `every` kills one of the other kinds. blows: what was done."""
+
+    def __init__(self, nodes: Nodes, seed: int, also: tuple[str, ...], pause_s: tuple[float, float]) -> None:
+        self.blows: list[Blow] = []
+        self._nodes = nodes
+        self._chance = random.Random(seed)
+        self._also = also
+        self._pause_s = pause_s
+        self._deeds: dict[str, Callable[[int], Awaitable[None]]] = {
+            "kill": self._kill,
+            "stop": self._stop,
+            "drain": self._drain,
+            "flush": self._flush,
+            "redis": self._restart_redis,
+            "postgres": self._restart_postgres,
+        }
+
+    async def strike(self, kills: int, struck: Callable[[], None]) -> None:
+        """Until `kills` nodes were killed; `struck` after each."""
+        for number in range(kills):
+            await asyncio.sleep(self._chance.uniform(*self._pause_s))
+            await self._deed("kill")
+            struck()
+            if self._also and number % 4 == 3:
+                await asyncio.sleep(self._chance.uniform(*self._pause_s))
+                await self._deed(self._also[(number // 4) % len(self._also)])
+
+    async def _deed(self, kind: str) -> None:
+        shared = kind in ("flush", "redis", "postgres")
+        node = -1 if shared else self._chance.randrange(NODES)
+        self.blows.append(Blow(time.monotonic(), kind, node))
+        await self._deeds[kind](node)
+
+    async def _kill(self, node: int) -> None:
+        await self._nodes.kill(node)
+        await self._nodes.start(node)
+
+    async def _drain(self, node: int) -> None:
+        await self._nodes.drain(node)
+        await self._nodes.start(node)
+
+    async def _stop(self, node: int) -> None:
+        self._nodes.pause(node)
+        await asyncio.sleep(STOPPED_S)
+        self._nodes.resume(node)
+
+    async def _flush(self, _: int) -> None:
+        client = Redis.from_url(self._nodes.redis.service.url)
+        await client.flushall()
+        await client.aclose()
+
+    async def _restart_redis(self, _: int) -> None:
+        self._nodes.redis.service.kill()
+        await asyncio.sleep(DOWN_S)
+        await asyncio.to_thread(self._nodes.redis.start)
+
+    async def _restart_postgres(self, _: int) -> None:
+        self._nodes.postgres.service.kill()
+        await asyncio.sleep(DOWN_S)
+        await asyncio.to_thread(self._nodes.postgres.start)

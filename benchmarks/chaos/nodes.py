@@ -1,0 +1,121 @@
+"""Three nodes as processes, with what they share; killed, stopped and started again by number."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from benchmarks import harness
+from benchmarks.services import Postgres, Redis, both
+from benchmarks.serving import until_ready
+
+NODES = 3
+STOP_S = 15.0
+
+
+class Nodes:
+    """urls: where each node is, also while it is down."""
+
+    def __init__(self, redis: Redis, postgres: Postgres, directory: Path, first_port: int) -> None:
+        self.redis = redis
+        self.postgres = postgres
+        self.token = secrets.token_urlsafe(16)
+        self._directory = directory
+        self._ports = [first_port + 4 * number for number in range(NODES)]
+        self._processes: list[asyncio.subprocess.Process | None] = [None] * NODES
+        self.up: list[bool] = [False] * NODES
+
+    @property
+    def urls(self) -> list[str]:
+        return [f"http://127.0.0.1:{port}" for port in self._ports]
+
+    async def start(self, number: int) -> None:
+        """Raises: TimeoutError when it is not ready soon."""
+        data = self._directory / f"node{number}"
+        data.mkdir(exist_ok=True)
+        shared = ["--redis", self.redis.service.url, "--database", self.postgres.service.url]
+        own = [
+            "--port",
+            str(self._ports[number]),
+            "--data",
+            str(data),
+            "--keys",
+            str(self._directory / "keys"),
+        ]
+        with (data / "log").open("ab") as log:
+            self._processes[number] = await asyncio.create_subprocess_exec(
+                *[sys.executable, "-m", "server", "serve", "--log-level", "WARNING", *own, *shared],
+                *["--bench-token", self.token],
+                cwd=Path(__file__).parents[2],
+                stdout=log,
+                stderr=log,
+                env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+            )
+        await until_ready(self.urls[number] + "/readyz")
+        self.up[number] = True
+
+    async def kill(self, number: int) -> None:
+        self.up[number] = False
+        self._signal(number, signal.SIGKILL)
+        await self._wait(number)
+
+    def pause(self, number: int) -> None:
+        self.up[number] = False
+        self._signal(number, signal.SIGSTOP)
+
+    def resume(self, number: int) -> None:
+        self._signal(number, signal.SIGCONT)
+        self.up[number] = True
+
+    async def drain(self, number: int) -> None:
+        self.up[number] = False
+        self._signal(number, signal.SIGTERM)
+        await self._wait(number)
+
+    async def stop(self) -> None:
+        for number, process in enumerate(self._processes):
+            if process is not None and process.returncode is None:
+                self._signal(number, signal.SIGCONT)
+                await self.drain(number)
+
+    def logs(self) -> str:
+        return "".join(file.read_text() for file in sorted(self._directory.glob("node*/log")))
+
+    def _signal(self, number: int, sent: signal.Signals) -> None:
+        process = self._processes[number]
+        if process is not None and process.returncode is None:
+            process.send_signal(sent)
+
+    async def _wait(self, number: int) -> None:
+        process = self._processes[number]
+        if process is not None:
+            async with asyncio.timeout(STOP_S):
+                await process.wait()
+
+
+@asynccontextmanager
+async def running(first_port: int) -> AsyncIterator[Nodes]:
+    """Redis, PostgreSQL and three nodes on first_port and the eleven ports after it."""
+    directory = Path(tempfile.mkdtemp(prefix="talknow-chaos-"))
+    try:
+        with both() as (redis, postgres):
+            nodes = Nodes(redis, postgres, directory, first_port)
+            try:
+                for number in range(NODES):
+                    await nodes.start(number)
+                yield nodes
+            except BaseException:
+                harness.console.print(nodes.logs()[-4_000:], markup=False)
+                raise
+            finally:
+                await nodes.stop()
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)

@@ -1,0 +1,65 @@
+"""A run in words, for `docs/reports/`: what was done, what was promised, what was found."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from benchmarks import harness
+from benchmarks.chaos.checker import Verdict
+from benchmarks.chaos.nemesis import Blow
+
+
+class Outcome(Protocol):
+    """What a run brought (run.py)."""
+
+    verdict: Verdict
+    blows: list[Blow]
+    signaling_back_s: dict[str, list[float]]
+    audio_back_s: dict[str, list[float]]
+    took_s: float
+    errors: list[str]
+
+
+def write(file: Path, outcome: Outcome, options: argparse.Namespace) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text(outcome, options))
+
+
+def text(outcome: Outcome, options: argparse.Namespace) -> str:
+    verdict = outcome.verdict
+    done = ", ".join(
+        f"{kind} {count}" for kind, count in sorted(Counter(b.kind for b in outcome.blows).items())
+    )
+    also = f" --also {' '.join(options.also)}" if options.also else ""
+    lines = [
+        f"# Chaos, {datetime.now(UTC):%Y-%m-%d}: {'nothing lost' if verdict.clean else 'BROKEN'}",
+        "",
+        f"`talknow bench chaos --kills {options.kills} --seed {options.seed} --writers {options.writers} "
+        f"--calls {options.calls}{also}`, {outcome.took_s / 60:.1f} minutes, commit {harness.commit()}, "
+        f"{harness.machine()}. Three nodes, Redis, PostgreSQL and everybody who used them on this machine.",
+        "",
+        f"Done to them: {done}.",
+        "",
+        "| promise | found | checked |",
+        "|---|---|---|",
+        f"| an acked message is stored, at its place | lost {verdict.lost} | {verdict.acked:,} acks |",
+        f"| once | duplicated {verdict.duplicated} | also {verdict.unknown:,} without an ack |",
+        f"| in one order for all readers | reordered {verdict.reordered} | {verdict.deliveries:,} events |",
+        f"| nowhere else | foreign {verdict.foreign} | every text names its engagement |",
+        "",
+        "| back after | of | n | p50 | p95 | max |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, by_kind in (("signaling", outcome.signaling_back_s), ("call audio", outcome.audio_back_s)):
+        for kind, seconds in sorted(by_kind.items()):
+            p50, p95 = (harness.percentile(seconds, share) for share in (0.5, 0.95))
+            figures = f"{p50:.2f} s | {p95:.2f} s | {max(seconds):.2f} s"
+            lines.append(f"| {kind} | {name} | {len(seconds)} | {figures} |")
+    if verdict.examples:
+        lines += ["", "Found:", "", *(f"- {example}" for example in verdict.examples)]
+    lines += ["", f"Stack traces in the nodes' logs: {len(outcome.errors)}.", ""]
+    return "\n".join(lines)

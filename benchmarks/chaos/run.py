@@ -1,0 +1,144 @@
+"""One run: people at work, the nemesis striking, the verdict and the rows."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import secrets
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import aiohttp
+from msgspec import Struct, field
+
+from benchmarks import harness
+from benchmarks.chaos import people
+from benchmarks.chaos.checker import Verdict
+from benchmarks.chaos.nemesis import KINDS, Blow, Nemesis
+from benchmarks.chaos.nodes import Nodes, running
+from benchmarks.journey import free_port
+
+KILLS = 30
+WRITERS = 24
+CALLS = 2
+DESKS = 3
+PAUSE_S = (0.3, 1.5)
+SETTLE_S = 4.0
+
+
+class Outcome(Struct):
+    """What a run brought. *_back_s by kind of blow."""
+
+    verdict: Verdict = field(default_factory=Verdict)
+    blows: list[Blow] = field(default_factory=list)
+    signaling_back_s: dict[str, list[float]] = field(default_factory=dict)
+    audio_back_s: dict[str, list[float]] = field(default_factory=dict)
+    took_s: float = 0.0
+    errors: list[str] = field(default_factory=list)
+
+
+async def one_run(nodes: Nodes, options: argparse.Namespace) -> Outcome:
+    """Everything that is chance comes from options.seed."""
+    chance = random.Random(options.seed)
+    outcome = Outcome()
+    nemesis = Nemesis(nodes, options.seed, tuple(options.also), PAUSE_S)
+    began_s = time.monotonic()
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector) as http:
+        desks = await people.desks(nodes.urls, http, nodes.token, DESKS, chance)
+        writers = await people.writers(nodes.urls, http, options.writers, chance, desks)
+        callers = [await _caller(nodes, http, chance) for _ in range(options.calls)]
+        async with asyncio.TaskGroup() as tasks:
+            working = [tasks.create_task(desk.work()) for desk in desks]
+            for caller in callers:
+                await caller.begin(desks)
+                working.append(tasks.create_task(caller.work()))
+            writing = [tasks.create_task(writer.work()) for writer in writers]
+            with harness.progress() as bar:
+                task = bar.add_task(f"nodes are killed, seed {options.seed}", total=options.kills)
+                await nemesis.strike(options.kills, lambda: bar.advance(task))
+            await asyncio.sleep(SETTLE_S)
+            for writer in writers:
+                writer.stopped = True
+            await asyncio.wait(writing)
+            for one in working:
+                one.cancel()
+        for person in (*[w.person for w in writers], *[d.person for d in desks]):
+            await person.close()
+        for caller in callers:
+            await caller.customer.person.close()
+    for writer in writers:
+        outcome.verdict.add(writer.verdict)
+    outcome.blows = nemesis.blows
+    outcome.signaling_back_s = back(nemesis.blows, [wait for w in writers for wait in w.waits])
+    outcome.audio_back_s = back(nemesis.blows, [s for caller in callers for s in caller.silences])
+    outcome.took_s = time.monotonic() - began_s
+    outcome.errors = [line for line in nodes.logs().splitlines() if "Traceback" in line]
+    return outcome
+
+
+async def _caller(nodes: Nodes, http: aiohttp.ClientSession, chance: random.Random) -> people.Caller:
+    customer = (await people.writers(nodes.urls, http, 1, chance, []))[0]
+    return people.Caller(customer, people.tones())
+
+
+def back(blows: Sequence[Blow], waits: Sequence[tuple[float, float]]) -> dict[str, list[float]]:
+    """Seconds from a blow to the end of the wait it fell into, by kind of blow."""
+    found: dict[str, list[float]] = {}
+    for end_s, seconds in waits:
+        within = [blow for blow in blows if end_s - seconds <= blow.at_s < end_s]
+        if within:
+            found.setdefault(within[0].kind, []).append(end_s - within[0].at_s)
+    return found
+
+
+def rows(outcome: Outcome, options: argparse.Namespace) -> list[harness.Row]:
+    params = {"kills": options.kills, "seed": options.seed, "also": "+".join(options.also) or "nothing"}
+    verdict = outcome.verdict
+    made = [
+        harness.count(f"chaos.{name}", "count", getattr(verdict, name), params)
+        for name in ("acked", "unknown", "lost", "duplicated", "reordered", "foreign", "deliveries")
+    ]
+    made.append(harness.count("chaos.acks_per_s", "count", round(verdict.acked / outcome.took_s, 1), params))
+    for name, by_kind in (
+        ("chaos.signaling_back_ms", outcome.signaling_back_s),
+        ("chaos.audio_back_ms", outcome.audio_back_s),
+    ):
+        for kind, seconds in by_kind.items():
+            made.append(harness.row(name, "ms", [1_000 * s for s in seconds], params | {"after": kind}))
+    return made
+
+
+def main(arguments: list[str]) -> int:
+    options = parser().parse_args(arguments)
+    outcome = asyncio.run(_main(options))
+    harness.publish(rows(outcome, options), options.json)
+    for example in (*outcome.verdict.examples, *outcome.errors[:3]):
+        harness.console.print(f"  {example}", style="red", markup=False)
+    if options.report:
+        from benchmarks.chaos.report import write
+
+        write(Path(options.report), outcome, options)
+    again = f"talknow bench chaos --kills {options.kills} --seed {options.seed}"
+    harness.console.print(f"{'clean' if outcome.verdict.clean else 'BROKEN'}; the same again: {again}")
+    return 0 if outcome.verdict.clean and outcome.verdict.acked else 1
+
+
+async def _main(options: argparse.Namespace) -> Outcome:
+    async with running(options.port or free_port(12)) as nodes:
+        return await one_run(nodes, options)
+
+
+def parser() -> argparse.ArgumentParser:
+    made = argparse.ArgumentParser(prog="talknow bench chaos", description=__doc__)
+    made.add_argument("--kills", type=int, default=KILLS, help="how often a node is killed")
+    made.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
+    made.add_argument("--writers", type=int, default=WRITERS, help="people who write all the time")
+    made.add_argument("--calls", type=int, default=CALLS, help="calls that are held")
+    made.add_argument("--also", nargs="*", default=[], choices=KINDS[1:], help="what else happens")
+    made.add_argument("--port", type=int, default=0, help="first of twelve ports")
+    made.add_argument("--json", help="append rows to this file (- for stdout)")
+    made.add_argument("--report", help="write what was done and found, in words")
+    return made
