@@ -109,7 +109,7 @@ async def run_node(config: Config) -> AsyncIterator[Node]:
         agents = Agents(store)
         files = Files(store, backend.blobs, sealer.records)
         sites = dict(config.sites)
-        gate = OriginGate(sites, config.origin)
+        gate = OriginGate(sites, config.origin, *config.node_urls)
         auth = Auth(sites, Visitors(store, sealer.records, sealer.secret), agents)
         async with task_group() as tasks:
             peers = Peers(backend.bus, tasks)
@@ -129,15 +129,14 @@ async def run_node(config: Config) -> AsyncIterator[Node]:
             gateway = Gateway(service, auth, gate, metrics, tasks)
             node = Node(config, hub, service, cobrowse, gateway, metrics, sites)
             _watch(metrics, hub, backend, cobrowse)
-            pictures = CobrowseAssets(cobrowse, gate)
+            pictures = CobrowseAssets(cobrowse, gate, service, peers)
             await media.start()
             await service.start(config.sites)
             if config.redis_url:
                 tasks.create_task(cluster.sweep(), name="sweep")
+            api = HttpApi(config, gate, auth, agents, files, service)
             runners = [
-                await _serve(
-                    config, _main_app(node, HttpApi(config, gate, auth, agents, files, service), gate, media)
-                ),
+                await _serve(config, _main_app(node, api, gate, media, pictures)),
                 await _serve(config, _viewer_app(config, pictures), config.viewer_at),
             ]
             if config.demo:
@@ -189,7 +188,9 @@ async def _media(config: Config) -> AsyncIterator[MediaNode]:
         await media.close()
 
 
-def _main_app(node: Node, api: HttpApi, gate: OriginGate, media: MediaNode) -> web.Application:
+def _main_app(
+    node: Node, api: HttpApi, gate: OriginGate, media: MediaNode, pictures: CobrowseAssets
+) -> web.Application:
     app = _app(node.config)
 
     async def healthz(_: web.Request) -> web.Response:
@@ -213,8 +214,8 @@ def _main_app(node: Node, api: HttpApi, gate: OriginGate, media: MediaNode) -> w
     app.middlewares.append(sockets)
     if node.config.bench_token:
         app.add_routes(BenchDoor(node.config.bench_token, media).routes())
-    app.add_routes(CobrowseSocket(node.cobrowse, gate).routes())
-    app.add_routes(CobrowseAssets(node.cobrowse, gate).routes())
+    app.add_routes(CobrowseSocket(node.cobrowse, gate, node.service).routes())
+    app.add_routes(pictures.routes())
     app.add_routes(api.routes())
     app.add_routes(pages.routes(node.config.viewer_origin))
     app.add_routes(bridge.routes(node.sites))

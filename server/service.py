@@ -13,7 +13,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from server.backend import IndexQuery, Log
+from msgspec.structs import replace
+
+from server.backend import IndexQuery, Log, NodeInfo
 from server.commands import engagement_id, mint
 from server.config import SiteConfig
 from server.effects import Effects
@@ -34,6 +36,7 @@ AGENT_PHASES: tuple[p.PhaseName, ...] = ("active", "wrap_up")
 FIND_S = 2.5
 QUEUE_S = 10.0
 FIND_AGAIN_S = 0.1
+CHECK_MS = 700
 
 
 class Service:
@@ -103,6 +106,8 @@ class Service:
                 engagements=shots,
                 availability=availability,
                 capacity=session.capacity,
+                check_ms=CHECK_MS if self._peers.several else 0,
+                servers=[peer.url for peer in self._peers.others() if peer.url],
             )
         )
         if session.role != "visitor":
@@ -180,6 +185,8 @@ class Service:
                     offer=p.OfferId(offer),
                 )
                 return await self._queue(session, declined)
+            case p.SessionCheck():
+                return p.Ack()
             case p.CobrowseJoinCode(code=code):
                 return await self._do(session, await self._by_code(session, code), command)
             case p.ChatSend() | p.CallStart() | p.CobrowseCode() if command.engagement is None:
@@ -190,7 +197,10 @@ class Service:
 
     async def _do(self, session: Session, engagement: p.EngagementId, command: p.AnyCommand) -> p.Ack:
         ack: p.Ack = await self._at(engagement_actor(engagement), m.Do(session, engagement, command))
-        return ack
+        if ack.cobrowse is None:
+            return ack
+        # The viewer's page comes from the node that the softphone came from, wherever the page is shared.
+        return replace(ack, cobrowse=replace(ack.cobrowse, viewer_url=self._owner.sharing.viewer_url))
 
     async def _queue(self, session: Session, event: ev.AnyEvent) -> p.Ack:
         posted = await self._hub.post(routing_actor(session.site), event)
@@ -271,6 +281,18 @@ class Service:
             if name is not None and name[0] == HERE:
                 shot = await self._follow(outlet, name[1], engagement, 0)  # type: ignore[arg-type]
                 outlet.send(p.EngagementSnapshotEvent(shot))
+
+    async def elsewhere(self, engagement: p.EngagementId) -> NodeInfo | None:
+        """The other node on which an engagement lives; None: here, or nowhere."""
+        try:
+            node = await self._hub.locate(engagement_actor(engagement))
+        except (NotFound, BackendError):
+            return None
+        return next((peer for peer in self._peers.others() if peer.id == node), None)
+
+    async def ask_owner(self, engagement: p.EngagementId, ask: m.Ask) -> Any:
+        """Raises: NotFound, BackendError, or what the ask's handler raises."""
+        return await self._at(engagement_actor(engagement), ask)
 
     # --- reading ------------------------------------------------------------------------------
 

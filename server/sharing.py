@@ -43,6 +43,10 @@ class Sharing:
         access = await self._hub.inspect(engagement_actor(engagement), look)
         return p.Ack(engagement=engagement, cobrowse=access)
 
+    @property
+    def viewer_url(self) -> str:
+        return self._cobrowse.viewer_url
+
     def code(self, site: p.SiteId) -> str:
         """One that leads nowhere yet. Raises: Overloaded when they are nearly used up."""
         for _ in range(CODE_CHOICES):

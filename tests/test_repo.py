@@ -60,8 +60,8 @@ def test_the_glossary_words_are_kept() -> None:
             *tracked("web_client/packages/*/src/*.ts", "web_client/packages/*/src/*.tsx"),
         ]
         for number, line in enumerate(path.read_text().splitlines(), 1)
-        # SVG's feComposite has an attribute of that name.
-        if AVOIDED.search(line.replace("stddeviation operator", ""))
+        # SVG's feComposite has an attribute of that name, redis-py's Sentinel a method.
+        if AVOIDED.search(line.replace("stddeviation operator", "").replace("master_for", ""))
     ]
     assert not found, "\n".join(found)
 

@@ -24,6 +24,8 @@ SITE = "bench"
 ANSWER_S = 3.0
 LETTERS = 150
 LONG_S = 0.25
+CHECK_S = 0.7
+SILENT_S = 1.2
 FAULTS = (
     TimeoutError,
     OSError,
@@ -100,6 +102,20 @@ class Roaming:
             except FAULTS:
                 await self.hang_up()
 
+    async def watch(self) -> None:
+        """Ask now and then whether the node still answers; one that hangs is left."""
+        while True:
+            await asyncio.sleep(CHECK_S)
+            if not self.connected:
+                continue
+            socket = self.person.socket
+            try:
+                await socket.call("session.check", {}, timeout=SILENT_S)
+            except FAULTS:
+                if socket is self.person.socket:
+                    self._told_to_go = True
+                    self._lost.set()
+
     async def _while_connected(self, work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
         """Raises: TimeoutError when no answer comes, or none can come any more."""
         async with asyncio.TaskGroup() as tasks:
@@ -169,6 +185,7 @@ class Desk(Roaming):
             tasks.create_task(self._stay())
             tasks.create_task(self._take())
             tasks.create_task(self._wrap_up())
+            tasks.create_task(self.watch())
 
     async def _stay(self) -> None:
         while True:
@@ -226,11 +243,14 @@ class Writer(Roaming):
         self._heard = Heard([[]])
 
     async def work(self) -> None:
-        while not self.stopped:
-            await self._conversation()
-            await self.hang_up()
-            self.take_over(await self._somebody_new())
-            self._heard = Heard([[]])
+        async with asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(self.watch())
+            while not self.stopped:
+                await self._conversation()
+                await self.hang_up()
+                self.take_over(await self._somebody_new())
+                self._heard = Heard([[]])
+            watching.cancel()
 
     async def _somebody_new(self) -> Person:
         while True:
@@ -318,6 +338,7 @@ class Caller:
             for side in (self.customer, self.desk):
                 tasks.create_task(self._keep(side))
                 tasks.create_task(self._listen(side.person))
+            tasks.create_task(self.customer.watch())
 
     async def _keep(self, side: Roaming) -> None:
         """Come back, and open a new path where the leg awaits one."""

@@ -20,13 +20,16 @@ from signaling.protocol import ActorId, EngagementId, NodeId, ParticipantId, Pha
 class NodeInfo(Struct, frozen=True):
     """A node in the address book. link: host:port for other nodes; url: for browsers, "" when all share one.
 
-    version: of the program, so that two of them can run side by side.
+    version: of the program, so that two of them can run side by side. http: host:port where other nodes find
+    its HTTP, tls: whether that is HTTPS.
     """
 
     id: NodeId
     link: str = ""
     url: str = ""
     version: str = ""
+    http: str = ""
+    tls: bool = False
 
 
 class Ownership(Struct, frozen=True):
@@ -88,12 +91,14 @@ class Neighbours(Protocol):
 class Bus(Protocol):
     """The address book and the post between nodes.
 
-    claim: who owns the actor now; us, with a new epoch, unless another node that lives has it.
+    shared: there may be other nodes. claim: who owns the actor now; us, with a new epoch, unless another
+    node that lives has it.
     owner: another node that is known to have the actor, without asking anybody. forget: it has it no more.
     holds: may this node act at all? (Its lease is renewed.) send: ordered per (sender, node), at most once.
     Raises: OwnershipLost while the lease is not held, BackendUnavailable.
     """
 
+    shared: bool
     neighbours: Neighbours | None
 
     @property

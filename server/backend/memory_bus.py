@@ -18,6 +18,8 @@ MAX_ENVELOPES = 10_000
 class MemoryBus:
     """Ordered, at most once, one node. Raises: BackendUnavailable when the inbox is full."""
 
+    shared = False
+
     def __init__(self, node_id: NodeId, epochs: EpochStore) -> None:
         self.neighbours: Neighbours | None = None
         self._node_id = node_id

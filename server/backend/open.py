@@ -41,7 +41,14 @@ async def open_backend(config: Config) -> AsyncIterator[Backend]:
     config.data_dir.mkdir(parents=True, exist_ok=True)
     key = content_key(config.keys)
     await asyncio.to_thread(migrate, config.database)
-    me = NodeInfo(NodeId(f"n_{secrets.token_hex(6)}"), config.link, config.node_url, _version())
+    me = NodeInfo(
+        NodeId(f"n_{secrets.token_hex(6)}"),
+        link=config.link,
+        url=config.node_url,
+        version=_version(),
+        http=f"{config.link.rpartition(':')[0]}:{config.port}",
+        tls=bool(config.tls_cert),
+    )
     async with AsyncExitStack() as stack:
         log, blobs = await _store(config, stack)
         ours = hashlib.sha256(b"content key" + key).digest()

@@ -49,6 +49,8 @@ class _Peer(Struct):
 class RedisBus:
     """One per node; `run` renews the lease and watches the others until it is cancelled."""
 
+    shared = True
+
     def __init__(self, me: NodeInfo, book: AddressBook, links: Links, epochs: EpochStore) -> None:
         self.neighbours: Neighbours | None = None
         self._me = me

@@ -77,7 +77,7 @@ class Cobrowse:
             raise InvalidTransition("nothing is shared", engagement)
         role: Literal["recorder", "viewer"] = "recorder" if session.role == "visitor" else "viewer"
         token = self.tokens.issue(self.pass_of(session, engagement, role))
-        return CobrowseAccess(token, SOCKET_PATH, role, self.viewer_url)
+        return CobrowseAccess(token, self._config.node_url + SOCKET_PATH, role, self.viewer_url)
 
     @staticmethod
     def pass_of(session: Session, engagement: EngagementId, role: Role) -> Pass:

@@ -7,6 +7,8 @@ Source: docs/cobrowse_wire.md, section 1. Nothing is fetched from anywhere; type
 
 from __future__ import annotations
 
+from typing import Any, Protocol
+
 from aiohttp import web
 
 from cobrowse.ops import MAX_ASSET_BYTES
@@ -14,7 +16,10 @@ from server.cobrowse.node import Cobrowse
 from server.cobrowse.tokens import Pass
 from server.edge.origin import OriginGate
 from server.edge.problems import cors
+from server.nodes.messages import Ask, GetPicture, PutPicture
+from server.nodes.peers import Peers
 from signaling.errors import LimitExceeded, NotFound
+from signaling.protocol import EngagementId, NodeId
 
 HEADERS = {
     # Nothing of the page stays on the agent's disk when sharing is over.
@@ -25,12 +30,23 @@ HEADERS = {
 }
 
 
-class CobrowseAssets:
-    """`routes()` for the main application, `viewer_routes()` for the viewer's origin."""
+class Owners(Protocol):
+    """Who asks the node on which an engagement lives (server/service.py)."""
 
-    def __init__(self, cobrowse: Cobrowse, gate: OriginGate) -> None:
+    async def ask_owner(self, engagement: EngagementId, ask: Ask) -> Any: ...
+
+
+class CobrowseAssets:
+    """`routes()` for the main application, `viewer_routes()` for the viewer's origin.
+
+    Pictures lie where the page is shared; any node takes and gives them.
+    """
+
+    def __init__(self, cobrowse: Cobrowse, gate: OriginGate, owners: Owners, peers: Peers) -> None:
         self._cobrowse = cobrowse
         self._gate = gate
+        self._owners = owners
+        peers.asks |= {PutPicture: self._put, GetPicture: self._get}
 
     def routes(self) -> list[web.RouteDef]:
         path = "/v1/cobrowse/assets/{digest}"
@@ -43,7 +59,6 @@ class CobrowseAssets:
         origin = self._gate.check(request)
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         granted = self._cobrowse.tokens.read(token, "recorder")
-        self._asks_gate(granted)
         if (request.content_length or 0) > MAX_ASSET_BYTES:
             raise LimitExceeded(code="file_too_large")
         data = bytearray()
@@ -51,8 +66,8 @@ class CobrowseAssets:
             data += chunk
             if len(data) > MAX_ASSET_BYTES:
                 raise LimitExceeded(code="file_too_large")
-        self._asks_gate(granted)
-        await self._cobrowse.assets.put(granted.site, request.match_info["digest"], bytes(data))
+        picture = PutPicture(token, request.match_info["digest"], bytes(data))
+        await self._owners.ask_owner(granted.engagement, picture)
         return cors(web.Response(status=204), origin)
 
     async def preflight(self, request: web.Request) -> web.StreamResponse:
@@ -63,10 +78,23 @@ class CobrowseAssets:
         return response
 
     async def get(self, request: web.Request) -> web.StreamResponse:
-        granted = self._cobrowse.tokens.read(request.match_info["token"], "pictures")
-        self._asks_gate(granted)
-        data, kind = await self._cobrowse.assets.get(granted.site, request.match_info["digest"])
+        token = request.match_info["token"]
+        granted = self._cobrowse.tokens.read(token, "pictures")
+        picture = GetPicture(token, request.match_info["digest"])
+        data, kind = await self._owners.ask_owner(granted.engagement, picture)
         return web.Response(body=data, content_type=kind, headers=HEADERS)
+
+    # --- where the page is shared (nodes/messages.py) ---------------------------------------------
+
+    async def _put(self, _: NodeId, asked: PutPicture) -> None:
+        granted = self._cobrowse.tokens.read(asked.token, "recorder")
+        self._asks_gate(granted)
+        await self._cobrowse.assets.put(granted.site, asked.digest, asked.data)
+
+    async def _get(self, _: NodeId, asked: GetPicture) -> tuple[bytes, str]:
+        granted = self._cobrowse.tokens.read(asked.token, "pictures")
+        self._asks_gate(granted)
+        return await self._cobrowse.assets.get(granted.site, asked.digest)
 
     def _asks_gate(self, granted: Pass) -> None:
         """Raises: NotFound when nothing is shared (any more), or no longer with this participant."""

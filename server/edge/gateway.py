@@ -246,6 +246,10 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]  # the library is unt
                 raise Unauthenticated()
             if connection.session.role not in command.roles:
                 raise NotPermitted(type(command).__name__)
+            if isinstance(command, p.SessionCheck):
+                if packet.ack_id is not None:
+                    connection.ack(packet.ack_id, p.Ack())
+                return
             if not connection.spend() or connection.inbox.qsize() >= MAX_WAITING:
                 raise LimitExceeded("commands", retry_after_ms=1_000)
         except TalkError as error:

@@ -21,15 +21,15 @@ class OriginNotAllowed(PeerError):
 
 
 class OriginGate:
-    """Origins of the sites (a live mapping), and our own (softphone)."""
+    """Origins of the sites (a live mapping), and our own (softphone): this node's and the others'."""
 
-    def __init__(self, sites: Mapping[str, SiteConfig], own: str) -> None:
+    def __init__(self, sites: Mapping[str, SiteConfig], *own: str) -> None:
         self._sites = sites
         self._own = own
 
     def is_own(self, request: web.BaseRequest, origin: str) -> bool:
         """The softphone's origin: as configured, or the very host this request came to on loopback."""
-        return origin == self._own or origin == f"{request.scheme}://{request.host}"
+        return origin in self._own or origin == f"{request.scheme}://{request.host}"
 
     def check(self, request: web.BaseRequest, site: str | None = None) -> str | None:
         """The request's origin (None without one). Raises: OriginNotAllowed."""

@@ -102,6 +102,7 @@ class PageSocket(asyncio.Protocol):
         self._each: Handler | None = None
         self._work: Coroutine[Any, Any, None] | None = None
         self._first: asyncio.Future[bytes] = self._loop.create_future()
+        self._early = bytearray()
         self._wake = asyncio.Event()
         self._busy = self._asked = self._full = self._closing = self._deaf = self._over = False
         self._heard, self._pinged = True, False
@@ -142,6 +143,7 @@ class PageSocket(asyncio.Protocol):
     async def run(self, each: Handler) -> None:
         """Give each message to `each` until the socket is over. Raises: Refused from the first one on."""
         self._each = each
+        self._early.clear()
         self._proceed()
         while not (self._over or self._closing):
             await self._wake.wait()
@@ -150,6 +152,12 @@ class PageSocket(asyncio.Protocol):
             if work is not None:
                 await work
                 self._proceed()
+
+    def release(self) -> tuple[asyncio.Transport, bytes, asyncio.BaseProtocol]:
+        """Instead of `run`: the connection, all that came over it until now, and whose it was before."""
+        self._timer.cancel()
+        self._over = True
+        return self._transport, bytes(self._early), self._before
 
     async def end(self, code: int, reason: str) -> None:
         """Say what waits and why it ends, wait for the other's word, and be over."""
@@ -170,6 +178,8 @@ class PageSocket(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._heard = True
+        if self._each is None:
+            self._early += data
         if self._deaf:
             return
         self._reader.feed(data)

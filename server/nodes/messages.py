@@ -107,7 +107,36 @@ class ByCode(Ask, tag="by_code", frozen=True):
     code: str
 
 
-AnyAsk = Do | Put | Follow | ConnectAgent | ShowAgent | ShowOffer | ReadTimeline | TakesPart | Joined | ByCode
+class PutPicture(Ask, tag="put_picture", frozen=True):
+    """A picture of a page that is shared with you, from whoever holds this pass."""
+
+    token: str
+    digest: str
+    data: bytes
+
+
+class GetPicture(Ask, tag="get_picture", frozen=True):
+    """answer: bytes and media type."""
+
+    answer: ClassVar[Any] = tuple[bytes, str]
+    token: str
+    digest: str
+
+
+AnyAsk = (
+    Do
+    | Put
+    | Follow
+    | ConnectAgent
+    | ShowAgent
+    | ShowOffer
+    | ReadTimeline
+    | TakesPart
+    | Joined
+    | ByCode
+    | PutPicture
+    | GetPicture
+)
 
 
 class Note(Struct, frozen=True, tag_field="k"):

@@ -67,6 +67,11 @@ class Peers:
     def me(self) -> NodeId:
         return self._bus.node_id
 
+    @property
+    def several(self) -> bool:
+        """Are there other nodes, now or at times?"""
+        return self._bus.shared
+
     def others(self) -> Sequence[NodeInfo]:
         """The nodes that live beside us."""
         return self._bus.peers()

@@ -287,6 +287,12 @@ class PageVisit(Command, tag="page.visit", frozen=True):
     page: Page
 
 
+class SessionCheck(Command, tag="session.check", frozen=True):
+    """Are you still there? Answered at once, whatever else waits."""
+
+    roles: ClassVar[frozenset[str]] = _BOTH
+
+
 class PageLeave(Command, tag="page.leave", frozen=True):
     """Sent in `pagehide`: what follows is a page change, not a hang-up."""
 
@@ -365,7 +371,8 @@ class OfferDecline(Command, tag="offer.decline", frozen=True):
 
 
 AnyCommand = (
-    ChatSend
+    SessionCheck
+    | ChatSend
     | ChatMark
     | ChatTyping
     | CallSuggest

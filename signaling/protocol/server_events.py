@@ -37,7 +37,11 @@ class ServerEvent(Struct, frozen=True, tag_field="type"):
 
 
 class SessionReady(ServerEvent, tag="session.ready", frozen=True):
-    """First event on a connection. `engagements`: those this participant is in, with all missed."""
+    """First event on a connection. `engagements`: those this participant is in, with all missed.
+
+    check_ms: how often to ask `session.check` while something goes on; 0: a dead server is noticed anyway.
+    servers: other addresses of this service, for when this one does not answer.
+    """
 
     protocol: int
     participant: ParticipantId
@@ -48,6 +52,8 @@ class SessionReady(ServerEvent, tag="session.ready", frozen=True):
     engagements: list[EngagementSnapshot]
     availability: AvailabilityName = "offline"
     capacity: int = 0
+    check_ms: int = 0
+    servers: list[str] = []
 
 
 class SessionClosing(ServerEvent, tag="session.closing", frozen=True):

@@ -20,6 +20,7 @@ import {
 } from "@talknow/protocol";
 import { io } from "socket.io-client";
 import { TalkError } from "./http.ts";
+import { learnNodes, nodeOf, tryNextNode } from "./nodes.ts";
 import { type DurableBody, Outbox, type Waiting } from "./outbox.ts";
 import type { Store } from "./storage.ts";
 
@@ -41,6 +42,8 @@ export interface ConnectionOptions {
   /** What was seen already, and the page. */
   seen?: () => { engagement?: string; after_seq?: number };
   page?: () => Page | null;
+  /** Whether something goes on that must not wait for a server that is dead. */
+  busy?: () => boolean;
   site?: string;
   open?: (server: string, auth: ConnectAuth) => Wire;
   random?: () => number;
@@ -53,6 +56,10 @@ const ACK_TIMEOUT_MS = 10_000;
 const READY_TIMEOUT_MS = 10_000;
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
+const BUSY_AGAIN_MS = 150;
+const IDLE_AGAIN_MS = 5_000;
+const SILENT_CHECKS = 1.7;
+const SLOW_LINK = 4;
 const REFUSED = new Set(["unauthenticated", "invalid_token"]);
 const FINAL = new Set(["origin_not_allowed", "forbidden", "unsupported_protocol"]);
 const RETRY = new Set(["rate_limited", "overloaded", "unavailable"]);
@@ -77,6 +84,8 @@ export class Connection {
   private stale = false;
   private running = false;
   private inFlight: number | null = null;
+  private checkMs = 0;
+  private roundTripMs = 0;
   private readonly timers = new Map<string, ReturnType<typeof setTimeout>>();
   private readonly handlers = new Map<ServerEventName, Set<(payload: never) => void>>();
   private readonly watchers = new Set<() => void>();
@@ -183,7 +192,7 @@ export class Connection {
     };
     const page = this.options.page?.();
     if (page) auth.page = page;
-    this.attach((this.options.open ?? openSocket)(this.options.server, auth));
+    this.attach((this.options.open ?? openSocket)(nodeOf(this.options.server), auth));
   }
 
   private attach(wire: Wire): void {
@@ -215,6 +224,9 @@ export class Connection {
       this.attempt = 0;
       this.stale = false;
       this.problem = null;
+      const { check_ms = 0, servers = [] } = payload as ServerEventPayloads["session.ready"];
+      this.checkMs = check_ms;
+      learnNodes(this.options.server, servers);
     }
     if (name === "session.closing") {
       const { code, retry_after_ms } = payload as ServerEventPayloads["session.closing"];
@@ -225,7 +237,33 @@ export class Connection {
     if (name === "session.ready") {
       this.become("online");
       this.pump();
+      this.checkLater();
     }
+  }
+
+  /**
+   * Where several nodes share the work, a node that hangs is left for another one: asked now and then, it has
+   * to answer soon, by the measure of what its answers took until now.
+   */
+  private checkLater(): void {
+    if (this.checkMs > 0) this.later("check", this.checkMs, () => this.check());
+  }
+
+  private check(): void {
+    const wire = this.wire;
+    if (wire === null || this.state !== "online" || this.options.busy?.() === false) {
+      this.checkLater();
+      return;
+    }
+    const asked = performance.now();
+    const patience = Math.max(SILENT_CHECKS * this.checkMs, SLOW_LINK * this.roundTripMs);
+    this.later("check", patience, () => this.lost(new TalkError("unreachable")));
+    wire.emit("session.check", {}, () => {
+      if (this.wire !== wire) return;
+      const took = performance.now() - asked;
+      this.roundTripMs = this.roundTripMs === 0 ? took : 0.8 * this.roundTripMs + 0.2 * took;
+      this.checkLater();
+    });
   }
 
   /** Send the oldest waiting command when none is on its way. */
@@ -255,6 +293,7 @@ export class Connection {
 
   private lost(problem: TalkError | null): void {
     this.drop();
+    if (problem === null || problem.code === "unreachable") tryNextNode(this.options.server);
     if (problem !== null) {
       this.problem = problem;
       if (REFUSED.has(problem.code)) {
@@ -270,13 +309,17 @@ export class Connection {
       }
     }
     if (!this.running) return;
-    const wait = Math.max(
-      problem?.retryAfterMs ?? 0,
-      backoffMs(this.attempt, this.options.random ?? Math.random),
-    );
+    const wait = Math.max(problem?.retryAfterMs ?? 0, this.nextWaitMs());
     this.attempt += 1;
     this.become("reconnecting");
     this.later("connect", wait, () => this.connect());
+  }
+
+  /** Several nodes: who is busy is back at once on another one, the others come one after the other. */
+  private nextWaitMs(): number {
+    const random = this.options.random ?? Math.random;
+    if (this.checkMs === 0 || this.attempt > 0) return backoffMs(this.attempt, random);
+    return random() * (this.options.busy?.() === false ? IDLE_AGAIN_MS : BUSY_AGAIN_MS);
   }
 
   /** No credential: try again later when that may help, else stay refused until `start` again. */
@@ -294,7 +337,7 @@ export class Connection {
     const wire = this.wire;
     this.wire = null;
     this.inFlight = null;
-    for (const name of ["ready", "ack", "hold"]) this.cancel(name);
+    for (const name of ["ready", "ack", "hold", "check"]) this.cancel(name);
     wire?.disconnect();
   }
 

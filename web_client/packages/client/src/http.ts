@@ -19,6 +19,8 @@ import type {
   WidgetConfig,
 } from "@talknow/protocol";
 
+import { nodeOf } from "./nodes.ts";
+
 /** A refusal with a stable code (docs/protocol.md, section 9), or `unreachable` / `offline`. */
 export class TalkError extends Error {
   constructor(
@@ -127,7 +129,7 @@ export class Api {
       const headers: Record<string, string> = type === "" ? {} : { "Content-Type": type };
       const token = bearer ? await this.options.token?.(stale) : null;
       if (token) headers.Authorization = `Bearer ${token}`;
-      const response = await this.reach(path, { method, headers, body, credentials: this.cookies() });
+      const response = await this.reach(path, { method, headers, body, credentials: this.cookies() }, bearer);
       if (response.ok) return response;
       const problem = await problemOf(response);
       if (stale || !bearer || problem.code !== "unauthenticated" || !this.options.token) throw problem;
@@ -140,9 +142,12 @@ export class Api {
     return this.options.server === location.origin ? "same-origin" : "omit";
   }
 
-  private async reach(path: string, init: RequestInit): Promise<Response> {
+  /** What the session cookie decides is asked of the own origin alone. */
+  private async reach(path: string, init: RequestInit, bearer: boolean): Promise<Response> {
+    const { server } = this.options;
+    const base = bearer || init.credentials === "omit" ? nodeOf(server) : server;
     try {
-      return await (this.options.fetch ?? fetch)(this.options.server + path, init);
+      return await (this.options.fetch ?? fetch)(base + path, init);
     } catch {
       throw new TalkError("unreachable");
     }

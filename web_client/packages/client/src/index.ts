@@ -6,6 +6,7 @@ export * from "./direct.ts";
 export * from "./engagement.ts";
 export * from "./http.ts";
 export * from "./media.ts";
+export * from "./nodes.ts";
 export * from "./outbox.ts";
 export * from "./places.ts";
 export * from "./storage.ts";

@@ -148,3 +148,76 @@ describe("connection", () => {
     expect(backoffMs(3, () => 0)).toBe(2_000);
   });
 });
+
+describe("several nodes", () => {
+  const nodes = { check_ms: 700, servers: ["https://two.example/", "https://three.example"] };
+  let opened: string[];
+  let busy: boolean;
+
+  function roam(): Connection {
+    const connection = new Connection({
+      server: "https://one.example",
+      device: "d_1",
+      store,
+      token: async () => "token",
+      random: () => 1,
+      busy: () => busy,
+      open: (server, auth) => {
+        opened.push(server);
+        const made = new FakeWire(auth);
+        wires.push(made);
+        return made;
+      },
+    });
+    connection.start();
+    return connection;
+  }
+
+  beforeEach(() => {
+    vi.useFakeTimers();
+    store = new MemoryStore();
+    wires = [];
+    opened = [];
+    busy = true;
+  });
+  afterEach(() => vi.useRealTimers());
+
+  it("leaves a node that hangs for the next one, at once while something goes on", async () => {
+    roam();
+    await settle();
+    wire().ready([], nodes);
+    await vi.advanceTimersByTimeAsync(700);
+    expect(wire().sent.at(-1)?.name).toBe("session.check");
+    wire().sent.at(-1)?.ack({});
+    await vi.advanceTimersByTimeAsync(700 + 1_189);
+    expect(wires).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(2 + 150);
+    expect(opened.at(-1)).toBe("https://two.example");
+    wire().ready([], nodes);
+    wire().say("disconnect");
+    await vi.advanceTimersByTimeAsync(150);
+    expect(opened.at(-1)).toBe("https://three.example");
+  });
+
+  it("asks nothing while nothing goes on, and then takes its time", async () => {
+    busy = false;
+    roam();
+    await settle();
+    wire().ready([], nodes);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(wire().sent).toEqual([]);
+    wire().say("disconnect");
+    await vi.advanceTimersByTimeAsync(4_999);
+    expect(wires).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(wires).toHaveLength(2);
+  });
+
+  it("asks a single server nothing", async () => {
+    roam();
+    await settle();
+    wire().ready();
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(wire().sent).toEqual([]);
+  });
+});

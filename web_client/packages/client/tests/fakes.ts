@@ -21,7 +21,7 @@ export class FakeWire implements Wire {
   say(event: string, payload?: unknown): void {
     this.handlers.get(event)?.(payload);
   }
-  ready(engagements: unknown[] = []): void {
+  ready(engagements: unknown[] = [], more: object = {}): void {
     this.say("session.ready", {
       protocol: 1,
       participant: "v_1",
@@ -30,6 +30,7 @@ export class FakeWire implements Wire {
       site: "demo",
       server_ms: Date.now(),
       engagements,
+      ...more,
     });
   }
 }

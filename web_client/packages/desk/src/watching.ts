@@ -4,7 +4,7 @@
  * Frames are passed on unread, to another origin; this side never builds any of it. It acks what the viewer has
  * applied and comes back by itself. Source: docs/cobrowse_wire.md.
  */
-import { backoffMs } from "@talknow/client";
+import { backoffMs, nodeOf } from "@talknow/client";
 import { pack, unpack, type Value } from "@talknow/cobrowse/msgpack";
 import { pointingIn, watchersIn } from "@talknow/cobrowse/pointing";
 import type { Act, FromViewer, Tool, ToViewer, Zoom } from "@talknow/cobrowse/viewer/messages";
@@ -182,7 +182,7 @@ export class Watching {
       this.viewerOrigin = new URL(viewer_url).origin;
       this.problem = "";
       this.changed();
-      this.open(new URL(url, this.server).href.replace(/^http/, "ws"), token);
+      this.open(new URL(url, nodeOf(this.server)).href.replace(/^http/, "ws"), token);
     } catch {
       this.again();
     }

@@ -722,13 +722,20 @@ export interface QueueMoved {
   agents: number;
 }
 
+/** Are you still there? Answered at once, whatever else waits. */
+export interface SessionCheck {
+}
+
 /** The node drains or the connection is refused from now on; reconnect after the wait. */
 export interface SessionClosing {
   code: string;
   retry_after_ms: number;
 }
 
-/** First event on a connection. `engagements`: those this participant is in, with all missed. */
+/** First event on a connection. `engagements`: those this participant is in, with all missed.
+ * 
+ * check_ms: how often to ask `session.check` while something goes on; 0: a dead server is noticed anyway.
+ * servers: other addresses of this service, for when this one does not answer. */
 export interface SessionReady {
   protocol: number;
   participant: string;
@@ -739,6 +746,8 @@ export interface SessionReady {
   engagements: EngagementSnapshot[];
   availability: "break" | "busy" | "offline" | "ready";
   capacity: number;
+  check_ms: number;
+  servers: string[];
 }
 
 export interface SessionReply {
@@ -807,6 +816,7 @@ export type TimelineItem = MessageItem | JoinedItem | LeftItem | CallItem | Vide
 
 /** Body of each command by its wire name. */
 export interface CommandPayloads {
+  "session.check": SessionCheck;
   "chat.send": ChatSend;
   "chat.mark": ChatMark;
   "chat.typing": ChatTyping;

@@ -4,7 +4,7 @@
  *
  * Each tab is a stream of its own: a pass that was copied with a tab is not used by the copy.
  */
-import type { Connection, EngagementState } from "@talknow/client";
+import { type Connection, type EngagementState, nodeOf } from "@talknow/client";
 import type { ControlGrant } from "@talknow/cobrowse/together/control";
 import type { Together } from "@talknow/cobrowse/together/index";
 import { remembered } from "./early.ts";
@@ -151,7 +151,7 @@ export class Sharing {
     ]);
     if (this.recorder !== null || this.isOver) return;
     const recorder = new Recorder({
-      url: `${this.options.server.replace(/^http/, "ws")}/v1/cobrowse`,
+      url: `${nodeOf(this.options.server).replace(/^http/, "ws")}/v1/cobrowse`,
       token: kept.token,
       keepToken: (token) => this.keep({ ...kept, token }),
       early: remembered(),

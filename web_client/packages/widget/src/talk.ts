@@ -339,7 +339,9 @@ export class Talk {
     const seen = () => this.engagements?.seen() ?? {};
     const token = (stale: boolean) => visitor.credential(stale);
     const page = () => pageNow(this.sharing);
-    const connection = new Connection({ server, site, device, store: session, token, seen, page });
+    const busy = () => this.current()?.view.phase !== "ended" && this.current() !== undefined;
+    const store = session;
+    const connection = new Connection({ server, site, device, store, token, seen, page, busy });
     const engagements = new EngagementStore(connection);
     this.connection = connection;
     this.engagements = engagements;
