@@ -43,6 +43,12 @@ class Server:
     port: int
     data: Path
     process: subprocess.Popen[bytes]
+    database: str = ""
+
+    @property
+    def accounts(self) -> tuple[str, ...]:
+        """Where `talknow agent` finds its accounts."""
+        return ("--database", self.database) if self.database else ("--data", str(self.data))
 
     @property
     def url(self) -> str:

@@ -49,6 +49,7 @@ class DemoCompany:
 
     def __init__(self, config: Config, key: str, pages: Path = PAGES) -> None:
         self._origin = config.origin
+        self._nodes = config.node_urls
         self._key = key
         self._pages = pages
 
@@ -90,9 +91,9 @@ class DemoCompany:
     def _policy(self, request: web.Request) -> str:
         """As strict as docs/embed.md says is possible."""
         talk = self._origin
-        socket = talk.replace("http", "ws", 1)
+        nodes = " ".join(f"{url} {url.replace('http', 'ws', 1)}" for url in (talk, *self._nodes))
         return (
             f"default-src 'none'; script-src 'self' {talk}; style-src 'self'; font-src 'self'; "
-            f"img-src 'self' blob: data:; media-src blob:; connect-src 'self' {talk} {socket}; "
+            f"img-src 'self' blob: data:; media-src blob:; connect-src 'self' {nodes}; "
             "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
         )

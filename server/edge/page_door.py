@@ -29,15 +29,12 @@ class _Side(asyncio.Protocol):
     def __init__(self, over: asyncio.Event, before: asyncio.BaseProtocol | None = None) -> None:
         self._over = over
         self._before = before
-        self._transport: asyncio.Transport | None = None
         self.other: asyncio.Transport | None = None
         self._head: asyncio.Future[bytes] | None = None
         self._early = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(MAX_WAITING)
+        transport.set_write_buffer_limits(MAX_WAITING)  # type: ignore[attr-defined]
 
     def head(self) -> asyncio.Future[bytes]:
         """Everything up to the empty line, before anything is passed on."""

@@ -140,7 +140,7 @@ class Agent:
         self.page = page
         self._server = server
         who = ("--login", login, "--name", name, "--role", role, "--site", site)
-        account = ("--data", str(server.data), *who, "--password-stdin")
+        account = (*server.accounts, *who, "--password-stdin")
         talknow("agent", "add", *account, text=PASSWORD)
         page.goto(f"{server.url}/desk/")
         page.get_by_role("textbox", name="Login").fill(login)

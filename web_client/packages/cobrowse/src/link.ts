@@ -34,7 +34,7 @@ export interface Welcome {
 }
 
 export interface LinkOptions {
-  url: string;
+  url: () => string;
   doc: string;
   token: () => string;
   keepToken: (token: string) => void;
@@ -149,7 +149,7 @@ export class Link {
   }
 
   private connect(): void {
-    const socket = (this.options.open ?? openSocket)(this.options.url);
+    const socket = (this.options.open ?? openSocket)(this.options.url());
     this.socket = socket;
     socket.binaryType = "arraybuffer";
     socket.onopen = () =>

@@ -21,7 +21,7 @@ function world() {
   });
   const assets = new Assets({
     policy: { ...STRICTEST, assets: "all" },
-    base: "http://talk.example/v1/cobrowse/assets",
+    base: () => "ws://talk.example/v1/cobrowse",
     token: () => "pass",
     send: (code, ...values) => code === SIDE_HAVE && said.push(values[0] as string[]),
     on: (_, fn) => {

@@ -31,7 +31,7 @@ function world() {
   const welcomes: Welcome[] = [];
   const heard = { need: 0, ended: 0, lost: 0, token: "one", seq: 0 };
   const link = new Link({
-    url: "wss://talk.example/v1/cobrowse",
+    url: () => "wss://talk.example/v1/cobrowse",
     doc: "d",
     token: () => heard.token,
     keepToken: (token) => {

@@ -151,7 +151,7 @@ export class Sharing {
     ]);
     if (this.recorder !== null || this.isOver) return;
     const recorder = new Recorder({
-      url: `${nodeOf(this.options.server).replace(/^http/, "ws")}/v1/cobrowse`,
+      url: () => `${nodeOf(this.options.server).replace(/^http/, "ws")}/v1/cobrowse`,
       token: kept.token,
       keepToken: (token) => this.keep({ ...kept, token }),
       early: remembered(),

@@ -11,8 +11,8 @@ const URL_IN_CSS = /url\(\s*(?:"([^"]*)"|'([^']*)'|([^)"'\s]*))\s*\)/gi;
 
 export interface AssetsOptions {
   policy: Policy;
-  /** Where bytes are PUT: `${base}/SHA256`. */
-  base: string;
+  /** The cobrowse socket; bytes are PUT at `/assets/SHA256` below it. */
+  base: () => string;
   token: () => string;
   send: (code: number, ...values: unknown[]) => void;
   on: (code: number, fn: (values: unknown[]) => void) => () => void;

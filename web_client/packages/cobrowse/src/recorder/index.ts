@@ -29,8 +29,8 @@ export interface SharedPage {
 export type RecorderState = "connecting" | "live" | "paused" | "private" | "stopped" | "refused";
 
 export interface RecorderOptions {
-  /** The cobrowse socket: `wss://.../v1/cobrowse`. */
-  url: string;
+  /** The cobrowse socket: `wss://.../v1/cobrowse`, of whichever node answers now. */
+  url: () => string;
   token: string;
   /** The next token, for the page after this one. */
   keepToken: (token: string) => void;
@@ -147,7 +147,7 @@ export class Recorder implements SharedPage {
       this.masks = new Masks(rules);
       this.assets = new Assets({
         policy: rules,
-        base: `${this.options.url.replace(/^ws/, "http")}/assets`,
+        base: this.options.url,
         token: () => this.token,
         send: (code, ...values) => this.link.say(code, ...values),
         on: (code, fn) => this.link.on(code, fn),

@@ -107,7 +107,7 @@ export class Uploads {
     const [first] = list;
     if (first === undefined || this.stopped) return;
     try {
-      const response = await fetch(`${this.options.base}/${hash}`, {
+      const response = await fetch(`${this.options.base().replace(/^ws/, "http")}/assets/${hash}`, {
         method: "PUT",
         headers: { Authorization: `Bearer ${this.options.token()}`, "Content-Type": first.asset.type },
         body: first.bytes,

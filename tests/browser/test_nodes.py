@@ -1,0 +1,69 @@
+"""Three nodes, each with an address of its own: a customer at one, an agent at another, and one is killed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import AGENT_HZ, VISITOR_HZ, Agent, Customer, Opened, connected, eventually, hears
+from tests.browser.test_cobrowse import shared as shown
+from tests.conftest import Shared
+from tests.nodes.conftest import Nodes
+from tests.server_process import free_block
+
+
+@pytest.fixture
+def nodes(shared: Shared, tmp_path: Path, opened: Opened) -> Iterator[Nodes]:
+    """They know of each other's addresses, and pages of each one's demo company may use any of them."""
+    opened.expected += r"|WebSocket|ERR_CONNECTION_REFUSED"
+    ports = [free_block(4) for _ in range(3)]
+    urls = [f"http://127.0.0.1:{port}" for port in ports]
+    companies = [f"http://127.0.0.1:{port + 1}" for port in ports]
+    settings = tmp_path / "nodes.toml"
+    settings.write_text(f"node_urls = {urls}\n[sites.demo]\norigins = {companies}\n".replace("'", '"'))
+    made = Nodes(shared, tmp_path)
+    for port, url in zip(ports, urls, strict=True):
+        made.start("--demo", "--config", str(settings), "--node-url", url, port=port)
+    yield made
+    made.stop()
+
+
+def _both_hear(customer: Page, agent: Page) -> bool:
+    try:
+        hears(agent, VISITOR_HZ, within_s=0.6)
+        hears(customer, AGENT_HZ, within_s=0.6)
+    except AssertionError:
+        return False
+    return True
+
+
+def test_chat_call_and_shared_page_cross_nodes_and_outlive_one(
+    nodes: Nodes, visitor_browser: Browser, agent_browser: Browser, opened: Opened
+) -> None:
+    agent = Agent(opened.page(agent_browser), nodes[1], "tess", "Tess Lund")
+    customer = Customer(opened.page(visitor_browser), nodes[0])
+    customer.open()
+    customer.say("from the first node")
+    agent.accept()
+    agent.say("from the second one")
+    expect(customer.panel.get_by_text("from the second one")).to_be_visible()
+    agent.button("Suggest voice").click()
+    customer.talk()
+    connected(customer, agent)
+    eventually(lambda: _both_hear(customer.page, agent.page), what="both hear each other")
+    seen = shown(customer, agent)
+    heading = customer.page.locator("h1").first.inner_text()
+    expect(seen.get_by_text(heading).first).to_be_visible()
+    drawn = "() => [...document.images].every((image) => image.naturalWidth > 0)"
+    inner = next(frame for frame in agent.page.frames if frame.url.endswith("/inner.html"))
+    eventually(lambda: bool(inner.evaluate(drawn)), what="every picture of the page is drawn")
+
+    nodes[0].kill()
+    customer.say("written after the first node died")
+    expect(agent.page.get_by_role("log").get_by_text("after the first node died")).to_have_count(1)
+    eventually(lambda: _both_hear(customer.page, agent.page), seconds=15, what="both hear each other again")
+    customer.page.evaluate("document.querySelector('h1').textContent = 'Changed on another node'")
+    expect(seen.get_by_text("Changed on another node")).to_be_visible(timeout=15_000)
