@@ -6,6 +6,7 @@ its package brings. fsync stays on: what is measured is what a deployment has.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -35,18 +36,23 @@ class Service(Struct):
 
     def pause(self) -> None:
         """As when its machine hangs: connections stay, nothing answers."""
-        self._signal_group(signal.SIGSTOP)
+        self._signal_all(signal.SIGSTOP)
 
     def resume(self) -> None:
-        self._signal_group(signal.SIGCONT)
+        self._signal_all(signal.SIGCONT)
 
     def kill(self) -> None:
         """All of it at once, as when its machine dies."""
-        self._signal_group(signal.SIGKILL)
+        self._signal_all(signal.SIGKILL)
         self.process.wait(10)
 
-    def _signal_group(self, number: int) -> None:
-        os.killpg(self.process.pid, number)
+    def _signal_all(self, number: int) -> None:
+        """PostgreSQL's processes are each in a group of their own."""
+        parent = self.process.pid
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+        for pid in (parent, *map(int, children)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
 
 
 def free_port() -> int:

@@ -159,6 +159,8 @@ def _serve(options: argparse.Namespace) -> int:
                 serve_until_stopped(config, lambda one: _say_started(one, login), lambda: _load(options))
             )
     except BaseExceptionGroup as group:
+        if (wrong := _config_error(group)) is not None:
+            raise wrong from None
         refused, rest = group.split(OSError)
         if refused is None or rest is not None:
             raise
@@ -167,6 +169,16 @@ def _serve(options: argparse.Namespace) -> int:
         return 1
     print("talknow: stopped, everything is stored")
     return 0
+
+
+def _config_error(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
+    """What only the start itself could find out, e.g. that another node has other keys."""
+    from server.config import ConfigError
+
+    found: BaseException | None = group.subgroup(ConfigError)
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found
 
 
 def _demo_agent(config: Config) -> tuple[str, str] | None:

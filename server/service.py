@@ -30,7 +30,7 @@ from server.sessions import OwnOutlet, Session
 from signaling import events as ev
 from signaling import protocol as p
 from signaling.actors import engagement_actor, engagement_of, routing_actor
-from signaling.errors import BackendError, InvalidCursor, NotFound, OwnershipLost
+from signaling.errors import BackendError, BackendUnavailable, InvalidCursor, NotFound, OwnershipLost
 
 AGENT_PHASES: tuple[p.PhaseName, ...] = ("active", "wrap_up")
 FIND_S = 2.5
@@ -229,10 +229,16 @@ class Service:
                 if node is not None and outlet is not None:
                     self._outlets.depends(outlet, node)
                 return await self._peers.ask(node or self._peers.me, ask)
-            except (OwnershipLost, Unreachable):
-                self._hub.forget(actor)
+            except BackendUnavailable as error:
+                # Following twice is following once; a command may have been done before its node died.
+                if outlet is None and not isinstance(error, Unreachable):
+                    raise
                 if time.monotonic() > until_s:
                     raise
+            except OwnershipLost:
+                if time.monotonic() > until_s:
+                    raise
+            self._hub.forget(actor)
             await asyncio.sleep(FIND_AGAIN_S)
 
     # --- engagements --------------------------------------------------------------------------

@@ -67,6 +67,7 @@ class Server:
         self.process.wait(5)
 
     def stop(self) -> int:
+        self.process.send_signal(signal.SIGCONT)
         self.process.terminate()
         return self.process.wait(10)
 

@@ -7,6 +7,9 @@ answer within ANSWER_S counts as gone: its connections are dropped and the calle
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -17,13 +20,13 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from signaling.errors import BackendUnavailable
 
 POOL = 8
-ANSWER_S = 3.0
-CONNECT_S = 3
+ANSWER_S = 2.0
+CONNECT_S = 2
 
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 Pool = AsyncConnectionPool[Connection]
 
-_OPTIONS = "-c statement_timeout=2500 -c lock_timeout=2500 -c idle_in_transaction_session_timeout=10000"
+_OPTIONS = "-c statement_timeout=1800 -c lock_timeout=1800 -c idle_in_transaction_session_timeout=10000"
 
 
 def dsn(url: str) -> str:
@@ -54,8 +57,19 @@ async def open_pool(url: str, size: int = POOL) -> AsyncIterator[Pool]:
 async def connection(pool: Pool, what: str) -> AsyncIterator[Connection]:
     """One connection of the pool; whatever the driver raises is BackendUnavailable(what, sqlstate)."""
     try:
-        async with asyncio.timeout(ANSWER_S), pool.connection() as one:
-            yield one
+        async with pool.connection() as one:
+            # Not by cancelling: the driver would ask the server that does not answer to cancel, and wait.
+            late = asyncio.get_running_loop().call_later(ANSWER_S, _cut, one)
+            try:
+                yield one
+            finally:
+                late.cancel()
     except (psycopg.Error, PoolTimeout, OSError, TimeoutError) as error:
         state = getattr(error, "sqlstate", None) or type(error).__name__
         raise BackendUnavailable(what, state) from error
+
+
+def _cut(one: Connection) -> None:
+    """Shut the socket beneath the driver, which then finds it broken and drops it."""
+    with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(one.fileno())) as beneath:
+        beneath.shutdown(socket.SHUT_RDWR)

@@ -36,9 +36,9 @@ class Nodes:
         return self.servers[number]
 
     def stop(self) -> None:
+        ended = [server.stop() for server in self.servers if server.process.poll() is None]
+        assert not any(ended), [server.log for server in self.servers]
         for server in self.servers:
-            if server.process.poll() is None:
-                assert server.stop() == 0
             assert "Traceback" not in server.log, server.log
 
 

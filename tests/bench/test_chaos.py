@@ -1,0 +1,58 @@
+"""The judge of `talknow bench chaos` finds each kind of broken promise, and only those."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.chaos.checker import Heard, Sent, Stored, Verdict, judge
+from benchmarks.chaos.nemesis import Blow
+from benchmarks.chaos.run import back
+
+MARK = "d_1"
+
+
+def line(seq: int, counter: int, text: str = "") -> Stored:
+    return Stored(seq, MARK, counter, text or f"{MARK} {counter}")
+
+
+def verdict(
+    acks: dict[int, int | None],
+    stored: list[Stored],
+    *more: list[Stored],
+    heard: list[list[Stored]] | None = None,
+) -> Verdict:
+    return judge("e_1", MARK, [Sent(MARK, acks)], [stored, *more], [Heard(heard or [])])
+
+
+def test_what_was_acked_and_is_stored_is_fine() -> None:
+    stored = [line(2, 1), line(4, 2), line(5, 3)]
+    found = verdict({1: 2, 2: 4, 3: None}, stored, stored, heard=[[line(2, 1)], [line(4, 2), line(5, 3)]])
+    assert found.clean
+    assert (found.acked, found.unknown, found.deliveries) == (2, 1, 3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "found"),
+    [
+        ("lost", verdict({1: 2, 2: 3}, [line(2, 1)])),
+        ("lost", verdict({1: 2}, [line(2, 1)], heard=[[line(9, 1)]])),
+        ("duplicated", verdict({1: 2}, [line(2, 1), line(3, 1)])),
+        ("duplicated", verdict({1: 2}, [line(2, 1)], heard=[[line(2, 1), line(2, 1)]])),
+        ("reordered", verdict({1: 2}, [line(3, 1)])),
+        ("reordered", verdict({1: None, 2: None}, [line(2, 2), line(3, 1)])),
+        ("reordered", verdict({1: 2}, [line(2, 1)], [])),
+        ("reordered", verdict({1: 2, 2: 3}, [line(2, 1), line(3, 2)], heard=[[line(3, 2), line(2, 1)]])),
+        ("foreign", verdict({1: 2}, [line(2, 1)], heard=[[line(2, 1, "d_2 1")]])),
+        ("foreign", verdict({1: 2}, [line(2, 1), line(3, 7)])),
+    ],
+)
+def test_every_broken_promise_is_found(kind: str, found: Verdict) -> None:
+    assert getattr(found, kind) >= 1
+    assert not found.clean
+    assert found.examples
+
+
+def test_a_wait_counts_from_the_first_blow_it_fell_into() -> None:
+    blows = [Blow(10.0, "kill", 0), Blow(11.0, "flush", -1), Blow(20.0, "kill", 1)]
+    waits = [(11.5, 2.0), (15.0, 1.0), (20.5, 0.6)]
+    assert back(blows, waits) == {"kill": [1.5, 0.5]}

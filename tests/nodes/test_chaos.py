@@ -1,0 +1,32 @@
+"""A short run of `talknow bench chaos`: nodes killed, stopped and drained, Redis and PostgreSQL restarted."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.server_process import ROOT
+
+SEED = 20
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_nothing_that_was_acked_is_lost_whatever_happens_to_nodes(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    command = [sys.executable, "-m", "server", "bench", "chaos", "--json", str(file)]
+    load = ["--kills", "20", "--seed", str(SEED), "--writers", "8", "--calls", "1"]
+    also = ["--also", "stop", "drain", "flush", "redis", "postgres"]
+    done = subprocess.run([*command, *load, *also], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [json.loads(row) for row in file.read_text().splitlines()]
+    sums = {row["name"]: row["value"] for row in rows if row["unit"] == "count"}
+    assert sums["chaos.acked"] > 1_000
+    for broken in ("lost", "duplicated", "reordered", "foreign"):
+        assert sums[f"chaos.{broken}"] == 0
+    back = {row["name"] for row in rows if row["unit"] == "ms" and row["params"]["after"] == "kill"}
+    assert back == {"chaos.signaling_back_ms", "chaos.audio_back_ms"}

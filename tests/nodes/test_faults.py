@@ -1,0 +1,190 @@
+"""Redis gone, PostgreSQL gone, a node that hangs, a stranger at the link: each with its typed answer."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import aiohttp
+import pytest
+from redis.asyncio import Redis as RedisClient
+from socketio.exceptions import SocketIOError
+
+from benchmarks.services import Postgres, Redis
+from benchmarks.session_client import Person, visitor
+from tests.conftest import Shared
+from tests.nodes.conftest import Nodes
+from tests.server_process import ROOT, start
+
+SITE = "bench"
+
+
+async def says(person: Person, text: str, engagement: str | None = None) -> str:
+    """Write, again with the same counter while the service is unavailable; the engagement."""
+    person.counter += 1
+    fields = {} if engagement is None else {"engagement": engagement}
+    while True:
+        try:
+            if not person.socket.connected:
+                await person.connect()
+            async with asyncio.timeout(1.5):  # a connection that ends answers no more
+                ack = await person.command("chat.send", counter=person.counter, text=text, **fields)
+        except RuntimeError as refused:
+            assert str(refused) == "chat.send: unavailable"
+        except (TimeoutError, OSError, aiohttp.ClientError, SocketIOError):
+            await person.socket.disconnect()
+        else:
+            return str(ack["engagement"])
+        await asyncio.sleep(0.1)
+
+
+async def texts(person: Person, engagement: str) -> list[str]:
+    ack = await person.command("engagement.sync", engagement=engagement, after_seq=0)
+    return [item["text"] for item in ack["snapshot"]["items"] if item["kind"] == "message"]
+
+
+@pytest.fixture
+def own_redis() -> Redis:
+    """One that a test may kill."""
+    return Redis()
+
+
+async def test_without_redis_nothing_is_taken_and_nothing_is_lost(
+    shared: Shared, own_redis: Redis, tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
+    with own_redis:
+        shared.redis_url = own_redis.service.url
+        nodes = Nodes(shared, tmp_path)
+        person = await visitor(nodes.start().url, http, SITE)
+        engagement = await says(person, "before")
+        own_redis.service.kill()
+        await asyncio.sleep(2)
+        person.counter += 1
+        lost = {"counter": person.counter, "engagement": engagement, "text": "while it is gone"}
+        async with asyncio.timeout(4):
+            ack = await person.socket.call("chat.send", lost)
+        assert ack["error"]["code"] == "unavailable"
+        own_redis.start()
+        async with asyncio.timeout(3):
+            while (await person.socket.call("chat.send", lost)).get("error"):
+                await asyncio.sleep(0.1)
+        assert await texts(person, engagement) == ["before", "while it is gone"]
+        await person.close()
+        nodes.stop()
+
+
+async def test_a_redis_that_forgets_everything_is_whole_again(
+    nodes: Nodes, shared: Shared, http: aiohttp.ClientSession
+) -> None:
+    person = await visitor(nodes[0].url, http, SITE)
+    engagement = await says(person, "before")
+    client = RedisClient.from_url(shared.redis_url)
+    await client.delete(f"{{{shared.redis_prefix}}}:nodes")
+    await client.hset(f"{{{shared.redis_prefix}}}:nodes", "n_stranger", os.urandom(64))
+    await client.aclose()
+    await asyncio.sleep(2)
+    other = Person(nodes[1].url, http, person.token, SITE)
+    await other.connect()
+    await says(other, "after, elsewhere", engagement)
+    assert await texts(person, engagement) == ["before", "after, elsewhere"]
+    for one in (person, other):
+        await one.close()
+    assert "node is gone" not in nodes[1].log
+
+
+async def test_without_postgres_it_is_unavailable_soon_and_back_by_itself(
+    shared: Shared, tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
+    own = Postgres()
+    with own:
+        shared.database_url = own.service.url
+        nodes = Nodes(shared, tmp_path)
+        person = await visitor(nodes.start().url, http, SITE)
+        engagement = await says(person, "before")
+        own.service.pause()
+        person.counter += 1
+        lost = {"counter": person.counter, "engagement": engagement, "text": "while it hangs"}
+        async with asyncio.timeout(5):
+            ack = await person.socket.call("chat.send", lost, timeout=5)
+        assert ack["error"]["code"] == "unavailable"
+        own.service.resume()
+        async with asyncio.timeout(10):
+            await says(person, "after", engagement)
+        assert await texts(person, engagement) in (["before", "after"], ["before", "while it hangs", "after"])
+        await person.close()
+        nodes.stop()
+
+
+async def test_a_node_that_hung_gives_up_what_others_took(nodes: Nodes, http: aiohttp.ClientSession) -> None:
+    """Stopped for longer than its lease, it wakes up, finds its actors taken and says so."""
+    person = await visitor(nodes[0].url, http, SITE)
+    engagement = await says(person, "on the first node")
+    nodes[0].process.send_signal(signal.SIGSTOP)
+    other = Person(nodes[1].url, http, person.token, SITE)
+    async with asyncio.timeout(6):
+        await other.connect()
+        await says(other, "on the second node", engagement)
+    nodes[0].process.send_signal(signal.SIGCONT)
+    await asyncio.sleep(1)
+    if not person.socket.connected:
+        await person.connect()
+    await says(person, "on the first node again", engagement)
+    told = ["on the first node", "on the second node", "on the first node again"]
+    assert await texts(other, engagement) == told
+    for one in (person, other):
+        await one.close()
+    assert "lease held again" in nodes[0].log
+
+
+async def test_a_drained_node_hands_over_at_once(nodes: Nodes, http: aiohttp.ClientSession) -> None:
+    person = await visitor(nodes[0].url, http, SITE)
+    engagement = await says(person, "before")
+    other = Person(nodes[1].url, http, person.token, SITE)
+    await other.connect()
+    assert await asyncio.to_thread(nodes[0].stop) == 0
+    async with asyncio.timeout(2):
+        await says(other, "after", engagement)
+    assert await texts(other, engagement) == ["before", "after"]
+    await other.close()
+
+
+def test_a_stranger_at_the_link_is_not_listened_to(nodes: Nodes) -> None:
+    with socket.create_connection(("127.0.0.1", nodes[0].port + 3), 2) as stranger:
+        stranger.sendall(b"\x00\x00\x00\x05hello")
+        stranger.settimeout(3)
+        assert stranger.recv(1_000) == b""
+
+
+def test_a_node_with_another_key_does_not_start(shared: Shared, tmp_path: Path) -> None:
+    first = tmp_path / "first"
+    first.mkdir()
+    server = start(first, "--database", shared.database_url, "--keys", str(shared.keys_dir))
+    server.stop()
+    command = [
+        sys.executable,
+        "-m",
+        "server",
+        "serve",
+        "--port",
+        str(server.port),
+        "--data",
+        str(tmp_path / "x"),
+    ]
+    done = subprocess.run(
+        [*command, "--database", shared.database_url], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 78
+    assert "keys_dir" in done.stderr
+
+
+@pytest.mark.parametrize("wrong", ["--redis redis://x/0", "--database mysql://x/y", "--link-listen here"])
+def test_settings_that_cannot_work_are_named(wrong: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "server", "serve", "--data", str(tmp_path), *wrong.split()]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 78
+    assert wrong.split()[0].strip("-").split("-")[0] in done.stderr
