@@ -38,9 +38,14 @@ class Person:
 
     async def connect(self, engagement: str | None = None, after_seq: int = 0) -> None:
         """A fresh socket; whatever was missed of `engagement` comes with session.ready."""
-        self.socket = socketio.AsyncClient(reconnection=False, http_session=self.http)
-        self.socket.on("*", self._event)
-        self.socket.on("disconnect", lambda *_: self.on_lost())
+        socket = self.socket = socketio.AsyncClient(reconnection=False, http_session=self.http)
+
+        async def heard(name: str, data: Any) -> None:
+            if self.socket is socket:  # what an abandoned one still says is nobody's business
+                await self._event(name, data)
+
+        socket.on("*", heard)
+        socket.on("disconnect", lambda *_: self.on_lost() if self.socket is socket else None)
         auth: dict[str, Any] = {"protocol": 1, "token": self.token, "device": self.device}
         if self.site is not None:
             auth["site"] = self.site

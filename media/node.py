@@ -121,6 +121,11 @@ class MediaNode:
 
     # --- what effects order -----------------------------------------------------------------------
 
+    @property
+    def calls(self) -> int:
+        """Calls that are carried now."""
+        return len({leg.engagement for leg in self._legs.values()})
+
     async def open_path(self, engagement: EngagementId, leg: LegId) -> PathOffer:
         """A complete offer for a new path of the leg; the leg is made at its first path."""
         if leg not in self._legs:

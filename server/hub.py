@@ -131,6 +131,8 @@ class Hub:
 
     async def locate(self, actor: ActorId, event: AnyEvent | None = None) -> NodeId | None:
         """The node that owns the actor; None for this one, where it is live then. Raises: NotFound."""
+        if self._draining:
+            raise OwnershipLost(actor, retry_after_ms=500)
         if actor in self.live:
             return None
         if (node := self._bus.owner(actor)) is None:

@@ -58,6 +58,8 @@ from signaling.protocol import EngagementId
 logger = logging.getLogger(__name__)
 
 BACKLOG = 4_096
+ALONE_AGAIN_MS = 500
+LINGER_S = 2.0
 MAX_REQUEST_BYTES = 11 * 1024 * 1024
 
 
@@ -67,6 +69,7 @@ class Node(Struct):
     config: Config
     hub: Hub
     service: Service
+    media: MediaNode
     cobrowse: Cobrowse
     gateway: Gateway
     metrics: Metrics
@@ -127,7 +130,7 @@ async def run_node(config: Config) -> AsyncIterator[Node]:
             media.listener = Bystander(service) if config.bench_token else service
             metrics = Metrics()
             gateway = Gateway(service, auth, gate, metrics, tasks)
-            node = Node(config, hub, service, cobrowse, gateway, metrics, sites)
+            node = Node(config, hub, service, media, cobrowse, gateway, metrics, sites)
             _watch(metrics, hub, backend, cobrowse)
             pictures = CobrowseAssets(cobrowse, gate, service, peers)
             await media.start()
@@ -149,9 +152,19 @@ async def run_node(config: Config) -> AsyncIterator[Node]:
 
 
 async def _drain(node: Node, runners: list[web.AppRunner]) -> None:
+    """Nobody new; what is queued is committed; then others may have our actors, and clients go to them.
+
+    Calls are carried on for LINGER_S: their people hear each other by the old path until a new one is there.
+    """
     node.ready = False
-    await node.gateway.say_goodbye("draining", 500)
+    for runner in runners:
+        for site in list(runner.sites):
+            await site.stop()
     await node.hub.drain(node.config.drain_s)
+    several = bool(node.config.redis_url)
+    await node.gateway.say_goodbye("draining", 0 if several else ALONE_AGAIN_MS)
+    if several and node.media.calls:
+        await asyncio.sleep(LINGER_S)
     await node.cobrowse.close()
     for runner in runners:
         with contextlib.suppress(TimeoutError):

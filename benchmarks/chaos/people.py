@@ -24,6 +24,7 @@ SITE = "bench"
 ANSWER_S = 3.0
 LETTERS = 150
 LONG_S = 0.25
+CONNECT_S = 1.5
 CHECK_S = 0.7
 SILENT_S = 1.2
 FAULTS = (
@@ -42,8 +43,10 @@ class Roaming:
         self._urls = urls
         self._chance = chance
         self._coming = asyncio.Lock()
+        self._endings: set[asyncio.Task[None]] = set()
         self._told_to_go = False
         self._lost = asyncio.Event()
+        self.last = ""
         self.ready: dict[str, Any] = {}
         self.take_over(person)
 
@@ -64,14 +67,15 @@ class Roaming:
     async def _come_back(self) -> None:
         first = True
         while not self.connected:
-            self.person.base_url = self._chance.choice(self._urls)
+            others = [url for url in self._urls if url != self.person.base_url]
+            self.person.base_url = self._chance.choice(others)
             if not first:
                 await asyncio.sleep(self._chance.uniform(0.05, 0.15))
             first = False
             await self.hang_up()
             self._lost.clear()
             try:
-                async with asyncio.timeout(ANSWER_S):
+                async with asyncio.timeout(CONNECT_S):
                     self.ready = {}
                     await self.person.connect()
                     while not self.ready:
@@ -82,20 +86,23 @@ class Roaming:
                 await self.hang_up()
 
     async def hang_up(self) -> None:
+        """Without waiting: the node may be the one that hangs."""
         socket, self.person.socket = self.person.socket, None
         self._told_to_go = False
         if socket is not None:
-            with contextlib.suppress(*FAULTS):
-                async with asyncio.timeout(1):
-                    await socket.disconnect()
+            ending = asyncio.get_running_loop().create_task(_end(socket))
+            self._endings.add(ending)
+            ending.add_done_callback(self._endings.discard)
 
     async def insist(self, name: str, **fields: Any) -> dict[str, Any]:
         """A command, until it is answered: a durable one is repeated with the same counter."""
         while True:
+            self.last = f"{name} {fields} at {self.person.base_url}: {self.last.rpartition(': ')[2]}"
             try:
                 await self.come_back()
                 return await self._while_connected(self.person.command(name, **fields))
             except RuntimeError as refused:
+                self.last = f"{self.last}: {refused}"
                 if str(refused).rpartition(" ")[2] not in ("unavailable", "overloaded", "rate_limited"):
                     raise
                 await asyncio.sleep(0.05)
@@ -156,6 +163,12 @@ class Roaming:
         elif name == "session.closing" and self.person.socket is not None:
             self._told_to_go = True
             self._lost.set()
+
+
+async def _end(socket: Any) -> None:
+    with contextlib.suppress(*FAULTS):
+        async with asyncio.timeout(1):
+            await socket.disconnect()
 
 
 async def _quiet(work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any] | Exception:
@@ -362,10 +375,12 @@ class Caller:
         if not mine or mine[0]["state"] == "connected":
             return
         leg = side.person.leg(self.engagement)
-        leg.drop_path()
+        before = leg.path
         body = {"engagement": self.engagement, "device": side.person.device}
         with contextlib.suppress(*FAULTS):
             await leg.take(await side.person.post("/v1/paths", body))
+            if before is not None:
+                before.close()
 
     async def _listen(self, person: Person) -> None:
         leg = person.leg(self.engagement)

@@ -26,6 +26,7 @@ CALLS = 2
 DESKS = 3
 PAUSE_S = (0.3, 1.5)
 SETTLE_S = 4.0
+STUCK_S = 20.0
 
 
 class Outcome(Struct):
@@ -62,7 +63,10 @@ async def one_run(nodes: Nodes, options: argparse.Namespace) -> Outcome:
             await asyncio.sleep(SETTLE_S)
             for writer in writers:
                 writer.stopped = True
-            await asyncio.wait(writing)
+            await asyncio.wait(writing, timeout=STUCK_S)
+            stuck = [writer for writer, task in zip(writers, writing, strict=True) if not task.done()]
+            outcome.errors += [f"stuck: {writer.last}" for writer in stuck]
+            working += writing
             for one in working:
                 one.cancel()
         for person in (*[w.person for w in writers], *[d.person for d in desks]):
@@ -75,7 +79,7 @@ async def one_run(nodes: Nodes, options: argparse.Namespace) -> Outcome:
     outcome.signaling_back_s = back(nemesis.blows, [wait for w in writers for wait in w.waits])
     outcome.audio_back_s = back(nemesis.blows, [s for caller in callers for s in caller.silences])
     outcome.took_s = time.monotonic() - began_s
-    outcome.errors = [line for line in nodes.logs().splitlines() if "Traceback" in line]
+    outcome.errors += [text[:9_000] for text in nodes.logs().split("\nTraceback")[1:]]
     return outcome
 
 
@@ -121,9 +125,10 @@ def main(arguments: list[str]) -> int:
         from benchmarks.chaos.report import write
 
         write(Path(options.report), outcome, options)
+    fine = outcome.verdict.clean and not outcome.errors
     again = f"talknow bench chaos --kills {options.kills} --seed {options.seed}"
-    harness.console.print(f"{'clean' if outcome.verdict.clean else 'BROKEN'}; the same again: {again}")
-    return 0 if outcome.verdict.clean and outcome.verdict.acked else 1
+    harness.console.print(f"{'clean' if fine else 'BROKEN'}; the same again: {again}")
+    return 0 if outcome.verdict.clean and outcome.verdict.acked and not outcome.errors else 1
 
 
 async def _main(options: argparse.Namespace) -> Outcome:

@@ -25,6 +25,8 @@ from server.sealing import content_key
 from server.tasks import task_group
 from signaling.protocol import NodeId
 
+LOCK_MS = 5_000
+
 
 class Backend(Struct):
     bus: Bus
@@ -71,7 +73,7 @@ async def _store(config: Config, stack: AsyncExitStack) -> tuple[Log, Blobs]:
     from server.backend.postgres_log import PostgresLog
 
     pool = await stack.enter_async_context(open_pool(config.database))
-    locks = await stack.enter_async_context(open_pool(config.database))
+    locks = await stack.enter_async_context(open_pool(config.database, LOCK_MS))
     postgres = PostgresLog(pool, locks)
     tasks = await stack.enter_async_context(task_group())
     tasks.create_task(postgres.run(), name="log-writer")

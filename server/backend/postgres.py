@@ -26,7 +26,9 @@ CONNECT_S = 2
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 Pool = AsyncConnectionPool[Connection]
 
-_OPTIONS = "-c statement_timeout=1800 -c lock_timeout=1800 -c idle_in_transaction_session_timeout=10000"
+_OPTIONS = "-c statement_timeout=1800 -c lock_timeout=1800 -c idle_in_transaction_session_timeout="
+# A node that hangs between two steps of a transaction must not hold others up for longer than this.
+IDLE_MS = 800
 
 
 def dsn(url: str) -> str:
@@ -35,16 +37,19 @@ def dsn(url: str) -> str:
 
 
 @asynccontextmanager
-async def open_pool(url: str, size: int = POOL) -> AsyncIterator[Pool]:
-    """A pool that is open while the context is; waiting for a free connection ends after ANSWER_S."""
+async def open_pool(url: str, idle_ms: int = IDLE_MS) -> AsyncIterator[Pool]:
+    """A pool that is open while the context is; waiting for a free connection ends after ANSWER_S.
+
+    idle_ms: the server ends a transaction in which nothing has happened for so long.
+    """
     pool: Pool = AsyncConnectionPool(
         dsn(url),
         min_size=1,
-        max_size=size,
+        max_size=POOL,
         timeout=ANSWER_S,
         open=False,
         reconnect_timeout=CONNECT_S,
-        kwargs={"autocommit": True, "connect_timeout": CONNECT_S, "options": _OPTIONS},
+        kwargs={"autocommit": True, "connect_timeout": CONNECT_S, "options": f"{_OPTIONS}{idle_ms}"},
     )
     await pool.open()
     try:

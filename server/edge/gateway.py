@@ -151,6 +151,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]  # the library is unt
         self._tasks = tasks
         self._connections: dict[str, Connection] = {}
         self._errors: dict[str, deque[float]] = {}
+        self._draining = False
         self.eio._async = {**self.eio._async, "websocket": GatedWebSocket}
         self.on("connect", self._authenticate)
         self.on("disconnect", self._disconnected)
@@ -159,6 +160,9 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]  # the library is unt
 
     async def _handle_eio_connect(self, eio_sid: str, environ: dict[str, Any]) -> None:
         await super()._handle_eio_connect(eio_sid, environ)
+        if self._draining:
+            await self._close(eio_sid, 1001, "draining")
+            return
         self._tasks.create_task(self._auth_deadline(eio_sid), name="auth-deadline")
 
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
@@ -197,8 +201,8 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]  # the library is unt
     async def _handle_connect(self, eio_sid: str, namespace: str, data: Any) -> None:
         await super()._handle_connect(eio_sid, namespace, data)
         connection = self._connections.get(eio_sid)
-        if connection is None:
-            await self._close(eio_sid, 4401, "unauthenticated")
+        if connection is None or self._draining:
+            await self._close(eio_sid, *((1001, "draining") if self._draining else (4401, "unauthenticated")))
             return
         self._metrics.connections.labels(connection.session.role).inc()
         self._tasks.create_task(self._serve(eio_sid, connection, data), name="connection")
@@ -315,7 +319,8 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]  # the library is unt
             await websocket.close_with(code, reason)
 
     async def say_goodbye(self, code: str, retry_after_ms: int) -> None:
-        """Drain: tell every client to come back later, then close."""
+        """Drain: tell every client to come back later, then close. Nobody comes in any more."""
+        self._draining = True
         event = wire.encode_event(p.SessionClosing(code, retry_after_ms))
         for eio_sid in list(self._connections):
             if (socket := self.eio.sockets.get(eio_sid)) is not None:
