@@ -13,11 +13,14 @@ run: setup  ## start the embedded server, the demo company and the softphone
 
 setup: .venv/.run-stamp server/web/.stamp  ## install what running needs (quick when nothing changed)
 
-setup-test: .venv/.dev-stamp server/web/.stamp  ## install what testing needs, Chromium and coturn included
+setup-test: .venv/.dev-stamp server/web/.stamp  ## install what testing needs: Chromium, coturn, Redis, PostgreSQL, nginx
 	@scripts/need chromium chromium
 	@scripts/need turnserver coturn
 	@scripts/need redis-server redis-server
 	@scripts/need --postgres postgresql
+	@scripts/need nginx nginx
+	@scripts/need systemd-analyze systemd
+	@scripts/need openssl openssl
 	@scripts/need gcc gcc
 
 test: setup-test  ## every suite, each with its minutes

@@ -63,11 +63,15 @@ def free_port() -> int:
 
 
 class Redis:
-    """`with Redis() as redis`: an empty server; `start` again on the same port after `service.kill()`."""
+    """`with Redis() as redis`: an empty server; `start` again on the same port after `service.kill()`.
 
-    def __init__(self, *options: str) -> None:
+    options: further words of the command line; tls: listen with TLS alone.
+    """
+
+    def __init__(self, *options: str, tls: bool = False) -> None:
         self.port = free_port()
         self._options = options
+        self._listen = ["--port", "0", "--tls-port", str(self.port)] if tls else ["--port", str(self.port)]
         self._directory = Path(tempfile.mkdtemp(prefix="talknow-redis-"))
 
     def __enter__(self) -> Service:
@@ -76,10 +80,32 @@ class Redis:
 
     def start(self) -> Service:
         program = _program("redis-server", "redis-server")
-        fixed = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+        fixed = [*self._listen, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         process = _run([program, *fixed, *self._options], self._directory, "redis.log")
         _wait_for_port(self.port, process, self._directory / "redis.log")
         self.service = Service(f"redis://127.0.0.1:{self.port}/0", self.port, process)
+        return self.service
+
+    def __exit__(self, *_: object) -> None:
+        _end(self.service, signal.SIGTERM)
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+
+class Sentinel:
+    """`with Sentinel(name, port) as sentinel`: one that watches the Redis on that port under that name."""
+
+    def __init__(self, name: str, port: int) -> None:
+        self.port = free_port()
+        self._directory = Path(tempfile.mkdtemp(prefix="talknow-sentinel-"))
+        settings = [f"port {self.port}", "bind 127.0.0.1", f"sentinel monitor {name} 127.0.0.1 {port} 1"]
+        (self._directory / "sentinel.conf").write_text("\n".join([*settings, ""]))
+
+    def __enter__(self) -> Service:
+        settings = str(self._directory / "sentinel.conf")
+        command = [_program("redis-server", "redis-server"), settings, "--sentinel"]
+        process = _run(command, self._directory, "sentinel.log")
+        _wait_for_port(self.port, process, self._directory / "sentinel.log")
+        self.service = Service("", self.port, process)
         return self.service
 
     def __exit__(self, *_: object) -> None:

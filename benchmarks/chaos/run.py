@@ -79,6 +79,8 @@ async def one_run(nodes: Nodes, options: argparse.Namespace) -> Outcome:
     outcome.signaling_back_s = back(nemesis.blows, [wait for w in writers for wait in w.waits])
     outcome.audio_back_s = back(nemesis.blows, [s for caller in callers for s in caller.silences])
     outcome.took_s = time.monotonic() - began_s
+    if options.logs:
+        Path(options.logs).write_text(nodes.logs())
     outcome.errors += [text[:9_000] for text in nodes.logs().split("\nTraceback")[1:]]
     return outcome
 
@@ -145,5 +147,6 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--also", nargs="*", default=[], choices=KINDS[1:], help="what else happens")
     made.add_argument("--port", type=int, default=0, help="first of twelve ports")
     made.add_argument("--json", help="append rows to this file (- for stdout)")
+    made.add_argument("--logs", help="keep the nodes' logs in this file")
     made.add_argument("--report", help="write what was done and found, in words")
     return made

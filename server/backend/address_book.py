@@ -16,13 +16,14 @@ from msgspec import Struct
 from redis.asyncio import Redis, RedisCluster, Sentinel
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
 from server.backend import NodeInfo
 from signaling.errors import BackendUnavailable
 
 BEAT_S = 0.4
 ANSWER_S = 0.5
+FAULTS = (RedisError, RedisClusterException, OSError, TimeoutError)
 
 
 class Entry(Struct, frozen=True, array_like=True):
@@ -52,7 +53,7 @@ class AddressBook:
                 pipeline.hdel(self._key, *forget)
             pipeline.hgetall(self._key)
             found: dict[bytes, bytes] = (await pipeline.execute())[-1]
-        except (RedisError, OSError, TimeoutError) as error:
+        except FAULTS as error:
             await self.close()
             raise BackendUnavailable("redis", type(error).__name__) from error
         return [_entry(value) for value in found.values() if _is_entry(value)]
@@ -62,7 +63,7 @@ class AddressBook:
         if client is not None:
             try:
                 await client.aclose()
-            except (RedisError, OSError, TimeoutError):
+            except FAULTS:
                 return
 
 
