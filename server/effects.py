@@ -263,6 +263,8 @@ class Effects:
             outlet.send(CallSpeaker(engagement, leg))
 
     def show_offer(self, live: Live, agent: ParticipantId) -> None:
+        if live.state.offered_to != agent:
+            return  # it was over before it could ring
         offer = render.offer(live.state, live.extras["box"], self.names, self._hub.clock.now_ms())
         self._outlets.send(agent, offer)
 

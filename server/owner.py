@@ -160,8 +160,7 @@ class Owner:
 
     async def _show_offer(self, _: p.NodeId, asked: m.ShowOffer) -> None:
         def look(live: Live) -> None:
-            if live.state.offered_to == asked.agent:
-                self._effects.show_offer(live, asked.agent)
+            self._effects.show_offer(live, asked.agent)
 
         await self._hub.inspect(engagement_actor(asked.engagement), look)
 

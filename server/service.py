@@ -27,6 +27,7 @@ from server.owner import OPEN_PHASES, Owner
 from server.presence import HERE, Outlets
 from server.sealing import Sealer
 from server.sessions import OwnOutlet, Session
+from server.tasks import start
 from signaling import events as ev
 from signaling import protocol as p
 from signaling.actors import engagement_actor, engagement_of, routing_actor
@@ -275,7 +276,7 @@ class Service:
     def opened(self, _: p.NodeId, note: m.Opened) -> None:
         """On another node: tabs of the visitor that are connected here read it too."""
         if self._outlets.of(note.visitor):
-            self._hub.tasks.create_task(self._opened(note), name="follow-opened")
+            start(self._hub.tasks, self._opened(note), "follow-opened")
 
     async def _opened(self, note: m.Opened) -> None:
         with contextlib.suppress(BackendError, NotFound):  # a tab that comes back finds it anyway

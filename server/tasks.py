@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
 
 class _Done(Exception):
@@ -20,3 +21,11 @@ async def task_group() -> AsyncIterator[asyncio.TaskGroup]:
             raise _Done
     except* _Done:
         pass
+
+
+def start(tasks: asyncio.TaskGroup, work: Coroutine[Any, Any, None], name: str) -> None:
+    """A task of its own, unless the group is ending: then nobody needs it any more."""
+    try:
+        tasks.create_task(work, name=name)
+    except RuntimeError:
+        work.close()

@@ -37,6 +37,7 @@ class Outcome(Struct):
     signaling_back_s: dict[str, list[float]] = field(default_factory=dict)
     audio_back_s: dict[str, list[float]] = field(default_factory=dict)
     took_s: float = 0.0
+    logs: str = ""
     errors: list[str] = field(default_factory=list)
 
 
@@ -79,9 +80,8 @@ async def one_run(nodes: Nodes, options: argparse.Namespace) -> Outcome:
     outcome.signaling_back_s = back(nemesis.blows, [wait for w in writers for wait in w.waits])
     outcome.audio_back_s = back(nemesis.blows, [s for caller in callers for s in caller.silences])
     outcome.took_s = time.monotonic() - began_s
-    if options.logs:
-        Path(options.logs).write_text(nodes.logs())
-    outcome.errors += [text[:9_000] for text in nodes.logs().split("\nTraceback")[1:]]
+    outcome.logs = nodes.logs()
+    outcome.errors += [text[:9_000] for text in outcome.logs.split("\nTraceback")[1:]]
     return outcome
 
 
@@ -123,6 +123,8 @@ def main(arguments: list[str]) -> int:
     harness.publish(rows(outcome, options), options.json)
     for example in (*outcome.verdict.examples, *outcome.errors[:3]):
         harness.console.print(f"  {example}", style="red", markup=False)
+    if options.logs:
+        Path(options.logs).write_text(outcome.logs)
     if options.report:
         from benchmarks.chaos.report import write
 

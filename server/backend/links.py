@@ -105,12 +105,15 @@ class Links:
     def send(self, node: NodeId, envelope: bytes) -> None:
         """Raises: BackendUnavailable without a stream, or when too much waits in it (it is then cut)."""
         writer = self._out.get(node)
-        if writer is None:
+        if writer is None or writer.transport.is_closing():
             raise BackendUnavailable("no link", node)
         if writer.transport.get_write_buffer_size() > MAX_WAITING or len(envelope) > MAX_FRAME:
             writer.transport.abort()
             raise BackendUnavailable("link is full", node)
-        writer.write(_LENGTH.pack(len(envelope)) + envelope)
+        try:
+            writer.write(_LENGTH.pack(len(envelope)) + envelope)
+        except RuntimeError as closed:  # uvloop's word for a transport that has just ended
+            raise BackendUnavailable("no link", node) from closed
 
     async def _dial(self, node: NodeInfo) -> None:
         host, _, port = node.link.rpartition(":")

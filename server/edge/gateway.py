@@ -28,6 +28,7 @@ from server.edge.origin import OriginGate
 from server.edge.websocket import GatedWebSocket
 from server.service import Service
 from server.sessions import Session
+from server.tasks import start
 from server.telemetry import Metrics
 from signaling import protocol as p
 from signaling.errors import (
@@ -163,7 +164,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]  # the library is unt
         if self._draining:
             await self._close(eio_sid, 1001, "draining")
             return
-        self._tasks.create_task(self._auth_deadline(eio_sid), name="auth-deadline")
+        start(self._tasks, self._auth_deadline(eio_sid), "auth-deadline")
 
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         await super()._handle_eio_disconnect(eio_sid, reason)
@@ -205,7 +206,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]  # the library is unt
             await self._close(eio_sid, *((1001, "draining") if self._draining else (4401, "unauthenticated")))
             return
         self._metrics.connections.labels(connection.session.role).inc()
-        self._tasks.create_task(self._serve(eio_sid, connection, data), name="connection")
+        start(self._tasks, self._serve(eio_sid, connection, data), "connection")
 
     async def _serve(self, eio_sid: str, connection: Connection, auth: dict[str, Any]) -> None:
         """Attach, then execute this connection's commands one after the other until it is gone."""
@@ -214,6 +215,9 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]  # the library is unt
         except TalkError as error:
             self._refuse(eio_sid, error, None, bad=False)
             await self._close(eio_sid, 1011, error.wire_code)
+        except Exception:
+            logger.exception("not attached")
+            await self._close(eio_sid, 1011, "internal")
         while (waiting := await connection.inbox.get()) is not None:
             await self._execute(eio_sid, connection, waiting)
         await self._service.detach(connection)
@@ -309,7 +313,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]  # the library is unt
     # --- ending -------------------------------------------------------------------------------
 
     def _close_soon(self, eio_sid: str, code: int, reason: str) -> None:
-        self._tasks.create_task(self._close(eio_sid, code, reason), name="close")
+        start(self._tasks, self._close(eio_sid, code, reason), "close")
 
     async def _close(self, eio_sid: str, code: int, reason: str) -> None:
         socket = self.eio.sockets.get(eio_sid)

@@ -20,6 +20,7 @@ from server.owner import Owner
 from server.presence import HERE, Outlets
 from server.service import Service
 from server.sessions import OwnOutlet
+from server.tasks import start
 from signaling.errors import BackendError
 from signaling.protocol import NodeId
 
@@ -77,13 +78,13 @@ class Cluster:
         for outlet in ours:
             outlet.come_back("moved", int(random.uniform(0, spread_ms)))
         if all(peer.id != node for peer in self._bus.peers()):
-            self._hub.tasks.create_task(self._adopt(), name="adopt")
+            start(self._hub.tasks, self._adopt(), "adopt")
 
     def lapsed(self) -> None:
         """Nothing to do: the hub takes nothing while the bus does not hold."""
 
     def regained(self) -> None:
-        self._hub.tasks.create_task(self._verify(), name="verify")
+        start(self._hub.tasks, self._verify(), "verify")
 
     async def _verify(self) -> None:
         try:

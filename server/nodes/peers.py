@@ -30,6 +30,7 @@ from server.nodes.messages import (
     decode,
     encode,
 )
+from server.tasks import start
 from signaling import errors
 from signaling.errors import BackendUnavailable, TalkError
 from signaling.protocol import NodeId, ServerEvent
@@ -90,12 +91,18 @@ class Peers:
             except msgspec.DecodeError:
                 logger.warning("a node said something unknown", extra={"node": node})
                 continue
-            if isinstance(message, Asked):
-                self._tasks.create_task(self._answer(node, message), name="peer-ask")
-            elif isinstance(message, Answered):
-                self._take(message)
-            else:
-                self.heard(node, message.note)
+            try:
+                self._handle(node, message)
+            except Exception:
+                logger.exception("a node's word failed", extra={"node": node})
+
+    def _handle(self, node: NodeId, message: Asked | Answered | Noted) -> None:
+        if isinstance(message, Asked):
+            start(self._tasks, self._answer(node, message), "peer-ask")
+        elif isinstance(message, Answered):
+            self._take(message)
+        else:
+            self.heard(node, message.note)
 
     async def ask(self, node: NodeId, ask: Ask) -> Any:
         """Raises: Unreachable, BackendUnavailable, or what the handler raised there."""
