@@ -9,6 +9,7 @@ from pathlib import Path
 NAMES = {
     "chaos": "three nodes that are killed all the time: what was acked and lost, how soon all is back",
     "cobrowse": "what it costs to show a changing page, beside rrweb; streams per core",
+    "crowd": "many visitors who only stand there, a thousand chats a second, all back after a node's death",
     "flood": "what calls notice while somebody floods the media port with garbage",
     "growing": "how soon pictures are sharp, how long voice is missing when a third person joins",
     "journey": "chat, click to audio, path replacement, with N calls held",

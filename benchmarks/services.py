@@ -166,9 +166,9 @@ class Postgres:
 
 
 @contextmanager
-def both() -> Iterator[tuple[Redis, Postgres]]:
+def both(*redis_options: str) -> Iterator[tuple[Redis, Postgres]]:
     """What several nodes share, started."""
-    redis, postgres = Redis(), Postgres()
+    redis, postgres = Redis(*redis_options), Postgres()
     with postgres, redis:
         yield redis, postgres
 

@@ -144,8 +144,10 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 def _serve(options: argparse.Namespace) -> int:
     config = _load(options)
+    from server.config import ConfigError
     from server.node import serve_until_stopped
     from server.telemetry import setup_logging
+    from signaling.errors import BackendUnavailable
 
     setup_logging(config.log_level)
     login = _demo_agent(config) if config.demo else None
@@ -158,27 +160,26 @@ def _serve(options: argparse.Namespace) -> int:
             runner.run(
                 serve_until_stopped(config, lambda one: _say_started(one, login), lambda: _load(options))
             )
-    except BaseExceptionGroup as group:
-        if (wrong := _config_error(group)) is not None:
+    except BaseException as fault:
+        wrong = _cause(fault)
+        if isinstance(wrong, ConfigError):
             raise wrong from None
-        refused, rest = group.split(OSError)
-        if refused is None or rest is not None:
+        if isinstance(wrong, BackendUnavailable):
+            print(f"talknow: cannot reach {wrong.args[0]} ({wrong.args[1]}). Is it there?", file=sys.stderr)
+        elif isinstance(wrong, OSError):
+            print(f"talknow: cannot listen: {wrong}. Is something else on these ports?", file=sys.stderr)
+        else:
             raise
-        first = refused.exceptions[0]
-        print(f"talknow: cannot listen: {first}. Is something else on these ports?", file=sys.stderr)
         return 1
     print("talknow: stopped, everything is stored")
     return 0
 
 
-def _config_error(group: BaseExceptionGroup[BaseException]) -> BaseException | None:
-    """What only the start itself could find out, e.g. that another node has other keys."""
-    from server.config import ConfigError
-
-    found: BaseException | None = group.subgroup(ConfigError)
-    while isinstance(found, BaseExceptionGroup):
-        found = found.exceptions[0]
-    return found
+def _cause(fault: BaseException) -> BaseException:
+    """The one fault that a group of groups is about; the group itself when it is about several."""
+    while isinstance(fault, BaseExceptionGroup) and len(fault.exceptions) == 1:
+        fault = fault.exceptions[0]
+    return fault
 
 
 def _demo_agent(config: Config) -> tuple[str, str] | None:

@@ -283,6 +283,8 @@ def _watch(metrics: Metrics, hub: Hub, backend: Backend, pages: Cobrowse) -> Non
     for name in Counts.__struct_fields__:
         words = f"Shared pages: {name} since start"
         metrics.watch(f"talknow_cobrowse_{name}", words, partial(getattr, pages.counts, name))
+    metrics.watch("talknow_nodes", "Other nodes that live", lambda: len(backend.bus.peers()))
+    metrics.watch("talknow_lease", "1 while this node may act", lambda: int(backend.bus.holds))
     metrics.watch("talknow_log_commits", "Commits of the log since start", lambda: backend.log.commits)
 
 

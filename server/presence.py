@@ -120,6 +120,10 @@ class Outlets:
     def sources(self, outlet: Outlet) -> set[NodeId]:
         return self._sources.get(id(outlet), set())
 
+    def reads(self, outlet: Outlet) -> bool:
+        """Does it follow anything, here or elsewhere?"""
+        return bool(self._followed.get(id(outlet)) or self._sources.get(id(outlet)))
+
     def dependent(self, node: NodeId) -> list[Outlet]:
         return [outlet for outlet in self.at(HERE) if node in self.sources(outlet)]
 

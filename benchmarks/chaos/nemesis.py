@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable
 from msgspec import Struct
 from redis.asyncio import Redis
 
-from benchmarks.chaos.nodes import NODES, Nodes
+from benchmarks.chaos.nodes import NODES, Nodes, user_of
 
 STOPPED_S = 4.0
 DOWN_S = 1.0
-KINDS = ("kill", "stop", "drain", "flush", "redis", "postgres")
+KINDS = ("kill", "stop", "cut", "drain", "flush", "redis", "postgres")
 
 
 class Blow(Struct, frozen=True):
@@ -37,6 +37,7 @@ class Nemesis:
         self._deeds: dict[str, Callable[[int], Awaitable[None]]] = {
             "kill": self._kill,
             "stop": self._stop,
+            "cut": self._cut,
             "drain": self._drain,
             "flush": self._flush,
             "redis": self._restart_redis,
@@ -71,6 +72,15 @@ class Nemesis:
         self._nodes.pause(node)
         await asyncio.sleep(STOPPED_S)
         self._nodes.resume(node)
+
+    async def _cut(self, node: int) -> None:
+        """One node alone no longer reaches Redis; everybody reaches everything else."""
+        client = Redis.from_url(self._nodes.redis.service.url)
+        await client.acl_setuser(user_of(node), enabled=False)
+        await client.client_kill_filter(user=user_of(node))
+        await asyncio.sleep(STOPPED_S)
+        await client.acl_setuser(user_of(node), enabled=True)
+        await client.aclose()
 
     async def _flush(self, _: int) -> None:
         client = Redis.from_url(self._nodes.redis.service.url)

@@ -18,6 +18,7 @@ from benchmarks.services import Postgres, Redis, both
 from benchmarks.serving import until_ready
 
 NODES = 3
+ALLOWED = ("on", "nopass", "~*", "+@all")
 STOP_S = 15.0
 
 
@@ -37,11 +38,16 @@ class Nodes:
     def urls(self) -> list[str]:
         return [f"http://127.0.0.1:{port}" for port in self._ports]
 
+    @property
+    def pids(self) -> list[int]:
+        return [process.pid for process in self._processes if process is not None]
+
     async def start(self, number: int) -> None:
         """Raises: TimeoutError when it is not ready soon."""
         data = self._directory / f"node{number}"
         data.mkdir(exist_ok=True)
-        shared = ["--redis", self.redis.service.url, "--database", self.postgres.service.url]
+        redis = self.redis.service.url.replace("//", f"//{user_of(number)}:-@")
+        shared = ["--redis", redis, "--database", self.postgres.service.url]
         own = [
             "--port",
             str(self._ports[number]),
@@ -101,12 +107,18 @@ class Nodes:
                 await process.wait()
 
 
+def user_of(number: int) -> str:
+    """Each node is a Redis user of its own, so that one alone can be cut off."""
+    return f"node{number}"
+
+
 @asynccontextmanager
 async def running(first_port: int) -> AsyncIterator[Nodes]:
     """Redis, PostgreSQL and three nodes on first_port and the eleven ports after it."""
     directory = Path(tempfile.mkdtemp(prefix="talknow-chaos-"))
     try:
-        with both() as (redis, postgres):
+        users = [word for number in range(NODES) for word in ("--user", user_of(number), *ALLOWED)]
+        with both(*users) as (redis, postgres):
             nodes = Nodes(redis, postgres, directory, first_port)
             try:
                 for number in range(NODES):

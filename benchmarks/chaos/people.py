@@ -360,11 +360,12 @@ class Caller:
             if side is self.customer and not side.connected:
                 await side.come_back()
             if side.ready is not seen and side.ready:
-                seen = side.ready
-                await self._new_path(side, seen)
+                if await self._new_path(side, side.ready):
+                    seen = side.ready
             await asyncio.sleep(0.01)
 
-    async def _new_path(self, side: Roaming, ready: dict[str, Any]) -> None:
+    async def _new_path(self, side: Roaming, ready: dict[str, Any]) -> bool:
+        """False when it did not come about and is to be tried again."""
         legs = [
             leg
             for shot in ready["engagements"]
@@ -373,14 +374,18 @@ class Caller:
         ]
         mine = [leg for leg in legs if leg["participant"] == ready["participant"]]
         if not mine or mine[0]["state"] == "connected":
-            return
+            return True
         leg = side.person.leg(self.engagement)
         before = leg.path
         body = {"engagement": self.engagement, "device": side.person.device}
-        with contextlib.suppress(*FAULTS):
+        try:
             await leg.take(await side.person.post("/v1/paths", body))
-            if before is not None:
-                before.close()
+        except FAULTS:
+            await asyncio.sleep(0.1)
+            return False
+        if before is not None:
+            before.close()
+        return True
 
     async def _listen(self, person: Person) -> None:
         leg = person.leg(self.engagement)

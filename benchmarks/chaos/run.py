@@ -27,6 +27,7 @@ DESKS = 3
 PAUSE_S = (0.3, 1.5)
 SETTLE_S = 4.0
 STUCK_S = 20.0
+LATE_S = 2.0
 
 
 class Outcome(Struct):
@@ -91,12 +92,16 @@ async def _caller(nodes: Nodes, http: aiohttp.ClientSession, chance: random.Rand
 
 
 def back(blows: Sequence[Blow], waits: Sequence[tuple[float, float]]) -> dict[str, list[float]]:
-    """Seconds from a blow to the end of the wait it fell into, by kind of blow."""
+    """Seconds of a wait from the blow it fell into, or that came within LATE_S before it, by kind of blow.
+
+    What is cut off notices later: its lease must run out first.
+    """
     found: dict[str, list[float]] = {}
     for end_s, seconds in waits:
-        within = [blow for blow in blows if end_s - seconds <= blow.at_s < end_s]
+        began_s = end_s - seconds
+        within = [blow for blow in blows if began_s - LATE_S <= blow.at_s < end_s]
         if within:
-            found.setdefault(within[0].kind, []).append(end_s - within[0].at_s)
+            found.setdefault(within[0].kind, []).append(end_s - max(began_s, within[0].at_s))
     return found
 
 

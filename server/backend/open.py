@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
 from msgspec import Struct
+from sqlalchemy.exc import SQLAlchemyError
 
 from server.backend import Blobs, Bus, Log, NodeInfo
 from server.backend.blobs import DirectoryBlobs
@@ -23,9 +24,10 @@ from server.backend.sqlite_log import SqliteLog
 from server.config import Config, ConfigError
 from server.sealing import content_key
 from server.tasks import task_group
+from signaling.errors import BackendUnavailable
 from signaling.protocol import NodeId
 
-LOCK_MS = 5_000
+LOCK_MS = 1_500
 
 
 class Backend(Struct):
@@ -38,11 +40,15 @@ class Backend(Struct):
 async def open_backend(config: Config) -> AsyncIterator[Backend]:
     """Bring the database to this version's schema, open everything, close it in reverse order.
 
-    Raises: ConfigError when this node's content key is not the one of the others on this database.
+    Raises: ConfigError when this node's content key is not the one of the others on this database;
+    BackendUnavailable when database or Redis cannot be reached.
     """
     config.data_dir.mkdir(parents=True, exist_ok=True)
     key = content_key(config.keys)
-    await asyncio.to_thread(migrate, config.database)
+    try:
+        await asyncio.to_thread(migrate, config.database)
+    except SQLAlchemyError as error:
+        raise BackendUnavailable("database", type(error).__name__) from error
     me = NodeInfo(
         NodeId(f"n_{secrets.token_hex(6)}"),
         link=config.link,

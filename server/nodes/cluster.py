@@ -27,6 +27,7 @@ from signaling.protocol import NodeId
 logger = logging.getLogger(__name__)
 
 SWEEP_S = 5.0
+ASK_AGAIN_S = 0.1
 COME_BACK_MS = 150
 COME_BACK_EACH_MS = 0.5
 
@@ -50,6 +51,7 @@ class Cluster:
             m.Opened: service.opened,
             m.Places: lambda _, note: self._effects.tell_places(note),
         }
+        peers.asks[m.Holds] = self._holds
         self._effects: Effects = hub.runner  # type: ignore[assignment]
         bus.neighbours = self
 
@@ -81,7 +83,20 @@ class Cluster:
             start(self._hub.tasks, self._adopt(), "adopt")
 
     def lapsed(self) -> None:
-        """Nothing to do: the hub takes nothing while the bus does not hold."""
+        """The hub takes nothing while the bus does not hold. Are we alone in that?"""
+        start(self._hub.tasks, self._send_away(), "send away")
+
+    async def _send_away(self) -> None:
+        """Where others still hold, whoever reads something is better off there; else nobody is."""
+        await asyncio.sleep(ASK_AGAIN_S)
+        held = await self._peers.ask_all(m.Holds())
+        if any(held) and not self._bus.holds:
+            for outlet in self._outlets.at(HERE):
+                if self._outlets.reads(outlet):
+                    outlet.come_back("moved", int(random.uniform(0, COME_BACK_MS)))
+
+    async def _holds(self, _: NodeId, __: m.Holds) -> bool:
+        return self._bus.holds
 
     def regained(self) -> None:
         start(self._hub.tasks, self._verify(), "verify")

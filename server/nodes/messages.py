@@ -123,6 +123,12 @@ class GetPicture(Ask, tag="get_picture", frozen=True):
     digest: str
 
 
+class Holds(Ask, tag="holds", frozen=True):
+    """Is your lease held?"""
+
+    answer: ClassVar[Any] = bool
+
+
 AnyAsk = (
     Do
     | Put
@@ -136,6 +142,7 @@ AnyAsk = (
     | ByCode
     | PutPicture
     | GetPicture
+    | Holds
 )
 
 

@@ -15,7 +15,7 @@ import pytest
 from redis.asyncio import Redis as RedisClient
 from socketio.exceptions import SocketIOError
 
-from benchmarks.services import Postgres, Redis
+from benchmarks.services import Postgres, Redis, free_port
 from benchmarks.session_client import Person, visitor
 from tests.conftest import Shared
 from tests.nodes.conftest import Nodes
@@ -180,6 +180,24 @@ def test_a_node_with_another_key_does_not_start(shared: Shared, tmp_path: Path) 
     )
     assert done.returncode == 78
     assert "keys_dir" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("what", "flags"),
+    [
+        ("database", ["--database", "postgresql://x@127.0.0.1:1/x"]),
+        ("redis", ["--redis", "redis://127.0.0.1:1/0"]),
+    ],
+)
+def test_what_cannot_be_reached_at_the_start_is_said_in_words(
+    what: str, flags: list[str], shared: Shared, tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "server", "serve", "--data", str(tmp_path), "--port", str(free_port())]
+    database = [] if what == "database" else ["--database", shared.database_url]
+    done = subprocess.run([*command, *database, *flags], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert f"cannot reach {what}" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize("wrong", ["--redis redis://x/0", "--database mysql://x/y", "--link-listen here"])
