@@ -255,6 +255,8 @@ def _check_nodes(config: Config) -> None:
         raise ConfigError("redis_url: redis+sentinel://host:port/NAME, the name Sentinel knows it by")
     if config.redis_url and not config.database_url:
         raise ConfigError("redis_url: several nodes share a PostgreSQL; give database_url too")
+    if config.redis_url and config.link.rpartition(":")[0].strip("[]") in ("0.0.0.0", "::", ""):
+        raise ConfigError("link_address: how other nodes reach this one; 0.0.0.0 is everybody")
     for key in ("link_listen", "link_address"):
         value = getattr(config, key)
         if value and not re.fullmatch(r".+:\d{1,5}", value):

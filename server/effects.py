@@ -48,6 +48,7 @@ from signaling.errors import BackendError, TalkError
 from signaling.events import (
     Marked,
     MessageSent,
+    ParticipantOnline,
 )
 from signaling.protocol import (
     AgentChanged,
@@ -78,13 +79,14 @@ from signaling.protocol import (
     SiteId,
     TimelineItem,
 )
-from signaling.state import Engagement
+from signaling.state import Engagement, Phase
 from signaling.timeline import Draft, drafts
 
 logger = logging.getLogger(__name__)
 
 QUEUE_NEWS_S = 0.1
 POST_AGAIN_S = 1.0
+ENDING = (Phase.WRAP_UP, Phase.ENDED)
 
 
 class Media(Protocol):
@@ -125,9 +127,23 @@ class Effects:
             turn.resolve()
 
     def resume(self, live: Live, effects: Sequence[AnyEffect]) -> None:
-        """After a load: the effects a crash may have eaten (timers, posts, ringing, routes)."""
+        """After a load: the effects a crash may have eaten (timers, posts, ringing, routes).
+
+        Colleagues who are there are told; nothing in an index says where they take part.
+        """
         for effect in effects:
             self._run(live, None, effect)
+        if isinstance(live.state, Engagement) and live.state.phase not in ENDING:
+            for one in filter(live.state.is_colleague, list(live.state.participants)):
+                self._find_again(live, one)
+
+    def _find_again(self, live: Live, colleague: ParticipantId) -> None:
+        there = [o for o in self._outlets.of(colleague) if o not in followers(live)]
+        if there:
+            self._welcome(live, colleague)
+            now_ms = self._hub.clock.now_ms()
+            online = ParticipantOnline(at_ms=now_ms, by=colleague, device=there[0].session.device)
+            self._hub.tell(live.actor, online)
 
     def dropped(self, live: Live) -> None:
         """The actor is not ours any more: its legs, its page and its readers are somebody else's now."""
@@ -136,8 +152,13 @@ class Effects:
             self._start("close legs", self._media.close_legs(tuple(live.state.legs)))
             if self.pages is not None:
                 self.pages.close_now(live.state.id)
+        self.missed(live)
         for outlet in followers(live):
             self._outlets.unfollow(live, outlet)
+
+    def missed(self, live: Live) -> None:
+        """Its readers were not told of something: they come back and read it."""
+        for outlet in followers(live):
             outlet.come_back("moved", 0)
 
     def _run(self, live: Live, turn: Turn | None, effect: AnyEffect) -> bool:

@@ -65,6 +65,7 @@ class Runner(Protocol):
     def run(self, live: Live, turn: Turn) -> None: ...
     def resume(self, live: Live, effects: Sequence[AnyEffect]) -> None: ...
     def dropped(self, live: Live) -> None: ...
+    def missed(self, live: Live) -> None: ...
 
 
 class Hub:
@@ -182,9 +183,11 @@ class Hub:
 
     async def verify(self) -> None:
         """The lease was lost and is held again: what others took meanwhile is dropped, the rest goes on."""
-        owned = [live.ownership for live in self.live.values() if live.ownership is not None]
-        kept = await self._log.kept(owned)
-        for live in list(self.live.values()):
+        owned = [(live, live.ownership) for live in self.live.values() if live.ownership is not None]
+        kept = await self._log.kept([own for _, own in owned])
+        for live, own in owned:
+            if self.live.get(live.actor) is not live or live.ownership is not own:
+                continue  # it was claimed anew meanwhile
             if live.actor not in kept:
                 self.drop(live)
             elif live.state is not None and self.runner is not None:
@@ -233,9 +236,17 @@ class Hub:
         waking = self._waking[actor] = self._ignored()
         try:
             node = await self._load(actor, creates=isinstance(event, Opened | SiteOpened))
-        except BaseException as error:
-            known = isinstance(error, TalkError)
-            waking.set_exception(error if known else BackendUnavailable("not loaded", actor))
+        except TalkError as error:
+            waking.set_exception(error)
+            raise
+        except Exception:
+            # E.g. a record of a later version: this actor is for another node, everything else goes on here.
+            logger.exception("not loaded", extra={"actor": actor})
+            unavailable = BackendUnavailable("not loaded", actor)
+            waking.set_exception(unavailable)
+            raise unavailable from None
+        except BaseException:
+            waking.set_exception(BackendUnavailable("not loaded", actor))
             raise
         finally:
             del self._waking[actor]
@@ -376,6 +387,7 @@ class Hub:
         for mail in batch:
             if not mail.future.done():
                 mail.future.set_exception(typed)
+        seq = 0 if live.state is None else live.state.seq
         try:
             live.ownership = await self._bus.claim(live.actor)
             if live.ownership.node != self._bus.node_id:
@@ -384,9 +396,10 @@ class Hub:
             await self._read(live)
             if live.state is not None and self.runner is not None:
                 self.runner.resume(live, live.machine.outstanding(live.state))
-        except BackendError as lost:
-            code = {"actor": live.actor, "code": lost.wire_code}
-            logger.warning("actor dropped until its next event", extra=code)
+                if live.state.seq > seq:  # it was stored, only its answer was lost
+                    self.runner.missed(live)
+        except Exception as lost:
+            logger.warning("dropped", extra={"actor": live.actor, "reason": type(lost).__name__})
             self.drop(live)
 
     async def _maybe_checkpoint(self, live: Live) -> None:

@@ -70,6 +70,7 @@ class Node(Struct):
     hub: Hub
     service: Service
     media: MediaNode
+    cluster: Cluster
     cobrowse: Cobrowse
     gateway: Gateway
     metrics: Metrics
@@ -130,7 +131,7 @@ async def run_node(config: Config) -> AsyncIterator[Node]:
             media.listener = Bystander(service) if config.bench_token else service
             metrics = Metrics()
             gateway = Gateway(service, auth, gate, metrics, tasks)
-            node = Node(config, hub, service, media, cobrowse, gateway, metrics, sites)
+            node = Node(config, hub, service, media, cluster, cobrowse, gateway, metrics, sites)
             _watch(metrics, hub, backend, cobrowse)
             pictures = CobrowseAssets(cobrowse, gate, service, peers)
             await media.start()
@@ -161,6 +162,7 @@ async def _drain(node: Node, runners: list[web.AppRunner]) -> None:
         for site in list(runner.sites):
             await site.stop()
     await node.hub.drain(node.config.drain_s)
+    node.cluster.hand_over()
     several = bool(node.config.redis_url)
     await node.gateway.say_goodbye("draining", 0 if several else ALONE_AGAIN_MS)
     if several and node.media.calls:

@@ -6,6 +6,7 @@ when the actor has moved meanwhile: whoever asked looks for its owner again.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -26,7 +27,7 @@ from server.sharing import Sharing
 from signaling import events as ev
 from signaling import protocol as p
 from signaling.actors import engagement_actor, routing_actor
-from signaling.errors import InvalidCursor, NotFound
+from signaling.errors import InvalidCursor, NotFound, PeerError
 from signaling.state import Engagement
 
 OPEN_PHASES: tuple[p.PhaseName, ...] = ("open", "queued", "offered", "active")
@@ -78,13 +79,15 @@ class Owner:
         session = asked.session
 
         def look(live: Live) -> p.EngagementSnapshot:
+            live.state.participant(session.participant)
             self._outlets.follow(live, outlet)
             since = asked.after_seq if asked.after_seq <= live.state.seq else 0
             return self._snapshot(live, session.role, since)
 
         shot = await self._hub.inspect(engagement_actor(asked.engagement), look)
         if shot.view.phase != "ended":
-            await self._greet(session, asked.engagement)
+            with contextlib.suppress(PeerError):  # it may end at this moment
+                await self._greet(session, asked.engagement)
         return shot
 
     async def _greet(self, session: Session, engagement: p.EngagementId) -> None:
@@ -113,8 +116,10 @@ class Owner:
         self._outlet(node, note.conn, note.session)
 
     def gone(self, node: p.NodeId, note: m.Gone) -> None:
-        if (outlet := self._outlets.named((node, note.conn))) is not None:
-            self.forget(outlet)
+        if (outlet := self._outlets.named((node, note.conn))) is None:
+            return
+        if self.forget(outlet) and outlet.session.role != "visitor":
+            self.agent_lost(outlet.session)
 
     def forget(self, outlet: Outlet) -> bool:
         """A connection is over; its participant is away from what lives here when it was the last one."""
@@ -129,7 +134,7 @@ class Owner:
         return last
 
     def agent_lost(self, session: Session) -> None:
-        """The node of an agent's last connection died; if its queue lives here we say so."""
+        """An agent's last connection, on another node, is over; if its queue lives here we say so."""
         if routing_actor(session.site) in self._hub.live:
             gone = ev.AgentDisconnected(at_ms=self._now(), agent=session.participant)
             self._hub.tell(routing_actor(session.site), gone)

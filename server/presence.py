@@ -91,6 +91,10 @@ class Outlets:
     def at(self, node: NodeId) -> list[Outlet]:
         return [outlet for (where, _), outlet in self._by_name.items() if where == node]
 
+    def elsewhere(self) -> list[Outlet]:
+        """Other nodes' connections."""
+        return [outlet for (where, _), outlet in self._by_name.items() if where != HERE]
+
     def of(self, participant: ParticipantId) -> list[Outlet]:
         return list(self._by_participant.get(participant, ()))
 

@@ -31,7 +31,14 @@ from server.tasks import start
 from signaling import events as ev
 from signaling import protocol as p
 from signaling.actors import engagement_actor, engagement_of, routing_actor
-from signaling.errors import BackendError, BackendUnavailable, InvalidCursor, NotFound, OwnershipLost
+from signaling.errors import (
+    BackendError,
+    BackendUnavailable,
+    InvalidCursor,
+    NotFound,
+    OwnershipLost,
+    TalkError,
+)
 
 AGENT_PHASES: tuple[p.PhaseName, ...] = ("active", "wrap_up")
 FIND_S = 2.5
@@ -95,7 +102,8 @@ class Service:
         shots = []
         for found in await self._engagements(session, engagement):
             since = after_seq if found == engagement else 0
-            shots.append(await self._follow(outlet, conn, found, since))
+            with contextlib.suppress(NotFound):  # it was given to somebody else just now
+                shots.append(await self._follow(outlet, conn, found, since))
         outlet.begin(
             p.SessionReady(
                 protocol=p.PROTOCOL_VERSION,
@@ -139,6 +147,8 @@ class Service:
     ) -> p.EngagementSnapshot:
         asked = m.Follow(conn, outlet.session, engagement, after_seq)
         shot: p.EngagementSnapshot = await self._at(engagement_actor(engagement), asked, outlet)
+        if self._outlets.name(outlet) is None:  # it ended meanwhile, and whoever was asked does not know
+            self._peers.note_all(m.Gone(conn))
         return shot
 
     async def _engagements(self, session: Session, named: str | None) -> list[p.EngagementId]:
@@ -279,7 +289,7 @@ class Service:
             start(self._hub.tasks, self._opened(note), "follow-opened")
 
     async def _opened(self, note: m.Opened) -> None:
-        with contextlib.suppress(BackendError, NotFound):  # a tab that comes back finds it anyway
+        with contextlib.suppress(TalkError):  # a tab that comes back finds it anyway
             await self._follow_opened(note.visitor, note.engagement)
 
     async def _follow_opened(self, visitor: p.ParticipantId, engagement: p.EngagementId) -> None:
@@ -290,10 +300,10 @@ class Service:
                 outlet.send(p.EngagementSnapshotEvent(shot))
 
     async def elsewhere(self, engagement: p.EngagementId) -> NodeInfo | None:
-        """The other node on which an engagement lives; None: here, or nowhere."""
+        """The other node on which an engagement lives; None: here, or nowhere. Raises: BackendError."""
         try:
             node = await self._hub.locate(engagement_actor(engagement))
-        except (NotFound, BackendError):
+        except NotFound:
             return None
         return next((peer for peer in self._peers.others() if peer.id == node), None)
 

@@ -16,6 +16,9 @@ from msgspec import Struct
 
 from signaling.protocol import ActorId, EngagementId, NodeId, ParticipantId, PhaseName, SiteId
 
+# Phases in which an engagement has work to do.
+AT_WORK: tuple[PhaseName, ...] = ("open", "queued", "offered", "active", "wrap_up")
+
 
 class NodeInfo(Struct, frozen=True):
     """A node in the address book. link: host:port for other nodes; url: for browsers, "" when all share one.

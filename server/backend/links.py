@@ -12,6 +12,7 @@ import contextlib
 import hmac
 import logging
 import secrets
+import socket
 import struct
 from collections.abc import Callable
 from typing import Protocol
@@ -121,24 +122,25 @@ class Links:
             try:
                 async with asyncio.timeout(HELLO_S):
                     reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
-                    await self._prove(reader, writer)
+                    _watch(writer)
+                    await self._prove(node.id, reader, writer)
             except ConnectionRefusedError:
                 self._tell("link_refused", node.id)
-            except (OSError, TimeoutError, asyncio.IncompleteReadError, msgspec.DecodeError):
+            except (OSError, ValueError, TimeoutError, asyncio.IncompleteReadError):
                 pass
             else:
                 await self._hold(node.id, reader, writer)
             await asyncio.sleep(AGAIN_S)
 
-    async def _prove(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Say who we are, and be sure of who answers. Raises: ConnectionError."""
+    async def _prove(self, node: NodeId, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Say who we are, and be sure that it is this node that answers. Raises: ConnectionError."""
         nonce = secrets.token_bytes(16)
         _write(writer, msgspec.msgpack.encode(_Hello(self._me, nonce)))
         theirs = msgspec.msgpack.decode(await _read(reader, 256), type=_Hello)
         proof = await _read(reader, 64)
-        if not hmac.compare_digest(proof, self._mac(b"answers", nonce, theirs.node)):
+        if theirs.node != node or not hmac.compare_digest(proof, self._mac(b"answers", nonce, node)):
             writer.transport.abort()
-            raise ConnectionError("the node there does not know the key")
+            raise ConnectionError("another node is there, or it does not know the key")
         _write(writer, self._mac(b"calls", theirs.nonce, self._me))
 
     async def _hold(self, node: NodeId, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -159,9 +161,11 @@ class Links:
         node: NodeId | None = None
         try:
             async with asyncio.timeout(HELLO_S):
+                _watch(writer)
                 node = await self._admit(reader, writer)
             if (before := self._in.get(node)) is not None:
-                before.transport.abort()
+                before.transport.abort()  # it knows of a break that we have not seen
+                self._tell("link_down", node)
             self._in[node] = writer
             while True:
                 await self.inbox.put((node, await _read(reader, MAX_FRAME)))
@@ -193,6 +197,15 @@ class Links:
         if self.users is not None:
             told: Callable[[NodeId], None] = getattr(self.users, what)
             told(node)
+
+
+def _watch(writer: asyncio.StreamWriter) -> None:
+    """A link that says nothing is found out within seconds: unanswered bytes, unanswered probes."""
+    beneath: socket.socket = writer.get_extra_info("socket")
+    beneath.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (("USER_TIMEOUT", 2_000), ("KEEPIDLE", 1), ("KEEPINTVL", 1), ("KEEPCNT", 2)):
+        if (number := getattr(socket, f"TCP_{option}", None)) is not None:
+            beneath.setsockopt(socket.IPPROTO_TCP, number, value)
 
 
 def _write(writer: asyncio.StreamWriter, frame: bytes) -> None:

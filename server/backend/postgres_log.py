@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from server.backend import Checkpoint, IndexQuery, Loaded, Ownership, Projection
+from server.backend import AT_WORK, Checkpoint, IndexQuery, Loaded, Ownership, Projection
 from server.backend.postgres import Connection, Pool, connection
 from signaling.errors import BackendError, BackendUnavailable, SeqConflict, StaleEpoch
 from signaling.protocol import ActorId, NodeId
@@ -220,9 +220,10 @@ class PostgresLog:
         """Actors with work to do (engagements that have not ended, queues) whose owner does not live."""
         async with connection(self._pool, "orphans") as one:
             cursor = await one.execute(
-                "SELECT o.actor FROM ownership o LEFT JOIN engagements e ON o.actor = 'e:' || e.engagement "
-                "WHERE NOT (o.node = ANY(%s)) AND (e.phase <> 'ended' OR o.actor LIKE 'q:%%') LIMIT %s",
-                (list(living), limit),
+                "SELECT actor FROM engagements JOIN ownership ON actor = 'e:' || engagement "
+                "WHERE phase = ANY(%s) AND NOT (node = ANY(%s)) UNION ALL SELECT actor FROM ownership "
+                "WHERE actor >= 'q:' AND actor < 'q;' AND NOT (node = ANY(%s)) LIMIT %s",
+                (list(AT_WORK), list(living), list(living), limit),
             )
             return [ActorId(actor) for (actor,) in await cursor.fetchall()]
 

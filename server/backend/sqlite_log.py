@@ -22,7 +22,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from server.backend import Checkpoint, IndexQuery, Loaded, Ownership, Projection
+from server.backend import AT_WORK, Checkpoint, IndexQuery, Loaded, Ownership, Projection
 from signaling.errors import BackendError, BackendUnavailable, SeqConflict, StaleEpoch
 from signaling.protocol import ActorId, NodeId
 
@@ -208,11 +208,12 @@ class SqliteLog:
         """Actors with work to do (engagements that have not ended, queues) whose owner does not live."""
 
         def run() -> list[ActorId]:
+            nobody = f"node NOT IN ({', '.join('?' * len(living))})"
             rows = self._reading.execute(
-                "SELECT o.actor FROM ownership o LEFT JOIN engagements e ON o.actor = 'e:' || e.engagement "
-                f"WHERE o.node NOT IN ({', '.join('?' * len(living))}) "
-                "AND (e.phase <> 'ended' OR o.actor LIKE 'q:%') LIMIT ?",
-                (*living, limit),
+                "SELECT actor FROM engagements JOIN ownership ON actor = 'e:' || engagement "
+                f"WHERE phase IN ({', '.join('?' * len(AT_WORK))}) AND {nobody} UNION ALL "
+                f"SELECT actor FROM ownership WHERE actor >= 'q:' AND actor < 'q;' AND {nobody} LIMIT ?",
+                (*AT_WORK, *living, *living, limit),
             )
             return [ActorId(actor) for (actor,) in rows]
 

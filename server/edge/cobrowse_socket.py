@@ -35,7 +35,7 @@ from server.cobrowse.websocket import Refused
 from server.edge.origin import OriginGate
 from server.edge.page_door import pass_on
 from server.edge.page_socket import Handler, PageSocket, Turn
-from signaling.errors import Unauthenticated
+from signaling.errors import BackendError, Unauthenticated
 from signaling.protocol import EngagementId
 
 logger = logging.getLogger(__name__)
@@ -82,6 +82,8 @@ class CobrowseSocket:
             code, reason = refused.code, refused.reason
         except Unauthenticated:
             code, reason = 4401, "unauthenticated"
+        except BackendError:
+            code, reason = 1012, "try again"
         await socket.end(code, reason)
         return response
 

@@ -43,6 +43,7 @@ logger = logging.getLogger(__name__)
 
 AUTH_DEADLINE_S = 10.0
 FLUSH_S = 0.2
+GOODBYE_S = 3.0
 MAX_OUTBOX_BYTES = 4 * 1024 * 1024
 MAX_WAITING = 256
 COMMANDS_PER_S = 50.0
@@ -330,8 +331,11 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]  # the library is unt
             if (socket := self.eio.sockets.get(eio_sid)) is not None:
                 push(socket, event)
         await asyncio.sleep(0.05)
-        for eio_sid in list(self.eio.sockets):
-            await self._close(eio_sid, 1001, code)
+        with contextlib.suppress(TimeoutError):  # who does not listen is not waited for
+            async with asyncio.timeout(GOODBYE_S):
+                await asyncio.gather(
+                    *(self._close(eio_sid, 1001, code) for eio_sid in list(self.eio.sockets))
+                )
 
 
 async def _flushed(socket: Any) -> None:

@@ -78,6 +78,7 @@ async def pass_on(socket: PageSocket, request: web.Request, node: NodeInfo) -> N
     over = asyncio.Event()
     loop = asyncio.get_running_loop()
     host, _, port = node.http.rpartition(":")
+    theirs: asyncio.Transport | None = None
     try:
         async with asyncio.timeout(REACH_S):
             theirs, side = await loop.create_connection(
@@ -86,9 +87,12 @@ async def pass_on(socket: PageSocket, request: web.Request, node: NodeInfo) -> N
             head = side.head()
             theirs.write(_handshake(request))
             if not (await head).startswith(b"HTTP/1.1 101"):
-                theirs.abort()
-                raise Refused(1012, "moved")
+                raise ConnectionError("refused")
+            if over.is_set():
+                raise ConnectionError("gone")
     except (OSError, TimeoutError):
+        if theirs is not None:
+            theirs.abort()
         raise Refused(1012, "moved") from None
     transport, early, before = socket.release()
     ours = _Side(over, before)

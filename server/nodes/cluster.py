@@ -8,6 +8,7 @@ elsewhere, and reads on where it stopped. Actors with work to do are adopted by 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 
@@ -21,13 +22,14 @@ from server.presence import HERE, Outlets
 from server.service import Service
 from server.sessions import OwnOutlet
 from server.tasks import start
-from signaling.errors import BackendError
+from signaling.errors import BackendError, TalkError
 from signaling.protocol import NodeId
 
 logger = logging.getLogger(__name__)
 
 SWEEP_S = 5.0
 ASK_AGAIN_S = 0.1
+VERIFY_AGAIN_S = 0.5
 COME_BACK_MS = 150
 COME_BACK_EACH_MS = 0.5
 
@@ -89,11 +91,21 @@ class Cluster:
     async def _send_away(self) -> None:
         """Where others still hold, whoever reads something is better off there; else nobody is."""
         await asyncio.sleep(ASK_AGAIN_S)
+        with contextlib.suppress(TalkError):
+            await self._send_away_where_others_hold()
+
+    async def _send_away_where_others_hold(self) -> None:
         held = await self._peers.ask_all(m.Holds())
         if any(held) and not self._bus.holds:
             for outlet in self._outlets.at(HERE):
                 if self._outlets.reads(outlet):
                     outlet.come_back("moved", int(random.uniform(0, COME_BACK_MS)))
+
+    def hand_over(self) -> None:
+        """Our actors are given away: their readers on other nodes look for the new owner."""
+        for outlet in self._outlets.elsewhere():
+            if self._outlets.reads(outlet):
+                outlet.come_back("moved", 0)
 
     async def _holds(self, _: NodeId, __: m.Holds) -> bool:
         return self._bus.holds
@@ -102,10 +114,13 @@ class Cluster:
         start(self._hub.tasks, self._verify(), "verify")
 
     async def _verify(self) -> None:
-        try:
-            await self._hub.verify()
-        except BackendError as error:
-            logger.warning("owned actors not verified", extra={"code": error.wire_code})
+        while self._bus.holds:
+            try:
+                await self._hub.verify()
+                return
+            except BackendError as error:
+                logger.warning("owned actors not verified", extra={"code": error.wire_code})
+            await asyncio.sleep(VERIFY_AGAIN_S)
 
     async def _adopt(self) -> None:
         if not self._bus.holds:
