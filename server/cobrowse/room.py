@@ -27,6 +27,8 @@ from server.cobrowse.websocket import TOO_BIG, Page, Refused
 from signaling.protocol import EngagementId, ParticipantId
 
 STALE_S = 60.0
+# A loop's timer may fire a little before its time by the clock that is then asked.
+TIMER_EARLY_S = 0.05
 # The last picture, while there is no other.
 LAST_S = 300.0
 MAX_TABS = 8
@@ -131,7 +133,7 @@ class Room:
             self._waits.discard(wait)
             self.tell_streams()
 
-        wait = asyncio.get_running_loop().call_later(CHANGING_S, look)
+        wait = asyncio.get_running_loop().call_later(CHANGING_S + TIMER_EARLY_S, look)
         self._waits.add(wait)
 
     def push(self, tab: Tab, frame: bytes, items: Items) -> Coroutine[Any, Any, None] | None:
