@@ -22,6 +22,7 @@ export function Timeline({ desk, state }: Shown) {
   const { view, items } = state;
   const box = useRef<HTMLDivElement>(null);
   const atEnd = useRef(true);
+  const height = useRef(0);
   const pending = desk.engagements?.pending(view.id) ?? [];
   const marks = desk.engagements?.othersMarks(view.id) ?? { delivered: 0, read: 0 };
   const names = namesIn(state);
@@ -50,7 +51,10 @@ export function Timeline({ desk, state }: Shown) {
       // biome-ignore lint/a11y/noNoninteractiveTabindex: see above
       tabIndex={0}
       onScroll={({ currentTarget: { scrollTop, scrollHeight, clientHeight } }) => {
-        atEnd.current = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+        // A scroll that comes with another height is not the reader's.
+        if (clientHeight === height.current)
+          atEnd.current = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+        height.current = clientHeight;
       }}
     >
       {state.truncated && (

@@ -17,6 +17,7 @@ export function Messages({ talk }: { talk: Talk }) {
   const me = store?.me ?? "";
   const list = useRef<HTMLDivElement>(null);
   const stick = useRef(true);
+  const height = useRef(0);
   const items = state?.items ?? [];
   const sent = new Set(
     items.flatMap((item) => (item.kind === "message" ? [`${item.device}/${item.counter}`] : [])),
@@ -53,7 +54,10 @@ export function Messages({ talk }: { talk: Talk }) {
       tabIndex={0}
       ref={list}
       onScroll={({ currentTarget: node }) => {
-        stick.current = node.scrollHeight - node.scrollTop - node.clientHeight < NEAR_END_PX;
+        // A scroll that comes with another height is not the reader's.
+        if (node.clientHeight === height.current)
+          stick.current = node.scrollHeight - node.scrollTop - node.clientHeight < NEAR_END_PX;
+        height.current = node.clientHeight;
       }}
     >
       {state?.truncated && (
