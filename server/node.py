@@ -125,7 +125,7 @@ async def run_node(config: Config) -> AsyncIterator[Node]:
             records = Records(files, Sharing(hub, cobrowse), agents.find)
             owner = Owner(hub, peers, sealer, effects, outlets, records)
             service = Service(hub, backend.log, sealer, effects, outlets, owner)
-            cluster = Cluster(backend.bus, peers, hub, owner, service, outlets)
+            cluster = Cluster(backend.bus, hub, owner, service, effects, outlets)
             tasks.create_task(peers.run(), name="peers")
             media.relay_only = lambda engagement: _relay_only(hub, sites, engagement)
             media.listener = Bystander(service) if config.bench_token else service
@@ -133,7 +133,7 @@ async def run_node(config: Config) -> AsyncIterator[Node]:
             gateway = Gateway(service, auth, gate, metrics, tasks)
             node = Node(config, hub, service, media, cluster, cobrowse, gateway, metrics, sites)
             _watch(metrics, hub, backend, cobrowse)
-            pictures = CobrowseAssets(cobrowse, gate, service, peers)
+            pictures = CobrowseAssets(cobrowse, gate, service)
             await media.start()
             await service.start(config.sites)
             if config.redis_url:

@@ -1,7 +1,7 @@
 """What is done on the node where an actor lives, for a connection here or on another node.
 
-Each `nodes.messages.Ask` has its handler here; `service.py` finds out whom to ask. Raises OwnershipLost
-when the actor has moved meanwhile: whoever asked looks for its owner again.
+Each `nodes.messages.Ask` about engagements and queues has its handler here; `service.py` finds out whom to
+ask. Raises OwnershipLost when the actor has moved meanwhile: whoever asked looks for its owner again.
 """
 
 from __future__ import annotations
@@ -66,6 +66,9 @@ class Owner:
             m.TakesPart: self._takes_part,
             m.Joined: self._joined,
             m.ByCode: self._by_code,
+            m.MayPut: self.sharing.may_put,
+            m.PutPicture: self.sharing.put_picture,
+            m.GetPicture: self.sharing.get_picture,
         }
 
     def set_policies(self, sites: dict[str, SiteConfig]) -> None:

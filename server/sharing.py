@@ -12,13 +12,15 @@ from __future__ import annotations
 import secrets
 
 from server.cobrowse.node import Cobrowse
+from server.cobrowse.tokens import Pass, Role
 from server.hub import Hub
 from server.mailbox import Live
+from server.nodes import messages as m
 from server.sessions import Session
 from signaling import protocol as p
 from signaling import sharing as sh
 from signaling.actors import engagement_actor
-from signaling.errors import Overloaded
+from signaling.errors import NotFound, Overloaded
 from signaling.state import Engagement
 
 CODE_DIGITS = 6
@@ -88,6 +90,29 @@ class Sharing:
         """It was carried out before: its retry gets the old ack and takes nothing back again."""
         memory = state.remembered.get(f"{session.participant}/{session.device}", ())
         return any(known.counter == getattr(command, "counter", 0) for known in memory)
+
+    # --- pictures, asked for by any node (nodes/messages.py) ------------------------------------------
+
+    async def may_put(self, _: p.NodeId, asked: m.MayPut) -> None:
+        """Raises: NotFound, Unauthenticated."""
+        self._granted(asked.token, "recorder")
+
+    async def put_picture(self, _: p.NodeId, asked: m.PutPicture) -> None:
+        granted = self._granted(asked.token, "recorder")
+        await self._cobrowse.assets.put(granted.site, asked.digest, asked.data)
+
+    async def get_picture(self, _: p.NodeId, asked: m.GetPicture) -> tuple[bytes, str]:
+        granted = self._granted(asked.token, "pictures")
+        return await self._cobrowse.assets.get(granted.site, asked.digest)
+
+    def _granted(self, token: str, role: Role) -> Pass:
+        """Raises: NotFound when nothing is shared (any more), or no longer with this participant."""
+        granted = self._cobrowse.tokens.read(token, role)
+        room = self._cobrowse.rooms.get(granted.engagement)
+        looks = role == "pictures"
+        if room is None or not room.gate.shows or (looks and not room.gate.admits(granted.participant)):
+            raise NotFound("nothing is shared")
+        return granted
 
     # --- the carrier tells (server/cobrowse/node.py) ------------------------------------------------
 

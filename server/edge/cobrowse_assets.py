@@ -7,19 +7,15 @@ Source: docs/cobrowse_wire.md, section 1. Nothing is fetched from anywhere; type
 
 from __future__ import annotations
 
-from typing import Any, Protocol
-
 from aiohttp import web
 
 from cobrowse.ops import MAX_ASSET_BYTES
 from server.cobrowse.node import Cobrowse
-from server.cobrowse.tokens import Pass
 from server.edge.origin import OriginGate
 from server.edge.problems import cors
-from server.nodes.messages import Ask, GetPicture, PutPicture
-from server.nodes.peers import Peers
-from signaling.errors import LimitExceeded, NotFound
-from signaling.protocol import EngagementId, NodeId
+from server.nodes.messages import GetPicture, MayPut, PutPicture
+from server.service import Service
+from signaling.errors import LimitExceeded
 
 HEADERS = {
     # Nothing of the page stays on the agent's disk when sharing is over.
@@ -30,23 +26,16 @@ HEADERS = {
 }
 
 
-class Owners(Protocol):
-    """Who asks the node on which an engagement lives (server/service.py)."""
-
-    async def ask_owner(self, engagement: EngagementId, ask: Ask) -> Any: ...
-
-
 class CobrowseAssets:
     """`routes()` for the main application, `viewer_routes()` for the viewer's origin.
 
     Pictures lie where the page is shared; any node takes and gives them.
     """
 
-    def __init__(self, cobrowse: Cobrowse, gate: OriginGate, owners: Owners, peers: Peers) -> None:
-        self._cobrowse = cobrowse
+    def __init__(self, cobrowse: Cobrowse, gate: OriginGate, service: Service) -> None:
+        self._tokens = cobrowse.tokens
         self._gate = gate
-        self._owners = owners
-        peers.asks |= {PutPicture: self._put, GetPicture: self._get}
+        self._service = service
 
     def routes(self) -> list[web.RouteDef]:
         path = "/v1/cobrowse/assets/{digest}"
@@ -58,7 +47,8 @@ class CobrowseAssets:
     async def put(self, request: web.Request) -> web.StreamResponse:
         origin = self._gate.check(request)
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        granted = self._cobrowse.tokens.read(token, "recorder")
+        granted = self._tokens.read(token, "recorder")
+        await self._service.ask_owner(granted.engagement, MayPut(token))
         if (request.content_length or 0) > MAX_ASSET_BYTES:
             raise LimitExceeded(code="file_too_large")
         data = bytearray()
@@ -67,7 +57,7 @@ class CobrowseAssets:
             if len(data) > MAX_ASSET_BYTES:
                 raise LimitExceeded(code="file_too_large")
         picture = PutPicture(token, request.match_info["digest"], bytes(data))
-        await self._owners.ask_owner(granted.engagement, picture)
+        await self._service.ask_owner(granted.engagement, picture)
         return cors(web.Response(status=204), origin)
 
     async def preflight(self, request: web.Request) -> web.StreamResponse:
@@ -79,26 +69,7 @@ class CobrowseAssets:
 
     async def get(self, request: web.Request) -> web.StreamResponse:
         token = request.match_info["token"]
-        granted = self._cobrowse.tokens.read(token, "pictures")
+        granted = self._tokens.read(token, "pictures")
         picture = GetPicture(token, request.match_info["digest"])
-        data, kind = await self._owners.ask_owner(granted.engagement, picture)
+        data, kind = await self._service.ask_owner(granted.engagement, picture)
         return web.Response(body=data, content_type=kind, headers=HEADERS)
-
-    # --- where the page is shared (nodes/messages.py) ---------------------------------------------
-
-    async def _put(self, _: NodeId, asked: PutPicture) -> None:
-        granted = self._cobrowse.tokens.read(asked.token, "recorder")
-        self._asks_gate(granted)
-        await self._cobrowse.assets.put(granted.site, asked.digest, asked.data)
-
-    async def _get(self, _: NodeId, asked: GetPicture) -> tuple[bytes, str]:
-        granted = self._cobrowse.tokens.read(asked.token, "pictures")
-        self._asks_gate(granted)
-        return await self._cobrowse.assets.get(granted.site, asked.digest)
-
-    def _asks_gate(self, granted: Pass) -> None:
-        """Raises: NotFound when nothing is shared (any more), or no longer with this participant."""
-        room = self._cobrowse.rooms.get(granted.engagement)
-        looks = granted.role == "pictures"
-        if room is None or not room.gate.shows or (looks and not room.gate.admits(granted.participant)):
-            raise NotFound("nothing is shared")

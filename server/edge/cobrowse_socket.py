@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -24,7 +24,6 @@ from cobrowse.ops import SIDE
 from cobrowse.patterns import expressions
 from cobrowse.pointing import is_sound
 from cobrowse.stream import LARGE_BYTES
-from server.backend import NodeInfo
 from server.cobrowse.keeper import now_ms
 from server.cobrowse.line import Line
 from server.cobrowse.members import Tab, Viewer, Watcher
@@ -35,8 +34,8 @@ from server.cobrowse.websocket import Refused
 from server.edge.origin import OriginGate
 from server.edge.page_door import pass_on
 from server.edge.page_socket import Handler, PageSocket, Turn
+from server.service import Service
 from signaling.errors import BackendError, Unauthenticated
-from signaling.protocol import EngagementId
 
 logger = logging.getLogger(__name__)
 
@@ -45,19 +44,13 @@ MAX_FAULTS = 20
 _ACK = SIDE["ACK"]
 
 
-class Owners(Protocol):
-    """Who knows where an engagement lives (server/service.py). None: here, or nowhere."""
-
-    async def elsewhere(self, engagement: EngagementId) -> NodeInfo | None: ...
-
-
 class CobrowseSocket:
     """`routes()` for the main application."""
 
-    def __init__(self, cobrowse: Cobrowse, gate: OriginGate, owners: Owners) -> None:
+    def __init__(self, cobrowse: Cobrowse, gate: OriginGate, service: Service) -> None:
         self._cobrowse = cobrowse
         self._gate = gate
-        self._owners = owners
+        self._service = service
         self._turn = Turn()
 
     def routes(self) -> list[web.RouteDef]:
@@ -71,7 +64,7 @@ class CobrowseSocket:
             hello = await self._hello(socket)
             records = len(hello) > 3 and not isinstance(hello[3], list)
             granted = self._cobrowse.tokens.read(hello[2], "recorder" if records else "viewer")
-            if (node := await self._owners.elsewhere(granted.engagement)) is not None:
+            if (node := await self._service.elsewhere(granted.engagement)) is not None:
                 await pass_on(socket, request, node)
                 return response
             if records:

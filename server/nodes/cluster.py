@@ -16,7 +16,6 @@ from server.backend import Bus, NodeInfo
 from server.effects import Effects
 from server.hub import Hub
 from server.nodes import messages as m
-from server.nodes.peers import Peers
 from server.owner import Owner
 from server.presence import HERE, Outlets
 from server.service import Service
@@ -38,23 +37,22 @@ class Cluster:
     """The bus' listener (backend.Neighbours); one per node."""
 
     def __init__(
-        self, bus: Bus, peers: Peers, hub: Hub, owner: Owner, service: Service, outlets: Outlets
+        self, bus: Bus, hub: Hub, owner: Owner, service: Service, effects: Effects, outlets: Outlets
     ) -> None:
         self._bus = bus
-        self._peers = peers
+        self._peers = effects.peers
         self._hub = hub
         self._owner = owner
         self._outlets = outlets
-        peers.notes |= {
+        self._peers.notes |= {
             m.Here: owner.here,
             m.Gone: owner.gone,
             m.Deliver: self._deliver,
             m.ComeBack: self._come_back,
             m.Opened: service.opened,
-            m.Places: lambda _, note: self._effects.tell_places(note),
+            m.Places: lambda _, note: effects.tell_places(note),
         }
-        peers.asks[m.Holds] = self._holds
-        self._effects: Effects = hub.runner  # type: ignore[assignment]
+        self._peers.asks[m.Holds] = self._holds
         bus.neighbours = self
 
     async def sweep(self) -> None:

@@ -107,6 +107,12 @@ class ByCode(Ask, tag="by_code", frozen=True):
     code: str
 
 
+class MayPut(Ask, tag="may_put", frozen=True):
+    """Would you take a picture from whoever holds this pass? Asked before its bytes are read."""
+
+    token: str
+
+
 class PutPicture(Ask, tag="put_picture", frozen=True):
     """A picture of a page that is shared with you, from whoever holds this pass."""
 
@@ -140,6 +146,7 @@ AnyAsk = (
     | TakesPart
     | Joined
     | ByCode
+    | MayPut
     | PutPicture
     | GetPicture
     | Holds
