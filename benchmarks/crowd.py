@@ -30,7 +30,7 @@ from benchmarks import harness
 from benchmarks.chaos.nodes import Nodes, running
 from benchmarks.journey import free_port, own_server
 from benchmarks.services import Postgres
-from benchmarks.session_client import Person, agents
+from benchmarks.session_client import Person, agents, credential
 
 SITE = "bench"
 AT_ONCE = 100
@@ -162,8 +162,7 @@ class Crowd:
 
     async def _visitor(self, http: aiohttp.ClientSession, number: int, tasks: asyncio.TaskGroup) -> Bare:
         url = self._urls[number % len(self._urls)]
-        async with http.post(url + "/v1/visitors/session", json={"site": SITE}) as answer:
-            made = Bare(url, http, (await answer.json())["credential"], SITE)
+        made = Bare(url, http, await credential(url, http, SITE), SITE)
         await made.connect(tasks)
         return made
 

@@ -176,11 +176,15 @@ class LegClient:
             self.last_ns = at_ns
 
 
+async def credential(base_url: str, http: aiohttp.ClientSession, site: str) -> str:
+    """Of a new anonymous visitor."""
+    async with http.post(base_url + "/v1/visitors/session", json={"site": site}) as answer:
+        return str((await answer.json())["credential"])
+
+
 async def visitor(base_url: str, http: aiohttp.ClientSession, site: str) -> Person:
     """A new anonymous visitor, connected."""
-    async with http.post(base_url + "/v1/visitors/session", json={"site": site}) as answer:
-        credential = (await answer.json())["credential"]
-    person = Person(base_url, http, credential, site)
+    person = Person(base_url, http, await credential(base_url, http, site), site)
     await person.connect()
     return person
 

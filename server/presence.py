@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from server.sessions import Outlet, Session
 from signaling.protocol import ActorId, DeviceId, NodeId, ParticipantId, ServerEvent
@@ -49,84 +50,95 @@ class RemoteOutlet:
         self._peers.come_back(*self._name, retry_after_ms)
 
 
+class Known(Struct, eq=False):
+    """A connection and what is known of it. followed: actors of this node; sources: nodes it depends on."""
+
+    outlet: Outlet
+    name: Name
+    followed: set[ActorId]
+    sources: set[NodeId]
+
+
 class Outlets:
-    """All connections by participant and by name."""
+    """All connections, by themselves, by participant and by name."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count(1)
-        self._by_participant: dict[ParticipantId, list[Outlet]] = defaultdict(list)
+        self._known: dict[int, Known] = {}
         self._by_name: dict[Name, Outlet] = {}
-        self._names: dict[int, Name] = {}
-        self._followed: dict[int, set[ActorId]] = {}
-        self._sources: dict[int, set[NodeId]] = {}
+        self._by_participant: dict[ParticipantId, list[Outlet]] = defaultdict(list)
 
     def add(self, outlet: Outlet, name: Name | None = None) -> int:
         """Ours, unless it has a name already; its number."""
         name = name or (HERE, next(self._numbers))
-        self._by_participant[outlet.session.participant].append(outlet)
+        self._known[id(outlet)] = Known(outlet, name, set(), set())
         self._by_name[name] = outlet
-        self._names[id(outlet)] = name
-        self._followed[id(outlet)] = set()
-        self._sources[id(outlet)] = set()
+        self._by_participant[outlet.session.participant].append(outlet)
         return name[1]
 
     def remove(self, outlet: Outlet) -> tuple[set[ActorId], bool]:
         """What it followed here, and whether it was the participant's last."""
-        outlets = self._by_participant.get(outlet.session.participant, [])
-        if outlet in outlets:
-            outlets.remove(outlet)
-        if not outlets:
-            self._by_participant.pop(outlet.session.participant, None)
-        self._by_name.pop(self._names.pop(id(outlet), (HERE, 0)), None)
-        self._sources.pop(id(outlet), None)
-        return self._followed.pop(id(outlet), set()), not outlets
+        participant = outlet.session.participant
+        if (known := self._known.pop(id(outlet), None)) is None:
+            return set(), participant not in self._by_participant
+        del self._by_name[known.name]
+        self._by_participant[participant].remove(outlet)
+        if not self._by_participant[participant]:
+            del self._by_participant[participant]
+        return known.followed, participant not in self._by_participant
 
     def named(self, name: Name) -> Outlet | None:
         return self._by_name.get(name)
 
     def name(self, outlet: Outlet) -> Name | None:
         """None when it is over."""
-        return self._names.get(id(outlet))
+        known = self._known.get(id(outlet))
+        return None if known is None else known.name
 
     def at(self, node: NodeId) -> list[Outlet]:
-        return [outlet for (where, _), outlet in self._by_name.items() if where == node]
+        return [known.outlet for known in self._known.values() if known.name[0] == node]
 
     def elsewhere(self) -> list[Outlet]:
         """Other nodes' connections."""
-        return [outlet for (where, _), outlet in self._by_name.items() if where != HERE]
+        return [known.outlet for known in self._known.values() if known.name[0] != HERE]
 
     def of(self, participant: ParticipantId) -> list[Outlet]:
         return list(self._by_participant.get(participant, ()))
 
-    def send(self, participant: ParticipantId, event: ServerEvent, device: DeviceId | None = None) -> bool:
-        """To all connections of the participant, or those of one device. True when there was one."""
-        return send(self.of(participant), event, device)
+    def send(self, participant: ParticipantId, event: ServerEvent, device: DeviceId | None = None) -> None:
+        """To all connections of the participant, or those of one device."""
+        for outlet in self.of(participant):
+            if device is None or outlet.session.device == device:
+                outlet.send(event)
 
     # --- who follows what ---------------------------------------------------------------------
 
     def follow(self, live: Followed, outlet: Outlet) -> None:
         followed = live.extras.setdefault("outlets", [])
-        if outlet not in followed and id(outlet) in self._followed:
+        if (known := self._known.get(id(outlet))) is not None and outlet not in followed:
             followed.append(outlet)
-            self._followed[id(outlet)].add(live.actor)
+            known.followed.add(live.actor)
 
     def unfollow(self, live: Followed, outlet: Outlet) -> None:
         followed = live.extras.get("outlets", [])
         if outlet in followed:
             followed.remove(outlet)
-        self._followed.get(id(outlet), set()).discard(live.actor)
+        if (known := self._known.get(id(outlet))) is not None:
+            known.followed.discard(live.actor)
 
     def depends(self, outlet: Outlet, node: NodeId) -> None:
         """What the other node has for this connection of ours must not be missed."""
-        if (sources := self._sources.get(id(outlet))) is not None:
-            sources.add(node)
+        if (known := self._known.get(id(outlet))) is not None:
+            known.sources.add(node)
 
     def sources(self, outlet: Outlet) -> set[NodeId]:
-        return self._sources.get(id(outlet), set())
+        known = self._known.get(id(outlet))
+        return set() if known is None else known.sources
 
     def reads(self, outlet: Outlet) -> bool:
         """Does it follow anything, here or elsewhere?"""
-        return bool(self._followed.get(id(outlet)) or self._sources.get(id(outlet)))
+        known = self._known.get(id(outlet))
+        return known is not None and bool(known.followed or known.sources)
 
     def dependent(self, node: NodeId) -> list[Outlet]:
         return [outlet for outlet in self.at(HERE) if node in self.sources(outlet)]
@@ -134,12 +146,3 @@ class Outlets:
 
 def followers(live: Followed) -> list[Outlet]:
     return list(live.extras.get("outlets", ()))
-
-
-def send(outlets: Iterable[Outlet], event: ServerEvent, device: DeviceId | None = None) -> bool:
-    found = False
-    for outlet in outlets:
-        if device is None or outlet.session.device == device:
-            outlet.send(event)
-            found = True
-    return found

@@ -68,7 +68,7 @@ class Roaming:
         first = True
         while not self.connected:
             others = [url for url in self._urls if url != self.person.base_url]
-            self.person.base_url = self._chance.choice(others)
+            self.person.base_url = self._chance.choice(others or self._urls)
             if not first:
                 await asyncio.sleep(self._chance.uniform(0.05, 0.15))
             first = False
@@ -292,6 +292,7 @@ class Writer(Roaming):
         if engagement is None:
             return
         readings = [await self.read(engagement), await self._read_elsewhere(engagement)]
+        readings += [await desk.read(engagement) for desk in self._desks if engagement in desk.mine]
         heard = [self._heard, *(desk.heard[engagement] for desk in self._desks if engagement in desk.heard)]
         self.verdict.add(judge(engagement, person.device, [sent], readings, heard))
         person.counter += 1
@@ -299,6 +300,7 @@ class Writer(Roaming):
             await self.insist("engagement.leave", counter=person.counter, engagement=engagement)
         for desk in self._desks:
             desk.heard.pop(engagement, None)
+            desk.mine.discard(engagement)
 
     def _answered(self) -> None:
         """waits: when an answer came that took long, and the seconds since the one before."""

@@ -13,6 +13,12 @@ from signaling.errors import BackendUnavailable, NotFound
 _KEY = re.compile(r"^[A-Za-z0-9_-]{16,80}$")
 
 
+def check_key(key: str) -> None:
+    """Raises: NotFound for what no `put` could have made."""
+    if not _KEY.match(key):
+        raise NotFound("blob")
+
+
 class DirectoryBlobs:
     """Whole objects; `put` is atomic (written beside, then renamed) and durable (fsync)."""
 
@@ -34,8 +40,7 @@ class DirectoryBlobs:
         self._thread.shutdown()
 
     def _path(self, key: str) -> Path:
-        if not _KEY.match(key):
-            raise NotFound("blob")
+        check_key(key)
         return self._directory / key[:2] / key
 
     async def _run(self, work: object, *arguments: object) -> bytes:

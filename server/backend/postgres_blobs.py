@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
+from server.backend.blobs import check_key
 from server.backend.postgres import Pool, connection
 from signaling.errors import NotFound
 
 CHUNK = 256 * 1024
-_KEY = re.compile(r"^[A-Za-z0-9_-]{16,80}$")
 
 
 class PostgresBlobs:
@@ -18,7 +16,7 @@ class PostgresBlobs:
         self._pool = pool
 
     async def put(self, key: str, data: bytes) -> None:
-        _check(key)
+        check_key(key)
         pieces = [data[start : start + CHUNK] for start in range(0, max(len(data), 1), CHUNK)]
         async with connection(self._pool, "blobs") as one, one.transaction(), one.cursor() as cursor:
             await cursor.execute("DELETE FROM blobs WHERE key = %s", (key,))
@@ -26,7 +24,7 @@ class PostgresBlobs:
             await cursor.executemany("INSERT INTO blobs (key, chunk, data) VALUES (%s, %s, %s)", rows)
 
     async def get(self, key: str) -> bytes:
-        _check(key)
+        check_key(key)
         async with connection(self._pool, "blobs") as one:
             cursor = await one.execute(
                 "SELECT data FROM blobs WHERE key = %s ORDER BY chunk", (key,), binary=True
@@ -37,11 +35,6 @@ class PostgresBlobs:
         return b"".join(bytes(piece) for (piece,) in rows)
 
     async def delete(self, key: str) -> None:
-        _check(key)
+        check_key(key)
         async with connection(self._pool, "blobs") as one:
             await one.execute("DELETE FROM blobs WHERE key = %s", (key,))
-
-
-def _check(key: str) -> None:
-    if not _KEY.match(key):
-        raise NotFound("blob")

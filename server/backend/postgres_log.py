@@ -14,14 +14,15 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from server.backend import AT_WORK, Checkpoint, IndexQuery, Loaded, Ownership, Projection
+from server.backend.index import COLUMNS, conditions
 from server.backend.postgres import Connection, Pool, connection
 from signaling.errors import BackendError, BackendUnavailable, SeqConflict, StaleEpoch
 from signaling.protocol import ActorId, NodeId
 
 MAX_BATCH = 1_000
-_COLUMNS = "engagement, site, visitor, agent, phase, opened_ms, changed_ms, ended_ms"
 
 _LOCK = "SELECT actor, epoch FROM ownership WHERE actor = ANY(%s) ORDER BY actor FOR SHARE"
 _LAST = """
@@ -33,7 +34,7 @@ INSERT INTO events (actor, seq, epoch, at_ms, record)
 SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bytea[])
 """
 _UPSERT = f"""
-INSERT INTO engagements ({_COLUMNS})
+INSERT INTO engagements ({COLUMNS})
 SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[],
                      %s::bigint[], %s::bigint[], %s::bigint[])
 ON CONFLICT (engagement) DO UPDATE SET agent = excluded.agent, phase = excluded.phase,
@@ -208,10 +209,10 @@ class PostgresLog:
         return Loaded(None if found is None else Checkpoint(found[0], bytes(found[1])), records)
 
     async def query(self, query: IndexQuery) -> Sequence[Projection]:
-        where, values = _where(query)
+        where, values = conditions(query, "%s")
         async with connection(self._pool, "query") as one:
             cursor = await one.execute(
-                f"SELECT {_COLUMNS} FROM engagements WHERE {where} ORDER BY opened_ms DESC LIMIT %s",
+                f"SELECT {COLUMNS} FROM engagements WHERE {where} ORDER BY opened_ms DESC LIMIT %s",
                 (*values, query.limit),
             )
             return [Projection(*row) for row in await cursor.fetchall()]
@@ -265,21 +266,5 @@ async def _insert(one: Connection, passed: list[_Append]) -> None:
         await one.execute(_INSERT, [list(column) for column in zip(*rows, strict=True)])
     changed = {p.engagement: p for append in passed for p in append.projections}
     if changed:
-        fields = [
-            (p.engagement, p.site, p.visitor, p.agent, p.phase, p.opened_ms, p.changed_ms, p.ended_ms)
-            for p in changed.values()
-        ]
+        fields = [astuple(projection) for projection in changed.values()]
         await one.execute(_UPSERT, [list(column) for column in zip(*fields, strict=True)])
-
-
-def _where(query: IndexQuery) -> tuple[str, list[Any]]:
-    clauses: list[str] = ["true"]
-    values: list[Any] = []
-    for column in ("site", "visitor", "agent"):
-        if (value := getattr(query, column)) is not None:
-            clauses.append(f"{column} = %s")
-            values.append(value)
-    if query.phases:
-        clauses.append("phase = ANY(%s)")
-        values.append(list(query.phases))
-    return " AND ".join(clauses), values

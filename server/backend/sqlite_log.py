@@ -21,16 +21,18 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import astuple
 
 from server.backend import AT_WORK, Checkpoint, IndexQuery, Loaded, Ownership, Projection
+from server.backend.index import COLUMNS, conditions
 from signaling.errors import BackendError, BackendUnavailable, SeqConflict, StaleEpoch
 from signaling.protocol import ActorId, NodeId
 
 T = TypeVar("T")
 MAX_BATCH = 1_000
 
-_UPSERT = """
-INSERT INTO engagements (engagement, site, visitor, agent, phase, opened_ms, changed_ms, ended_ms)
+_UPSERT = f"""
+INSERT INTO engagements ({COLUMNS})
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (engagement) DO UPDATE SET agent = excluded.agent, phase = excluded.phase,
 changed_ms = excluded.changed_ms, ended_ms = excluded.ended_ms
@@ -98,9 +100,7 @@ class SqliteLog:
             connection.executemany(
                 "INSERT INTO events (actor, seq, epoch, at_ms, record) VALUES (?, ?, ?, ?, ?)", rows
             )
-            for p in projections:
-                row = (p.engagement, p.site, p.visitor, p.agent, p.phase)
-                connection.execute(_UPSERT, (*row, p.opened_ms, p.changed_ms, p.ended_ms))
+            connection.executemany(_UPSERT, [astuple(projection) for projection in projections])
             return after_seq + len(records)
 
         return await self._submit(run)
@@ -234,12 +234,11 @@ class SqliteLog:
         return await self._read(run)
 
     async def query(self, query: IndexQuery) -> Sequence[Projection]:
-        where, values = _where(query)
+        where, values = conditions(query, "?")
 
         def run() -> list[Projection]:
             rows = self._reading.execute(
-                "SELECT engagement, site, visitor, agent, phase, opened_ms, changed_ms, ended_ms "
-                f"FROM engagements WHERE {where} ORDER BY opened_ms DESC LIMIT ?",
+                f"SELECT {COLUMNS} FROM engagements WHERE {where} ORDER BY opened_ms DESC LIMIT ?",
                 (*values, query.limit),
             )
             return [Projection(*row) for row in rows]
@@ -318,16 +317,3 @@ def _check_epoch(connection: sqlite3.Connection, actor: ActorId, epoch: int) -> 
     row = connection.execute("SELECT epoch FROM ownership WHERE actor = ?", (actor,)).fetchone()
     if row is None or row[0] != epoch:
         raise StaleEpoch(actor, epoch, row and row[0])
-
-
-def _where(query: IndexQuery) -> tuple[str, list[str]]:
-    clauses: list[str] = ["1 = 1"]
-    values: list[str] = []
-    for column in ("site", "visitor", "agent"):
-        if (value := getattr(query, column)) is not None:
-            clauses.append(f"{column} = ?")
-            values.append(value)
-    if query.phases:
-        clauses.append(f"phase IN ({', '.join('?' * len(query.phases))})")
-        values.extend(query.phases)
-    return " AND ".join(clauses), values

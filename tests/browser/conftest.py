@@ -272,6 +272,15 @@ def hears(page: Page, hz: int, *, within_s: float = 1.0) -> None:
     assert levels[other] < levels[hz] - 20, levels
 
 
+def both_hear(customer: Customer, agent: Agent) -> bool:
+    try:
+        hears(agent.page, VISITOR_HZ, within_s=0.6)
+        hears(customer.page, AGENT_HZ, within_s=0.6)
+    except AssertionError:
+        return False
+    return True
+
+
 def eventually(check: Callable[[], bool], *, seconds: float = 10, what: str = "condition") -> None:
     deadline = time.monotonic() + seconds
     while not check():

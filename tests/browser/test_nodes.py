@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import AGENT_HZ, VISITOR_HZ, Agent, Customer, Opened, connected, eventually, hears
+from tests.browser.conftest import Agent, Customer, Opened, both_hear, connected, eventually
 from tests.browser.test_cobrowse import shared as shown
 from tests.conftest import Shared
 from tests.nodes.conftest import Nodes
@@ -31,15 +31,6 @@ def nodes(shared: Shared, tmp_path: Path, opened: Opened) -> Iterator[Nodes]:
     made.stop()
 
 
-def _both_hear(customer: Page, agent: Page) -> bool:
-    try:
-        hears(agent, VISITOR_HZ, within_s=0.6)
-        hears(customer, AGENT_HZ, within_s=0.6)
-    except AssertionError:
-        return False
-    return True
-
-
 def test_chat_call_and_shared_page_cross_nodes_and_outlive_one(
     nodes: Nodes, visitor_browser: Browser, agent_browser: Browser, opened: Opened
 ) -> None:
@@ -53,7 +44,7 @@ def test_chat_call_and_shared_page_cross_nodes_and_outlive_one(
     agent.button("Suggest voice").click()
     customer.talk()
     connected(customer, agent)
-    eventually(lambda: _both_hear(customer.page, agent.page), what="both hear each other")
+    eventually(lambda: both_hear(customer, agent), what="both hear each other")
     seen = shown(customer, agent)
     heading = customer.page.locator("h1").first.inner_text()
     expect(seen.get_by_text(heading).first).to_be_visible()
@@ -64,6 +55,6 @@ def test_chat_call_and_shared_page_cross_nodes_and_outlive_one(
     nodes[0].kill()
     customer.say("written after the first node died")
     expect(agent.page.get_by_role("log").get_by_text("after the first node died")).to_have_count(1)
-    eventually(lambda: _both_hear(customer.page, agent.page), seconds=15, what="both hear each other again")
+    eventually(lambda: both_hear(customer, agent), seconds=15, what="both hear each other again")
     customer.page.evaluate("document.querySelector('h1').textContent = 'Changed on another node'")
     expect(seen.get_by_text("Changed on another node")).to_be_visible(timeout=15_000)
