@@ -104,7 +104,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     redis+sentinel://, redis+cluster://) are what they share, redis_prefix sets deployments apart.
     keys_dir: the same keys on every node (default data_dir/keys). link_listen: host:port for other nodes,
     link_address: as they reach it (default the same). node_url: how browsers reach this very node, where
-    they can. node_urls: all of them, for policies that list where pages may connect to.
+    they can. node_urls, viewer_urls: those of all nodes, for policies that say where pages may connect to.
     """
 
     host: str = "127.0.0.1"
@@ -135,6 +135,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     link_address: str = ""
     node_url: str = ""
     node_urls: tuple[str, ...] = ()
+    viewer_urls: tuple[str, ...] = ()
     drain_s: float = 3.0
     log_level: str = "INFO"
     sites: dict[str, SiteConfig] = field(default_factory=dict)
@@ -189,10 +190,11 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     @property
     def own_origins(self) -> tuple[str, ...]:
-        """Where the softphone may run: as configured, or by any loopback name when it serves itself."""
-        if self.public_url or self.host not in LOOPBACK_NAMES:
-            return (self.origin,)
-        return tuple(f"{self.scheme}://{name}:{self.port}" for name in ("127.0.0.1", "localhost"))
+        """Where softphones run: as configured, or by any loopback name; other nodes' too."""
+        ours = [self.origin]
+        if not self.public_url and self.host in LOOPBACK_NAMES:
+            ours = [f"{self.scheme}://{name}:{self.port}" for name in ("127.0.0.1", "localhost")]
+        return tuple(dict.fromkeys((*ours, *self.node_urls)))
 
     @property
     def viewer_origin(self) -> str:
@@ -201,7 +203,7 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         return self.viewer_url.rstrip("/") or f"{self.scheme}://{shown}:{self.viewer_at}"
 
 
-_LISTS = ("turn_urls", "trusted_proxies", "node_urls")
+_LISTS = ("turn_urls", "trusted_proxies", "node_urls", "viewer_urls")
 _SECRETS = ("turn_secret", "bench_token", "database_url", "redis_url")
 
 

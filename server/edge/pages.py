@@ -7,6 +7,7 @@ policy of its own; scripts may be embedded by any origin, which gives nobody any
 from __future__ import annotations
 
 import mimetypes
+from collections.abc import Iterable
 from pathlib import Path
 
 from aiohttp import web
@@ -20,19 +21,23 @@ DESK_HEADERS = {
 }
 
 
-def desk_policy(viewer_origin: str) -> str:
-    """What the softphone may do: run what is ours, talk to us, show the shared page from its own origin."""
+def desk_policy(nodes: Iterable[str], viewers: Iterable[str]) -> str:
+    """What the softphone may do: run what is ours, talk to us, show the shared page from its own origin.
+
+    nodes, viewers: origins of all nodes and of their viewers: when one dies, its agents go on at another.
+    """
+    own = "'self'"
     return (
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' ws: wss:; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; "
+        f"connect-src {' '.join([own, *nodes])} ws: wss:; "
         "img-src 'self' blob: data:; media-src 'self' blob:; font-src 'self'; "
-        f"frame-src {viewer_origin}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        f"frame-src {' '.join(viewers)}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
         "require-trusted-types-for 'script'"
     )
 
 
-def routes(viewer_origin: str) -> list[web.RouteDef]:
-    """viewer_origin: the origin on which shared pages are shown."""
-    policy = desk_policy(viewer_origin)
+def routes(policy: str) -> list[web.RouteDef]:
+    """policy: the softphone's (`desk_policy`)."""
 
     async def softphone(request: web.Request) -> web.Response:
         response = await desk(request)

@@ -21,9 +21,11 @@ def nodes(shared: Shared, tmp_path: Path, opened: Opened) -> Iterator[Nodes]:
     opened.expected += r"|WebSocket|ERR_CONNECTION_REFUSED"
     ports = [free_block(4) for _ in range(3)]
     urls = [f"http://127.0.0.1:{port}" for port in ports]
+    viewers = [f"http://127.0.0.1:{port + 2}" for port in ports]
     companies = [f"http://127.0.0.1:{port + 1}" for port in ports]
     settings = tmp_path / "nodes.toml"
-    settings.write_text(f"node_urls = {urls}\n[sites.demo]\norigins = {companies}\n".replace("'", '"'))
+    addresses = f"node_urls = {urls}\nviewer_urls = {viewers}\n[sites.demo]\norigins = {companies}\n"
+    settings.write_text(addresses.replace("'", '"'))
     made = Nodes(shared, tmp_path)
     for port, url in zip(ports, urls, strict=True):
         made.start("--demo", "--config", str(settings), "--node-url", url, port=port)
@@ -58,3 +60,10 @@ def test_chat_call_and_shared_page_cross_nodes_and_outlive_one(
     eventually(lambda: both_hear(customer, agent), seconds=15, what="both hear each other again")
     customer.page.evaluate("document.querySelector('h1').textContent = 'Changed on another node'")
     expect(seen.get_by_text("Changed on another node")).to_be_visible(timeout=15_000)
+
+    nodes[1].kill()
+    customer.say("written after the agent's node died too")
+    expect(agent.page.get_by_role("log").get_by_text("node died too")).to_have_count(1, timeout=15_000)
+    eventually(lambda: both_hear(customer, agent), seconds=15, what="both hear each other on the third node")
+    customer.page.evaluate("document.querySelector('h1').textContent = 'Changed once more'")
+    expect(seen.get_by_text("Changed once more")).to_be_visible(timeout=15_000)

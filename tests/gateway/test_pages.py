@@ -100,12 +100,15 @@ async def test_the_viewers_origin_allows_nothing(aiohttp_client: AiohttpClient) 
 
 
 async def test_the_softphone_runs_only_what_is_ours(aiohttp_client: AiohttpClient) -> None:
-    client = await aiohttp_client(app(*pages.routes("http://viewer.example")))
+    allowed = pages.desk_policy(["https://b.example"], ["https://view-a.example", "https://view-b.example"])
+    client = await aiohttp_client(app(*pages.routes(allowed)))
     answer = await client.get("/desk/")
     assert answer.status == 200
     policy = answer.headers["Content-Security-Policy"]
     assert "script-src 'self';" in policy and "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
+    assert "connect-src 'self' https://b.example ws: wss:;" in policy, "another node, after its own one died"
+    assert "frame-src https://view-a.example https://view-b.example;" in policy
     assert "microphone=(self)" in answer.headers["Permissions-Policy"]
     assert (await client.get("/desk/../../config.py")).status == 404
     loader = await client.get("/talknow.js")
