@@ -45,6 +45,7 @@ FIND_S = 2.5
 QUEUE_S = 10.0
 FIND_AGAIN_S = 0.1
 CHECK_MS = 700
+ATTACH_TRIES = 4
 
 
 class Service:
@@ -90,20 +91,23 @@ class Service:
     # --- connections --------------------------------------------------------------------------
 
     async def attach(self, outlet: OwnOutlet, engagement: str | None = None, after_seq: int = 0) -> None:
-        """Make a connection known: `session.ready` with all it missed, then live events."""
+        """Make a connection known: `session.ready` with all it missed, then live events.
+
+        What it is to follow may move to another node meanwhile; then all is asked for anew.
+        Raises: BackendError, when it does not come to rest.
+        """
         session = outlet.session
         conn = self._outlets.add(outlet)
-        availability: p.AvailabilityName = "offline"
         queue = routing_actor(session.site)
         if session.role != "visitor":
             self._effects.names.agents[session.participant] = session.name
             self._peers.note_all(m.Here(conn, session))
-            availability = await self._at(queue, m.ConnectAgent(session), outlet)
-        shots = []
-        for found in await self._engagements(session, engagement):
-            since = after_seq if found == engagement else 0
-            with contextlib.suppress(NotFound):  # it was given to somebody else just now
-                shots.append(await self._follow(outlet, conn, found, since))
+        for _ in range(ATTACH_TRIES):
+            availability, shots = await self._gather(outlet, conn, engagement, after_seq)
+            if not outlet.start_over():
+                break
+        else:
+            raise BackendUnavailable("moving", retry_after_ms=500)
         outlet.begin(
             p.SessionReady(
                 protocol=p.PROTOCOL_VERSION,
@@ -123,6 +127,20 @@ class Service:
             for ringing in await self._at(queue, m.ShowAgent(session), outlet):
                 offer = m.ShowOffer(ringing, session.participant)
                 await self._at(engagement_actor(ringing), offer, outlet)
+
+    async def _gather(
+        self, outlet: OwnOutlet, conn: int, engagement: str | None, after_seq: int
+    ) -> tuple[p.AvailabilityName, list[p.EngagementSnapshot]]:
+        session = outlet.session
+        availability: p.AvailabilityName = "offline"
+        if session.role != "visitor":
+            availability = await self._at(routing_actor(session.site), m.ConnectAgent(session), outlet)
+        shots = []
+        for found in await self._engagements(session, engagement):
+            since = after_seq if found == engagement else 0
+            with contextlib.suppress(NotFound):  # it was given to somebody else just now
+                shots.append(await self._follow(outlet, conn, found, since))
+        return availability, shots
 
     async def detach(self, outlet: OwnOutlet) -> None:
         """The connection is gone, here and at whoever has something for it."""

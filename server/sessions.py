@@ -43,9 +43,11 @@ class Outlet(Protocol):
 class OwnOutlet(Outlet, Protocol):
     """A connection of this node.
 
-    begin: send this first, then whatever was sent meanwhile. relay: a packet from another node, as it goes
-    over the wire.
+    begin: send this first, then whatever was sent meanwhile. start_over: was it to come back before it began?
+    Then what it was sent until now is forgotten, and asked for anew. relay: a packet from another node, as it
+    goes over the wire.
     """
 
     def begin(self, ready: SessionReady) -> None: ...
+    def start_over(self) -> bool: ...
     def relay(self, text: str) -> None: ...

@@ -37,7 +37,7 @@ FAULTS = (
 
 
 class Roaming:
-    """A person who is connected to one of `urls`, whichever; `ended` is set when the connection is over."""
+    """A person who is connected to one of `urls`: another one when that does not answer, or has ended."""
 
     def __init__(self, person: Person, urls: list[str], chance: random.Random) -> None:
         self._urls = urls
@@ -45,6 +45,8 @@ class Roaming:
         self._coming = asyncio.Lock()
         self._endings: set[asyncio.Task[None]] = set()
         self._told_to_go = False
+        self._stays = False
+        self._silent = ""
         self._lost = asyncio.Event()
         self.last = ""
         self.ready: dict[str, Any] = {}
@@ -67,8 +69,12 @@ class Roaming:
     async def _come_back(self) -> None:
         first = True
         while not self.connected:
-            others = [url for url in self._urls if url != self.person.base_url]
-            self.person.base_url = self._chance.choice(others or self._urls)
+            if not self._stays:
+                shunned = (self.person.base_url, self._silent)
+                self.person.base_url = self._chance.choice(
+                    [url for url in self._urls if url not in shunned] or self._urls
+                )
+            self._stays = False
             if not first:
                 await asyncio.sleep(self._chance.uniform(0.05, 0.15))
             first = False
@@ -120,6 +126,7 @@ class Roaming:
                 await socket.call("session.check", {}, timeout=SILENT_S)
             except FAULTS:
                 if socket is self.person.socket:
+                    self._silent = self.person.base_url
                     self._told_to_go = True
                     self._lost.set()
 
@@ -162,6 +169,7 @@ class Roaming:
             self.ready = data
         elif name == "session.closing" and self.person.socket is not None:
             self._told_to_go = True
+            self._stays = data["code"] == "moved"  # what it reads has moved; the node it is at is well
             self._lost.set()
 
 

@@ -27,7 +27,7 @@ from server.tasks import task_group
 from signaling.errors import BackendUnavailable
 from signaling.protocol import NodeId
 
-LOCK_MS = 1_500
+IDLE_MS, LOCK_MS = 1_500, 1_800  # of transactions that hold a lock for work outside the database
 
 
 class Backend(Struct):
@@ -58,7 +58,7 @@ async def open_backend(config: Config) -> AsyncIterator[Backend]:
         tls=bool(config.tls_cert),
     )
     async with AsyncExitStack() as stack:
-        log, blobs = await _store(config, stack)
+        log, blobs = await _store(config, me.id, stack)
         ours = hashlib.sha256(b"content key" + key).digest()
         if await log.agree("content_key", ours) != ours:
             raise ConfigError(
@@ -67,7 +67,7 @@ async def open_backend(config: Config) -> AsyncIterator[Backend]:
         yield Backend(await _bus(config, me, log, key, stack), log, blobs)
 
 
-async def _store(config: Config, stack: AsyncExitStack) -> tuple[Log, Blobs]:
+async def _store(config: Config, me: NodeId, stack: AsyncExitStack) -> tuple[Log, Blobs]:
     if not config.database_url:
         log = SqliteLog(config.database_file)
         stack.push_async_callback(log.close)
@@ -76,10 +76,10 @@ async def _store(config: Config, stack: AsyncExitStack) -> tuple[Log, Blobs]:
         return log, blobs
     from server.backend.postgres import open_pool
     from server.backend.postgres_blobs import PostgresBlobs
-    from server.backend.postgres_log import PostgresLog
+    from server.backend.postgres_log import PostgresLog, name_of
 
-    pool = await stack.enter_async_context(open_pool(config.database))
-    locks = await stack.enter_async_context(open_pool(config.database, LOCK_MS))
+    pool = await stack.enter_async_context(open_pool(config.database, name_of(me)))
+    locks = await stack.enter_async_context(open_pool(config.database, name_of(me), IDLE_MS, LOCK_MS))
     postgres = PostgresLog(pool, locks)
     tasks = await stack.enter_async_context(task_group())
     tasks.create_task(postgres.run(), name="log-writer")

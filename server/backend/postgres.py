@@ -26,9 +26,10 @@ CONNECT_S = 2
 Connection = psycopg.AsyncConnection[tuple[Any, ...]]
 Pool = AsyncConnectionPool[Connection]
 
-_OPTIONS = "-c statement_timeout=1800 -c lock_timeout=1800 -c idle_in_transaction_session_timeout="
-# A node that hangs between two steps of a transaction must not hold others up for longer than this.
+# The server ends a transaction in which nothing has happened for so long, and a statement that waits so
+# long for a row: a node that hangs in a transaction must not hold others up.
 IDLE_MS = 800
+LOCK_MS = 300
 
 
 def dsn(url: str) -> str:
@@ -37,11 +38,14 @@ def dsn(url: str) -> str:
 
 
 @asynccontextmanager
-async def open_pool(url: str, idle_ms: int = IDLE_MS) -> AsyncIterator[Pool]:
+async def open_pool(
+    url: str, name: str = "talknow", idle_ms: int = IDLE_MS, lock_ms: int = LOCK_MS
+) -> AsyncIterator[Pool]:
     """A pool that is open while the context is; waiting for a free connection ends after ANSWER_S.
 
-    idle_ms: the server ends a transaction in which nothing has happened for so long.
+    name: what the server calls its connections (application_name).
     """
+    limits = f"statement_timeout=1800 -c lock_timeout={lock_ms}"
     pool: Pool = AsyncConnectionPool(
         dsn(url),
         min_size=1,
@@ -49,7 +53,12 @@ async def open_pool(url: str, idle_ms: int = IDLE_MS) -> AsyncIterator[Pool]:
         timeout=ANSWER_S,
         open=False,
         reconnect_timeout=CONNECT_S,
-        kwargs={"autocommit": True, "connect_timeout": CONNECT_S, "options": f"{_OPTIONS}{idle_ms}"},
+        kwargs={
+            "autocommit": True,
+            "connect_timeout": CONNECT_S,
+            "application_name": name,
+            "options": f"-c {limits} -c idle_in_transaction_session_timeout={idle_ms}",
+        },
     )
     await pool.open()
     try:

@@ -15,6 +15,7 @@ from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import astuple
+from psycopg.errors import LockNotAvailable
 
 from server.backend import AT_WORK, Checkpoint, IndexQuery, Loaded, Ownership, Projection
 from server.backend.index import COLUMNS, conditions
@@ -45,6 +46,11 @@ INSERT INTO ownership (actor, node, epoch) VALUES (%s, %s, 1) ON CONFLICT (actor
 DO UPDATE SET node = excluded.node, epoch = ownership.epoch + 1
 WHERE NOT (ownership.node = ANY(%s)) RETURNING node, epoch
 """
+_FENCE = """
+SELECT pg_terminate_backend(pid) FROM ownership JOIN pg_stat_activity ON application_name = %s || node
+WHERE actor = %s AND NOT (node = ANY(%s)) AND usename = current_user
+"""
+_NAME = "talknow "
 
 
 class _Append(Struct):
@@ -54,6 +60,11 @@ class _Append(Struct):
     records: Sequence[bytes]
     projections: Sequence[Projection]
     done: asyncio.Future[int]
+
+
+def name_of(node: NodeId) -> str:
+    """What PostgreSQL calls a node's connections, so that others can end them."""
+    return _NAME + node
 
 
 class PostgresLog:
@@ -113,10 +124,17 @@ class PostgresLog:
                 append.done.set_result(result)
 
     async def claim(self, actor: ActorId, node: NodeId, others: Sequence[NodeId] = ()) -> Ownership:
-        """Take the actor unless one of `others` has it: who owns it now, by which epoch."""
+        """Take the actor unless one of `others` has it: who owns it now, by which epoch.
+
+        A node that is gone may hang in the middle of an append, its locks held: its connections are ended.
+        """
         async with connection(self._pool, "claim") as one:
             for _ in range(3):
-                cursor = await one.execute(_CLAIM, (actor, node, list(others)))
+                try:
+                    cursor = await one.execute(_CLAIM, (actor, node, list(others)))
+                except LockNotAvailable:
+                    await one.execute(_FENCE, (_NAME, actor, [node, *others]))
+                    continue
                 row = await cursor.fetchone()
                 if row is None:
                     found = "SELECT node, epoch FROM ownership WHERE actor = %s"
@@ -236,8 +254,8 @@ async def _commit(one: Connection, batch: list[_Append]) -> list[Any]:
         async with one.pipeline():
             locked = await one.execute(_LOCK, (actors,))
             ends = await one.execute(_LAST, (actors,))
-            epochs: dict[str, int] = dict(await locked.fetchall())
-            last: dict[str, int | None] = dict(await ends.fetchall())
+        epochs: dict[str, int] = dict(await locked.fetchall())
+        last: dict[str, int | None] = dict(await ends.fetchall())
         results = [_judged(append, epochs.get(append.actor), last[append.actor] or 0) for append in batch]
         passed = [
             append for append, result in zip(batch, results, strict=True) if not isinstance(result, Exception)

@@ -68,6 +68,7 @@ class Connection:
         self.inbox: asyncio.Queue[Waiting | None] = asyncio.Queue(MAX_WAITING + 1)  # None: no more follow
         self._socket = socket
         self._held: list[str] | None = []
+        self._over = False
         self._tokens = COMMAND_BURST
         self._filled = time.monotonic()
 
@@ -76,6 +77,12 @@ class Connection:
         self.send(ready)
         for text in held:
             self.relay(text)
+
+    def start_over(self) -> bool:
+        over, self._over = self._over, False
+        if over:
+            self._held = []
+        return over
 
     def send(self, event: p.ServerEvent) -> None:
         self.relay(wire.encode_event(event))
@@ -87,6 +94,9 @@ class Connection:
             push(self._socket, text)
 
     def come_back(self, code: str, retry_after_ms: int) -> None:
+        if self._held is not None:
+            self._over = True
+            return
         push(self._socket, wire.encode_event(p.SessionClosing(code, retry_after_ms)))
         self._ending()
 

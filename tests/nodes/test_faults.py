@@ -11,12 +11,18 @@ import sys
 from pathlib import Path
 
 import aiohttp
+import psycopg
 import pytest
 from redis.asyncio import Redis as RedisClient
 from socketio.exceptions import SocketIOError
 
 from benchmarks.services import Postgres, Redis, free_port
 from benchmarks.session_client import Person, visitor
+from server.backend.open import open_backend
+from server.backend.postgres import dsn
+from server.backend.postgres_log import name_of
+from signaling.errors import BackendUnavailable
+from signaling.protocol import ActorId, NodeId
 from tests.conftest import Shared
 from tests.nodes.conftest import Nodes
 from tests.server_process import ROOT, start
@@ -139,6 +145,22 @@ async def test_a_node_that_hung_gives_up_what_others_took(nodes: Nodes, http: ai
     for one in (person, other):
         await one.close()
     assert "lease held again" in nodes[0].log
+
+
+async def test_who_hangs_in_the_middle_of_an_append_holds_nobody_up(shared: Shared, tmp_path: Path) -> None:
+    dead, actor = NodeId("n_dead"), ActorId("e:e_1")
+    config = shared.node(tmp_path)
+    async with open_backend(config) as backend:
+        await backend.log.claim(actor, dead)
+        hanging = await psycopg.AsyncConnection.connect(dsn(config.database), application_name=name_of(dead))
+        await hanging.execute("SELECT epoch FROM ownership WHERE actor = %s FOR SHARE", (actor,))
+        with pytest.raises(BackendUnavailable):
+            await backend.log.claim(actor, backend.bus.node_id, [dead])  # it lives: it may hold its locks
+        async with asyncio.timeout(1.5):
+            owned = await backend.log.claim(actor, backend.bus.node_id)
+        assert owned.node == backend.bus.node_id
+        with pytest.raises(psycopg.OperationalError):
+            await hanging.commit()
 
 
 async def test_a_drained_node_hands_over_at_once(nodes: Nodes, http: aiohttp.ClientSession) -> None:

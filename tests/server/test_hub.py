@@ -14,6 +14,7 @@ from server.backend import Projection
 from server.backend.open import open_backend
 from server.cobrowse.node import Cobrowse
 from server.config import Config, SiteConfig
+from server.edge.gateway import Connection
 from server.effects import Effects
 from server.hub import Hub
 from server.nodes.peers import Peers
@@ -101,10 +102,15 @@ class Outlet:
         self.session = session
         self.sent: list[Any] = []
         self._held: list[Any] | None = []
+        self.moves = 0
 
     def begin(self, ready: p.SessionReady) -> None:
         held, self._held = self._held or [], None
         self.sent += [ready, *held]
+
+    def start_over(self) -> bool:
+        self.moves -= 1
+        return self.moves >= 0
 
     def send(self, event: p.ServerEvent) -> None:
         (self.sent if self._held is None else self._held).append(event)
@@ -245,6 +251,35 @@ async def test_an_offer_runs_out_and_rings_at_the_next_agent(tmp_path: Path) -> 
         await world.settled()
         assert [event.reason for event in first.of(p.OfferWithdrawn)] == ["timeout"]
         assert second.of(p.OfferMade)[0].first_text == "hello"
+
+
+async def test_what_moves_while_a_connection_begins_is_asked_for_anew(tmp_path: Path) -> None:
+    async with core(tmp_path, FakeClock()) as world:
+        await world.service.execute(VISITOR, p.ChatSend(counter=1, text="hello"))
+        outlet = Outlet(VISITOR)
+        outlet.moves = 2
+        await world.service.attach(outlet)
+        assert [type(event) for event in outlet.sent] == [p.SessionReady]
+        restless = Outlet(VISITOR)
+        restless.moves = 99
+        with pytest.raises(BackendUnavailable):
+            await world.service.attach(restless)
+
+
+def test_who_is_to_come_back_before_it_began_starts_over() -> None:
+    class Socket:
+        closed = closing = False
+        queue: asyncio.Queue[Any] = asyncio.Queue()
+
+    ended: list[int] = []
+    connection = Connection(Socket(), VISITOR, lambda: ended.append(1))
+    connection.relay("of the node that died")
+    connection.come_back("moved", 0)
+    assert connection.start_over() and not connection.start_over() and not ended
+    connection.begin(p.SessionReady(1, VISITOR.participant, "visitor", "", VISITOR.site, 0, []))
+    assert Socket.queue.qsize() == 1, "only session.ready: the rest was forgotten"
+    connection.come_back("moved", 0)
+    assert ended
 
 
 async def test_timers_and_places_survive_a_restart(tmp_path: Path) -> None:
