@@ -309,10 +309,8 @@ class Effects:
         if queue is None or queue.state is None:
             return
         agents = routing.agents_at_work(queue.state)
-        places = dict.fromkeys(queue.state.offers, 1)
-        places |= {engagement: place for place, (_, engagement) in enumerate(queue.state.order, 1)}
         elsewhere: dict[NodeId, dict[EngagementId, int]] = {}
-        for engagement, place in places.items():
+        for engagement, place in routing.places(queue.state).items():
             node = self._hub.elsewhere(engagement_actor(engagement))
             elsewhere.setdefault(node or HERE, {})[engagement] = place
         for node, those in elsewhere.items():

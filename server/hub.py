@@ -86,6 +86,11 @@ class Hub:
         self._draining = False
         peers.asks[Put] = self._put_here
 
+    @property
+    def holds(self) -> bool:
+        """May this node act at all?"""
+        return self._bus.holds
+
     # --- for everybody ------------------------------------------------------------------------
 
     async def post(self, actor: ActorId, event: AnyEvent, *, wait_effects: bool = False) -> Posted:

@@ -38,6 +38,7 @@ from server.edge.proxy import trust_proxies
 from server.effects import Effects
 from server.hub import Hub
 from server.nodes.cluster import Cluster
+from server.nodes.database_watch import DatabaseWatch
 from server.nodes.peers import Peers
 from server.owner import Owner, Records
 from server.presence import Outlets
@@ -138,6 +139,7 @@ async def run_node(config: Config) -> AsyncIterator[Node]:
             await service.start(config.sites)
             if config.redis_url:
                 tasks.create_task(cluster.sweep(), name="sweep")
+                tasks.create_task(DatabaseWatch(backend.bus, backend.log, peers).run(), name="database-watch")
             api = HttpApi(config, gate, auth, agents, files, service)
             runners = [
                 await _serve(config, _main_app(node, api, gate, media, pictures)),

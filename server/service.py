@@ -96,6 +96,8 @@ class Service:
         What it is to follow may move to another node meanwhile; then all is asked for anew.
         Raises: BackendError, when it does not come to rest.
         """
+        if not self._hub.holds:
+            raise BackendUnavailable("no lease", retry_after_ms=500)
         session = outlet.session
         conn = self._outlets.add(outlet)
         queue = routing_actor(session.site)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Callable
+from heapq import merge
 from typing import Any
 
 from msgspec import Struct, field
@@ -145,11 +146,11 @@ def step(state: Routing | None, event: RoutingEvent) -> tuple[Routing, tuple[Any
         raise InvalidTransition(type(event).__name__)
     work = Work(state, event.at_ms)
     if not is_noop(state, event):
-        before = (len(state.order), agents_at_work(state))
+        before = _waiting(state)
         handler(work, event)
         _remember(state, event)
         _match(work)
-        if before != (len(state.order), agents_at_work(state)) or isinstance(event, EngagementWaiting):
+        if before != _waiting(state) or isinstance(event, EngagementWaiting):
             work.effects.append(AnnounceQueue())
     state.seq += 1
     state.changed_ms = event.at_ms
@@ -173,18 +174,18 @@ def outstanding(state: Routing) -> tuple[AnyEffect, ...]:
     return (*timers, *state.posts.values())
 
 
-def position(state: Routing, engagement: EngagementId) -> int | None:
-    """1 = next; an engagement that rings counts as next; None when it does not wait."""
-    if engagement in state.offers:
-        return 1
-    waiting = state.waiting.get(engagement)
-    if waiting is None:
-        return None
-    return state.order.index((waiting.arrived_ms, engagement)) + 1
+def places(state: Routing) -> dict[EngagementId, int]:
+    """Of all who wait; 1 = next. Who rings keeps its place: when the offer ends, nobody's gets worse."""
+    ringing = sorted((offer.waiting.arrived_ms, engagement) for engagement, offer in state.offers.items())
+    return {engagement: place for place, (_, engagement) in enumerate(merge(ringing, state.order), 1)}
 
 
 def agents_at_work(state: Routing) -> int:
     return sum(agent.connected and agent.availability != "break" for agent in state.agents.values())
+
+
+def _waiting(state: Routing) -> tuple[int, int]:
+    return len(state.order) + len(state.offers), agents_at_work(state)
 
 
 # --- matching -------------------------------------------------------------------------------

@@ -62,6 +62,12 @@ class Server:
     def log(self) -> str:
         return (self.data / "server.log").read_text()
 
+    @property
+    def rss_mb(self) -> float:
+        """What its process holds in memory."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1024
+
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait(5)

@@ -28,7 +28,7 @@ async def test_acked_messages_survive_twenty_kills(tmp_path: Path) -> None:
     server = start(tmp_path, *extra)
     urls = [server.url]
     async with aiohttp.ClientSession() as http, asyncio.TaskGroup() as tasks:
-        desks = await people.desks(urls, http, BENCH_TOKEN, 1, chance)
+        desks = await people.desks(urls, http, BENCH_TOKEN, 1, 100, chance)
         writers = await people.writers(urls, http, WRITERS, chance, desks)
         working = [tasks.create_task(desk.work()) for desk in desks]
         writing = [tasks.create_task(writer.work()) for writer in writers]

@@ -6,8 +6,9 @@ the seq of its ack, or its outcome is unknown. Unknown may have been stored once
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from msgspec import Struct, field
@@ -35,8 +36,28 @@ class Heard(Struct):
     connections: list[list[Stored]] = field(default_factory=list)
 
 
+class Waited(Struct):
+    """A visitor as it waited: when it came (the server's clock), and what it was told of its place, and when.
+
+    agents: whose it was, each time it was told.
+    """
+
+    arrived_ms: int = 0
+    told: list[tuple[float, int]] = field(default_factory=list)
+    agents: list[str] = field(default_factory=list)
+
+
+TELLING_S = 1.0  # within so long all who wait are told of a change
+SUMS = ("acked", "unknown", "deliveries", "places")
+BROKEN = ("lost", "duplicated", "reordered", "foreign", "displaced", "twice_taken")
+
+
 class Verdict(Struct):
-    """Sums over everything that was judged. examples: the first few violations in words."""
+    """Sums over everything that was judged. examples: the first few violations in words.
+
+    deliveries: messages that somebody was sent or read. displaced: a place in the queue got worse.
+    twice_taken: an engagement had two agents.
+    """
 
     acked: int = 0
     unknown: int = 0
@@ -44,15 +65,18 @@ class Verdict(Struct):
     duplicated: int = 0
     reordered: int = 0
     foreign: int = 0
+    displaced: int = 0
+    twice_taken: int = 0
     deliveries: int = 0
+    places: int = 0
     examples: list[str] = field(default_factory=list)
 
     @property
     def clean(self) -> bool:
-        return not (self.lost or self.duplicated or self.reordered or self.foreign)
+        return not any(getattr(self, name) for name in BROKEN)
 
     def add(self, other: Verdict) -> None:
-        for name in ("acked", "unknown", "lost", "duplicated", "reordered", "foreign", "deliveries"):
+        for name in (*SUMS, *BROKEN):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.examples = (self.examples + other.examples)[:20]
 
@@ -66,7 +90,7 @@ def judge(
     engagement: str, mark: str, sent: Iterable[Sent], readings: list[list[Stored]], heard: Iterable[Heard]
 ) -> Verdict:
     """One engagement. mark: begins every text that belongs here. readings: the whole, by each reader."""
-    verdict = Verdict()
+    verdict = Verdict(deliveries=sum(map(len, readings)))
     stored = readings[0]
     for other in readings[1:]:
         verdict.found("reordered", int(other != stored), f"{engagement}: two readers, two orders")
@@ -82,6 +106,24 @@ def judge(
             _connection(verdict, engagement, mark, connection, by_seq)
     strangers = [one.text for one in stored if not one.text.startswith(mark)]
     verdict.found("foreign", len(strangers), f"{engagement} {strangers[:3]}")
+    return verdict
+
+
+def judge_queue(waited: Sequence[Waited]) -> Verdict:
+    """Who waits moves up, whatever happens to nodes; exactly one agent gets it.
+
+    The order is that of arrival: whoever came earlier but is heard of late goes before.
+    """
+    verdict = Verdict(places=sum(len(one.told) for one in waited))
+    first = sorted((one.told[0][0], one.arrived_ms) for one in waited if one.told)
+    for one in waited:
+        for (before_s, place), (after_s, later) in pairwise(one.told):
+            if later > place:
+                since = bisect(first, (before_s - TELLING_S,))
+                until = bisect(first, (after_s + TELLING_S,))
+                earlier = sum(arrived_ms < one.arrived_ms for _, arrived_ms in first[since:until])
+                verdict.found("displaced", int(later - place > earlier), f"{one} by {earlier}")
+        verdict.found("twice_taken", int(len(set(one.agents)) > 1), f"{one}")
     return verdict
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
+import psycopg
 from msgspec import Struct
 from redis.asyncio import Redis
 
@@ -14,7 +15,7 @@ from benchmarks.chaos.nodes import NODES, Nodes, user_of
 
 STOPPED_S = 4.0
 DOWN_S = 1.0
-KINDS = ("kill", "stop", "cut", "drain", "flush", "redis", "postgres")
+KINDS = ("kill", "stop", "cut", "split", "drain", "flush", "redis", "postgres")
 
 
 class Blow(Struct, frozen=True):
@@ -25,34 +26,38 @@ class Blow(Struct, frozen=True):
     node: int
 
 
-class Nemesis:
-    """Kills, and every `every` kills one of the other kinds. blows: what was done."""
+def plan(kills: int, others: int, also: Sequence[str]) -> list[str]:
+    """The kinds of all blows: the others spread evenly among the kills, each of `also` in turn."""
+    timed = [((number + 0.5) / kills, "kill") for number in range(kills)]
+    timed += [((number + 0.5) / others, also[number % len(also)]) for number in range(others if also else 0)]
+    return [kind for _, kind in sorted(timed, key=lambda one: one[0])]
 
-    def __init__(self, nodes: Nodes, seed: int, also: tuple[str, ...], pause_s: tuple[float, float]) -> None:
+
+class Nemesis:
+    """blows: what was done."""
+
+    def __init__(self, nodes: Nodes, seed: int, pause_s: tuple[float, float]) -> None:
         self.blows: list[Blow] = []
         self._nodes = nodes
         self._chance = random.Random(seed)
-        self._also = also
         self._pause_s = pause_s
         self._deeds: dict[str, Callable[[int], Awaitable[None]]] = {
             "kill": self._kill,
             "stop": self._stop,
             "cut": self._cut,
+            "split": self._split,
             "drain": self._drain,
             "flush": self._flush,
             "redis": self._restart_redis,
             "postgres": self._restart_postgres,
         }
 
-    async def strike(self, kills: int, struck: Callable[[], None]) -> None:
-        """Until `kills` nodes were killed; `struck` after each."""
-        for number in range(kills):
+    async def strike(self, kinds: Sequence[str], struck: Callable[[], None]) -> None:
+        """All of them, one after the other; `struck` after each."""
+        for kind in kinds:
             await asyncio.sleep(self._chance.uniform(*self._pause_s))
-            await self._deed("kill")
+            await self._deed(kind)
             struck()
-            if self._also and number % 4 == 3:
-                await asyncio.sleep(self._chance.uniform(*self._pause_s))
-                await self._deed(self._also[(number // 4) % len(self._also)])
 
     async def _deed(self, kind: str) -> None:
         shared = kind in ("flush", "redis", "postgres")
@@ -81,6 +86,18 @@ class Nemesis:
         await asyncio.sleep(STOPPED_S)
         await client.acl_setuser(user_of(node), enabled=True)
         await client.aclose()
+
+    async def _split(self, node: int) -> None:
+        """One node alone no longer reaches PostgreSQL."""
+        async with await psycopg.AsyncConnection.connect(
+            self._nodes.postgres.service.url, autocommit=True
+        ) as one:
+            await one.execute(f"ALTER ROLE {user_of(node)} NOLOGIN")
+            await one.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", (user_of(node),)
+            )
+            await asyncio.sleep(STOPPED_S)
+            await one.execute(f"ALTER ROLE {user_of(node)} LOGIN")
 
     async def _flush(self, _: int) -> None:
         client = Redis.from_url(self._nodes.redis.service.url)

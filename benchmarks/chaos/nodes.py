@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import psycopg
+
 from benchmarks import harness
 from benchmarks.services import Postgres, Redis, both
 from benchmarks.serving import until_ready
@@ -47,7 +49,8 @@ class Nodes:
         data = self._directory / f"node{number}"
         data.mkdir(exist_ok=True)
         redis = self.redis.service.url.replace("//", f"//{user_of(number)}:-@")
-        shared = ["--redis", redis, "--database", self.postgres.service.url]
+        database = self.postgres.service.url.replace("//talknow@", f"//{user_of(number)}@")
+        shared = ["--redis", redis, "--database", database]
         own = [
             "--port",
             str(self._ports[number]),
@@ -108,7 +111,7 @@ class Nodes:
 
 
 def user_of(number: int) -> str:
-    """Each node is a Redis user of its own, so that one alone can be cut off."""
+    """Each node is a user of its own, of Redis and of PostgreSQL, so that one alone can be cut off."""
     return f"node{number}"
 
 
@@ -119,6 +122,11 @@ async def running(first_port: int) -> AsyncIterator[Nodes]:
     try:
         users = [word for number in range(NODES) for word in ("--user", user_of(number), *ALLOWED)]
         with both(*users) as (redis, postgres):
+            with psycopg.connect(postgres.service.url, autocommit=True) as connection:
+                for number in range(NODES):
+                    user = user_of(number)
+                    connection.execute(f"CREATE ROLE {user} LOGIN IN ROLE talknow")
+                    connection.execute(f"ALTER ROLE {user} SET role = talknow")
             nodes = Nodes(redis, postgres, directory, first_port)
             try:
                 for number in range(NODES):

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import socketio
 
-from benchmarks.chaos.checker import Heard, Sent, Stored, Verdict, judge
+from benchmarks.chaos.checker import Heard, Sent, Stored, Verdict, Waited, judge
 from benchmarks.media_source import tone_packets
 from benchmarks.session_client import CONSENT, Person, agents, visitor
 
@@ -24,6 +24,7 @@ SITE = "bench"
 ANSWER_S = 3.0
 LETTERS = 150
 LONG_S = 0.25
+GAP_S = 0.03  # packets come every 0.02 s
 CONNECT_S = 1.5
 CHECK_S = 0.7
 SILENT_S = 1.2
@@ -262,6 +263,7 @@ class Writer(Roaming):
         self.stopped = False
         self._last_ok_s = time.monotonic()
         self._heard = Heard([[]])
+        self.waited = [Waited()]
 
     async def work(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -271,6 +273,7 @@ class Writer(Roaming):
                 await self.hang_up()
                 self.take_over(await self._somebody_new())
                 self._heard = Heard([[]])
+                self.waited.append(Waited())
             watching.cancel()
 
     async def _somebody_new(self) -> Person:
@@ -299,7 +302,8 @@ class Writer(Roaming):
             self._answered()
         if engagement is None:
             return
-        readings = [await self.read(engagement), await self._read_elsewhere(engagement)]
+        readings = [await self.read(engagement)]
+        readings += [await self._read_elsewhere(engagement) for _ in range(2)]
         readings += [await desk.read(engagement) for desk in self._desks if engagement in desk.mine]
         heard = [self._heard, *(desk.heard[engagement] for desk in self._desks if engagement in desk.heard)]
         self.verdict.add(judge(engagement, person.device, [sent], readings, heard))
@@ -326,19 +330,38 @@ class Writer(Roaming):
         super().on_event(name, data, at_ns)
         if name == "session.ready":
             self._heard.connections.append([])
+            for shot in data["engagements"]:
+                self._served_by(shot["view"])
         elif name == "chat.posted":
             self._heard.connections[-1].append(stored(data["message"]))
+        elif name == "queue.moved":
+            self.waited[-1].told.append((time.monotonic(), data["position"]))
+        elif name == "engagement.changed":
+            self._served_by(data["view"])
+
+    def _served_by(self, view: dict[str, Any]) -> None:
+        self.waited[-1].arrived_ms = view["queued_ms"]
+        if view["agent"] is not None:
+            self.waited[-1].agents.append(view["agent"])
 
 
 class Caller:
-    """A customer and an agent in a call. silences: when somebody heard again, and the seconds of silence."""
+    """A customer and an agent in a call.
+
+    gaps: when somebody heard again, and the seconds between two packets; moves: when a new path was opened.
+    """
 
     def __init__(self, customer: Roaming, tones: tuple[list[bytes], list[bytes]]) -> None:
         self.customer = customer
         self._tones = tones
         self.desk: Desk | None = None
         self.engagement = ""
-        self.silences: list[tuple[float, float]] = []
+        self.gaps: list[tuple[float, float]] = []
+        self.moves: list[float] = []
+
+    @property
+    def silences(self) -> list[tuple[float, float]]:
+        return [(at_s, seconds) for at_s, seconds in self.gaps if seconds > LONG_S]
 
     async def begin(self, desks: list[Desk]) -> None:
         """One of them takes it. Raises: TimeoutError when they do not hear each other."""
@@ -388,6 +411,7 @@ class Caller:
         leg = side.person.leg(self.engagement)
         before = leg.path
         body = {"engagement": self.engagement, "device": side.person.device}
+        self.moves.append(time.monotonic())
         try:
             await leg.take(await side.person.post("/v1/paths", body))
         except FAULTS:
@@ -405,8 +429,8 @@ class Caller:
             await asyncio.sleep(0.05)
             arrived, leg.arrivals_ns = leg.arrivals_ns, []
             for at_ns in arrived:
-                if at_ns - last_ns > LONG_S * 1e9:
-                    self.silences.append((at_ns / 1e9, (at_ns - last_ns) / 1e9))
+                if at_ns - last_ns > GAP_S * 1e9:
+                    self.gaps.append((at_ns / 1e9, (at_ns - last_ns) / 1e9))
                 last_ns = max(last_ns, at_ns)
 
 
@@ -420,9 +444,14 @@ async def writers(
 
 
 async def desks(
-    urls: list[str], http: aiohttp.ClientSession, token: str, count: int, chance: random.Random
+    urls: list[str],
+    http: aiohttp.ClientSession,
+    token: str,
+    count: int,
+    capacity: int,
+    chance: random.Random,
 ) -> list[Desk]:
-    return [Desk(person, urls, chance) for person in await agents(urls[0], http, token, count, 100)]
+    return [Desk(person, urls, chance) for person in await agents(urls[0], http, token, count, capacity)]
 
 
 def tones() -> tuple[list[bytes], list[bytes]]:

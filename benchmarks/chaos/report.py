@@ -20,6 +20,7 @@ class Outcome(Protocol):
     blows: list[Blow]
     signaling_back_s: dict[str, list[float]]
     audio_back_s: dict[str, list[float]]
+    drain_gap_s: list[float]
     took_s: float
     errors: list[str]
 
@@ -35,6 +36,7 @@ def text(outcome: Outcome, options: argparse.Namespace) -> str:
         f"{kind} {count}" for kind, count in sorted(Counter(b.kind for b in outcome.blows).items())
     )
     also = f" --also {' '.join(options.also)}" if options.also else ""
+    also += f" --others {options.others}" if options.others is not None else ""
     lines = [
         f"# Chaos, {datetime.now(UTC):%Y-%m-%d}: {'nothing lost' if verdict.clean else 'BROKEN'}",
         "",
@@ -48,8 +50,10 @@ def text(outcome: Outcome, options: argparse.Namespace) -> str:
         "|---|---|---|",
         f"| an acked message is stored, at its place | lost {verdict.lost} | {verdict.acked:,} acks |",
         f"| once | duplicated {verdict.duplicated} | also {verdict.unknown:,} without an ack |",
-        f"| in one order for all readers | reordered {verdict.reordered} | {verdict.deliveries:,} events |",
-        f"| nowhere else | foreign {verdict.foreign} | every text names its engagement |",
+        f"| in one order for all readers | reordered {verdict.reordered} | the same |",
+        f"| nowhere else | foreign {verdict.foreign} | {verdict.deliveries:,} messages sent and read |",
+        f"| places in the queue only get better | displaced {verdict.displaced} | {verdict.places:,} |",
+        f"| one agent gets it | twice taken {verdict.twice_taken} | every engagement |",
         "",
         "| back after | of | n | p50 | p95 | max |",
         "|---|---|---|---|---|---|",
@@ -59,6 +63,11 @@ def text(outcome: Outcome, options: argparse.Namespace) -> str:
             p50, p95 = (harness.percentile(seconds, share) for share in (0.5, 0.95))
             figures = f"{p50:.2f} s | {p95:.2f} s | {max(seconds):.2f} s"
             lines.append(f"| {kind} | {name} | {len(seconds)} | {figures} |")
+    if outcome.drain_gap_s:
+        gaps = [1_000 * seconds for seconds in outcome.drain_gap_s]
+        p50, p95 = (harness.percentile(gaps, share) for share in (0.5, 0.95))
+        lines += ["", f"Longest time without a packet in a call that a drain moved ({len(gaps)}): "]
+        lines[-1] += f"p50 {p50:.0f}, p95 {p95:.0f}, max {max(gaps):.0f} ms."
     if verdict.examples:
         lines += ["", "Found:", "", *(f"- {example}" for example in verdict.examples)]
     lines += ["", f"Stack traces in the nodes' logs: {len(outcome.errors)}.", ""]

@@ -15,8 +15,8 @@ from msgspec import Struct, field
 
 from benchmarks import harness
 from benchmarks.chaos import people
-from benchmarks.chaos.checker import Verdict
-from benchmarks.chaos.nemesis import KINDS, Blow, Nemesis
+from benchmarks.chaos.checker import BROKEN, SUMS, Verdict, judge_queue
+from benchmarks.chaos.nemesis import KINDS, Blow, Nemesis, plan
 from benchmarks.chaos.nodes import Nodes, running
 from benchmarks.journey import free_port
 
@@ -24,19 +24,22 @@ KILLS = 30
 WRITERS = 24
 CALLS = 2
 DESKS = 3
+CAPACITY = 7  # of a desk: so few that some of the writers wait in the queue
 PAUSE_S = (0.3, 1.5)
 SETTLE_S = 4.0
 STUCK_S = 20.0
 LATE_S = 2.0
+MOVED_S = 4.0
 
 
 class Outcome(Struct):
-    """What a run brought. *_back_s by kind of blow."""
+    """What a run brought. *_back_s by kind of blow; drain_gap_s: the longest gap of each call that moved."""
 
     verdict: Verdict = field(default_factory=Verdict)
     blows: list[Blow] = field(default_factory=list)
     signaling_back_s: dict[str, list[float]] = field(default_factory=dict)
     audio_back_s: dict[str, list[float]] = field(default_factory=dict)
+    drain_gap_s: list[float] = field(default_factory=list)
     took_s: float = 0.0
     logs: str = ""
     errors: list[str] = field(default_factory=list)
@@ -46,11 +49,14 @@ async def one_run(nodes: Nodes, options: argparse.Namespace) -> Outcome:
     """Everything that is chance comes from options.seed."""
     chance = random.Random(options.seed)
     outcome = Outcome()
-    nemesis = Nemesis(nodes, options.seed, tuple(options.also), PAUSE_S)
+    nemesis = Nemesis(nodes, options.seed, PAUSE_S)
+    kinds = plan(
+        options.kills, options.kills // 4 if options.others is None else options.others, options.also
+    )
     began_s = time.monotonic()
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as http:
-        desks = await people.desks(nodes.urls, http, nodes.token, DESKS, chance)
+        desks = await people.desks(nodes.urls, http, nodes.token, DESKS, CAPACITY, chance)
         writers = await people.writers(nodes.urls, http, options.writers, chance, desks)
         callers = [await _caller(nodes, http, chance) for _ in range(options.calls)]
         async with asyncio.TaskGroup() as tasks:
@@ -60,8 +66,8 @@ async def one_run(nodes: Nodes, options: argparse.Namespace) -> Outcome:
                 working.append(tasks.create_task(caller.work()))
             writing = [tasks.create_task(writer.work()) for writer in writers]
             with harness.progress() as bar:
-                task = bar.add_task(f"nodes are killed, seed {options.seed}", total=options.kills)
-                await nemesis.strike(options.kills, lambda: bar.advance(task))
+                task = bar.add_task(f"nodes are killed, seed {options.seed}", total=len(kinds))
+                await nemesis.strike(kinds, lambda: bar.advance(task))
             await asyncio.sleep(SETTLE_S)
             for writer in writers:
                 writer.stopped = True
@@ -77,9 +83,11 @@ async def one_run(nodes: Nodes, options: argparse.Namespace) -> Outcome:
             await caller.customer.person.close()
     for writer in writers:
         outcome.verdict.add(writer.verdict)
+    outcome.verdict.add(judge_queue([one for writer in writers for one in writer.waited]))
     outcome.blows = nemesis.blows
     outcome.signaling_back_s = back(nemesis.blows, [wait for w in writers for wait in w.waits])
     outcome.audio_back_s = back(nemesis.blows, [s for caller in callers for s in caller.silences])
+    outcome.drain_gap_s = drain_gaps(nemesis.blows, callers)
     outcome.took_s = time.monotonic() - began_s
     outcome.logs = nodes.logs()
     outcome.errors += [text[:9_000] for text in outcome.logs.split("\nTraceback")[1:]]
@@ -105,12 +113,23 @@ def back(blows: Sequence[Blow], waits: Sequence[tuple[float, float]]) -> dict[st
     return found
 
 
+def drain_gaps(blows: Sequence[Blow], callers: Sequence[people.Caller]) -> list[float]:
+    """The longest time without a packet in each call that a drain moved, in seconds."""
+    found = []
+    for blow in blows:
+        until_s = blow.at_s + MOVED_S
+        for caller in callers if blow.kind == "drain" else ():
+            if any(blow.at_s <= moved_s < until_s for moved_s in caller.moves):
+                gaps = [seconds for at_s, seconds in caller.gaps if blow.at_s <= at_s < until_s]
+                found.append(max(gaps, default=people.GAP_S))
+    return found
+
+
 def rows(outcome: Outcome, options: argparse.Namespace) -> list[harness.Row]:
     params = {"kills": options.kills, "seed": options.seed, "also": "+".join(options.also) or "nothing"}
     verdict = outcome.verdict
     made = [
-        harness.count(f"chaos.{name}", "count", getattr(verdict, name), params)
-        for name in ("acked", "unknown", "lost", "duplicated", "reordered", "foreign", "deliveries")
+        harness.count(f"chaos.{name}", "count", getattr(verdict, name), params) for name in (*SUMS, *BROKEN)
     ]
     made.append(harness.count("chaos.acks_per_s", "count", round(verdict.acked / outcome.took_s, 1), params))
     for name, by_kind in (
@@ -119,6 +138,8 @@ def rows(outcome: Outcome, options: argparse.Namespace) -> list[harness.Row]:
     ):
         for kind, seconds in by_kind.items():
             made.append(harness.row(name, "ms", [1_000 * s for s in seconds], params | {"after": kind}))
+    if outcome.drain_gap_s:
+        made.append(harness.row("chaos.drain_gap_ms", "ms", [1_000 * s for s in outcome.drain_gap_s], params))
     return made
 
 
@@ -152,6 +173,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--writers", type=int, default=WRITERS, help="people who write all the time")
     made.add_argument("--calls", type=int, default=CALLS, help="calls that are held")
     made.add_argument("--also", nargs="*", default=[], choices=KINDS[1:], help="what else happens")
+    made.add_argument("--others", type=int, help="how much of that in all (default: a quarter of the kills)")
     made.add_argument("--port", type=int, default=0, help="first of twelve ports")
     made.add_argument("--json", help="append rows to this file (- for stdout)")
     made.add_argument("--logs", help="keep the nodes' logs in this file")

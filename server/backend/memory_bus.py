@@ -47,6 +47,12 @@ class MemoryBus:
     async def claim(self, actor: ActorId) -> Ownership:
         return await self._epochs.claim(actor, self._node_id)
 
+    def step_down(self) -> None:
+        """Nobody could take over."""
+
+    def step_up(self) -> None:
+        """Nothing was given up."""
+
     async def reach(self, node: NodeId) -> None:
         if node != self._node_id:
             raise BackendUnavailable("no such node", node)

@@ -74,14 +74,16 @@ async def _store(config: Config, me: NodeId, stack: AsyncExitStack) -> tuple[Log
         blobs = DirectoryBlobs(config.data_dir / "blobs")
         stack.callback(blobs.close)
         return log, blobs
-    from server.backend.postgres import open_pool
+    from server.backend.postgres import Pulse, open_pool
     from server.backend.postgres_blobs import PostgresBlobs
     from server.backend.postgres_log import PostgresLog, name_of
 
     pool = await stack.enter_async_context(open_pool(config.database, name_of(me)))
     locks = await stack.enter_async_context(open_pool(config.database, name_of(me), IDLE_MS, LOCK_MS))
-    postgres = PostgresLog(pool, locks)
     tasks = await stack.enter_async_context(task_group())
+    pulse = Pulse(config.database, name_of(me), tasks)
+    stack.push_async_callback(pulse.close)
+    postgres = PostgresLog(pool, locks, pulse)
     tasks.create_task(postgres.run(), name="log-writer")
     return postgres, PostgresBlobs(pool)
 

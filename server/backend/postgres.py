@@ -67,6 +67,43 @@ async def open_pool(
         await pool.close(1.0)
 
 
+class Pulse:
+    """A connection of its own that asks whether the server answers: the pool may just be busy."""
+
+    def __init__(self, url: str, name: str, tasks: asyncio.TaskGroup) -> None:
+        self._url = dsn(url)
+        self._name = name
+        self._tasks = tasks
+        self._one: Connection | None = None
+        self._asking: asyncio.Task[bool] | None = None
+
+    async def beats(self, seconds: float) -> bool:
+        """Does an answer come within so long?"""
+        if self._asking is None or self._asking.done():
+            self._asking = self._tasks.create_task(self._ask(), name="pulse")
+        await asyncio.wait((self._asking,), timeout=seconds)
+        if self._asking.done():
+            return self._asking.result()
+        if self._one is not None:
+            _cut(self._one)
+        return False
+
+    async def _ask(self) -> bool:
+        try:
+            if self._one is None or self._one.closed:
+                self._one = await psycopg.AsyncConnection.connect(
+                    self._url, autocommit=True, connect_timeout=CONNECT_S, application_name=self._name
+                )
+            await self._one.execute("SELECT 1")
+        except (psycopg.Error, OSError):
+            return False
+        return True
+
+    async def close(self) -> None:
+        if self._one is not None:
+            await self._one.close()
+
+
 @asynccontextmanager
 async def connection(pool: Pool, what: str) -> AsyncIterator[Connection]:
     """One connection of the pool; whatever the driver raises is BackendUnavailable(what, sqlstate)."""

@@ -19,7 +19,7 @@ from psycopg.errors import LockNotAvailable
 
 from server.backend import AT_WORK, Checkpoint, IndexQuery, Loaded, Ownership, Projection
 from server.backend.index import COLUMNS, conditions
-from server.backend.postgres import Connection, Pool, connection
+from server.backend.postgres import Connection, Pool, Pulse, connection
 from signaling.errors import BackendError, BackendUnavailable, SeqConflict, StaleEpoch
 from signaling.protocol import ActorId, NodeId
 
@@ -48,7 +48,7 @@ WHERE NOT (ownership.node = ANY(%s)) RETURNING node, epoch
 """
 _FENCE = """
 SELECT pg_terminate_backend(pid) FROM ownership JOIN pg_stat_activity ON application_name = %s || node
-WHERE actor = %s AND NOT (node = ANY(%s)) AND usename = current_user
+WHERE actor = %s AND NOT (node = ANY(%s)) AND pg_has_role(usesysid, 'MEMBER')
 """
 _NAME = "talknow "
 
@@ -70,12 +70,16 @@ def name_of(node: NodeId) -> str:
 class PostgresLog:
     """Log and epoch store over one database whose schema is already there. `run` is its writer."""
 
-    def __init__(self, pool: Pool, locks: Pool) -> None:
+    def __init__(self, pool: Pool, locks: Pool, pulse: Pulse) -> None:
         """locks: a pool of its own, so that who holds one can always write."""
+        self._pulse = pulse
         self._pool = pool
         self._locks = locks
         self._queue: asyncio.Queue[_Append] = asyncio.Queue()
         self.commits = 0
+
+    async def reached(self, seconds: float) -> bool:
+        return await self._pulse.beats(seconds)
 
     # --- writing ----------------------------------------------------------------------------
 

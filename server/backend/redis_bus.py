@@ -60,6 +60,7 @@ class RedisBus:
         self._beat = 0
         self._until_s = 0.0
         self._held = False
+        self._away = False
         self._peers: dict[NodeId, _Peer] = {}
         self._owners: OrderedDict[ActorId, NodeId] = OrderedDict()
         links.users = self
@@ -103,14 +104,16 @@ class RedisBus:
         self._beat += 1
         gone = [peer for peer in self._peers.values() if not peer.alive]
         old = [peer.node.id for peer in gone if asked_s - peer.changed_s > FORGET_S]
-        entries = await self._book.beat(Entry(self._me, self._beat), old)
-        late = asked_s >= self._until_s
-        self._until_s = asked_s + TTL_S
+        entries = await self._book.beat(Entry(self._me, self._beat, self._away), old)
         for node in old:
             self._peers.pop(node, None)
         for entry in entries:
             if entry.node.id != self._me.id:
                 self._saw(entry, now_s())
+        if self._away:
+            return
+        late = asked_s >= self._until_s
+        self._until_s = asked_s + TTL_S
         if late:
             # What we did not see while we were away says nothing about the others.
             for peer in self._peers.values():
@@ -141,6 +144,14 @@ class RedisBus:
             silent_s = at_s - peer.changed_s
             if silent_s > (SILENT_S if peer.refused else PEER_S):
                 self._bury(peer)
+
+    def step_down(self) -> None:
+        """The next beat says that we left; nothing is done from now on."""
+        self._away, self._until_s = True, 0.0
+        self._judge()
+
+    def step_up(self) -> None:
+        self._away = False
 
     def _lapse(self) -> None:
         self._held = False

@@ -182,6 +182,10 @@ class SqliteLog:
 
         return await self._submit(run)
 
+    async def reached(self, seconds: float) -> bool:
+        """It is a file of ours."""
+        return True
+
     @asynccontextmanager
     async def alone(self, name: str) -> AsyncIterator[None]:
         """One at a time. The database is ours alone, so a lock in memory does."""

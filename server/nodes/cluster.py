@@ -97,7 +97,7 @@ class Cluster:
         if any(held) and not self._bus.holds:
             for outlet in self._outlets.at(HERE):
                 if self._outlets.reads(outlet):
-                    outlet.come_back("moved", int(random.uniform(0, COME_BACK_MS)))
+                    outlet.come_back("draining", int(random.uniform(0, COME_BACK_MS)))
 
     def hand_over(self) -> None:
         """Our actors are given away: their readers on other nodes look for the new owner."""

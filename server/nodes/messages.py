@@ -135,6 +135,12 @@ class Holds(Ask, tag="holds", frozen=True):
     answer: ClassVar[Any] = bool
 
 
+class Reaches(Ask, tag="reaches", frozen=True):
+    """For how many seconds has the database answered you without a fault? Negative while it does not."""
+
+    answer: ClassVar[Any] = float
+
+
 AnyAsk = (
     Do
     | Put
@@ -150,6 +156,7 @@ AnyAsk = (
     | PutPicture
     | GetPicture
     | Holds
+    | Reaches
 )
 
 

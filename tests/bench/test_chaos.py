@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.chaos.checker import Heard, Sent, Stored, Verdict, judge
-from benchmarks.chaos.nemesis import Blow
+from benchmarks.chaos.checker import Heard, Sent, Stored, Verdict, Waited, judge, judge_queue
+from benchmarks.chaos.nemesis import Blow, plan
 from benchmarks.chaos.run import back
 
 MARK = "d_1"
@@ -28,7 +28,7 @@ def test_what_was_acked_and_is_stored_is_fine() -> None:
     stored = [line(2, 1), line(4, 2), line(5, 3)]
     found = verdict({1: 2, 2: 4, 3: None}, stored, stored, heard=[[line(2, 1)], [line(4, 2), line(5, 3)]])
     assert found.clean
-    assert (found.acked, found.unknown, found.deliveries) == (2, 1, 3)
+    assert (found.acked, found.unknown, found.deliveries) == (2, 1, 3 + 6)
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,22 @@ def test_every_broken_promise_is_found(kind: str, found: Verdict) -> None:
     assert getattr(found, kind) >= 1
     assert not found.clean
     assert found.examples
+
+
+def test_places_get_better_and_one_agent_comes() -> None:
+    moved_back = Waited(50, [(10.0, 5), (20.0, 3), (30.0, 4)])
+    assert judge_queue([Waited(50, [(10.0, 5), (20.0, 5), (30.0, 1)], ["a_1", "a_1"])]).clean
+    assert judge_queue([moved_back]).displaced == 1
+    assert judge_queue([moved_back, Waited(40, [(29.0, 3)])]).clean, "it came before, and was heard of late"
+    assert judge_queue([moved_back, Waited(60, [(29.0, 3)])]).displaced == 1
+    assert judge_queue([moved_back, Waited(40, [(15.0, 3)])]).displaced == 1
+    assert judge_queue([Waited(50, [], ["a_1", "a_2"])]).twice_taken == 1
+
+
+def test_other_blows_are_spread_among_the_kills() -> None:
+    assert plan(4, 2, ["stop", "drain"]) == ["kill", "stop", "kill", "kill", "drain", "kill"]
+    assert plan(2, 0, []) == ["kill", "kill"]
+    assert plan(0, 3, ["drain"]) == ["drain"] * 3
 
 
 def test_a_wait_counts_from_the_first_blow_it_fell_into() -> None:

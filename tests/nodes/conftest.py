@@ -1,16 +1,21 @@
-"""Real nodes as processes on loopback, over a real Redis and PostgreSQL."""
+"""Real nodes as processes on loopback, over a real Redis and PostgreSQL; people who keep on writing."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import aiohttp
 import pytest
+from socketio.exceptions import SocketIOError
 
+from benchmarks.session_client import Person
 from tests.conftest import Shared
 from tests.server_process import BENCH_TOKEN, Server, start
+
+SITE = "bench"
 
 
 class Nodes:
@@ -57,3 +62,27 @@ def nodes(shared: Shared, tmp_path: Path) -> Iterator[Nodes]:
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession() as session:
         yield session
+
+
+async def says(person: Person, text: str, engagement: str | None = None) -> str:
+    """Write, again with the same counter while the service is unavailable; the engagement."""
+    person.counter += 1
+    fields = {} if engagement is None else {"engagement": engagement}
+    while True:
+        try:
+            if not person.socket.connected:
+                await person.connect()
+            async with asyncio.timeout(1.5):  # a connection that ends answers no more
+                ack = await person.command("chat.send", counter=person.counter, text=text, **fields)
+        except RuntimeError as refused:
+            assert str(refused) == "chat.send: unavailable"
+        except (TimeoutError, OSError, aiohttp.ClientError, SocketIOError):
+            await person.socket.disconnect()
+        else:
+            return str(ack["engagement"])
+        await asyncio.sleep(0.1)
+
+
+async def texts(person: Person, engagement: str) -> list[str]:
+    ack = await person.command("engagement.sync", engagement=engagement, after_seq=0)
+    return [item["text"] for item in ack["snapshot"]["items"] if item["kind"] == "message"]

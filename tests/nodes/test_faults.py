@@ -14,7 +14,6 @@ import aiohttp
 import psycopg
 import pytest
 from redis.asyncio import Redis as RedisClient
-from socketio.exceptions import SocketIOError
 
 from benchmarks.services import Postgres, Redis, free_port
 from benchmarks.session_client import Person, visitor
@@ -24,34 +23,8 @@ from server.backend.postgres_log import name_of
 from signaling.errors import BackendUnavailable
 from signaling.protocol import ActorId, NodeId
 from tests.conftest import Shared
-from tests.nodes.conftest import Nodes
+from tests.nodes.conftest import SITE, Nodes, says, texts
 from tests.server_process import ROOT, start
-
-SITE = "bench"
-
-
-async def says(person: Person, text: str, engagement: str | None = None) -> str:
-    """Write, again with the same counter while the service is unavailable; the engagement."""
-    person.counter += 1
-    fields = {} if engagement is None else {"engagement": engagement}
-    while True:
-        try:
-            if not person.socket.connected:
-                await person.connect()
-            async with asyncio.timeout(1.5):  # a connection that ends answers no more
-                ack = await person.command("chat.send", counter=person.counter, text=text, **fields)
-        except RuntimeError as refused:
-            assert str(refused) == "chat.send: unavailable"
-        except (TimeoutError, OSError, aiohttp.ClientError, SocketIOError):
-            await person.socket.disconnect()
-        else:
-            return str(ack["engagement"])
-        await asyncio.sleep(0.1)
-
-
-async def texts(person: Person, engagement: str) -> list[str]:
-    ack = await person.command("engagement.sync", engagement=engagement, after_seq=0)
-    return [item["text"] for item in ack["snapshot"]["items"] if item["kind"] == "message"]
 
 
 @pytest.fixture
@@ -124,6 +97,34 @@ async def test_without_postgres_it_is_unavailable_soon_and_back_by_itself(
         assert await texts(person, engagement) in (["before", "after"], ["before", "while it hangs", "after"])
         await person.close()
         nodes.stop()
+
+
+async def test_a_node_that_alone_loses_postgres_steps_down(
+    shared: Shared, tmp_path: Path, http: aiohttp.ClientSession
+) -> None:
+    nodes, user = Nodes(shared, tmp_path), f"cut_{shared.redis_prefix}"
+    admin = await psycopg.AsyncConnection.connect(shared.database_url, autocommit=True)
+    await admin.execute(f"CREATE ROLE {user} LOGIN IN ROLE talknow")
+    await admin.execute(f"ALTER ROLE {user} SET role = talknow")
+    nodes.start("--database", shared.database_url.replace("//talknow@", f"//{user}@"))
+    nodes.start()
+    person = await visitor(nodes[0].url, http, SITE)
+    engagement = await says(person, "before")
+    other = Person(nodes[1].url, http, person.token, SITE)
+    await other.connect()
+    await admin.execute(f"ALTER ROLE {user} NOLOGIN")
+    await admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", (user,))
+    async with asyncio.timeout(8):
+        await says(other, "at the other one", engagement)
+    assert "stepping down" in nodes[0].log and "stepping down" not in nodes[1].log
+    await admin.execute(f"ALTER ROLE {user} LOGIN")
+    async with asyncio.timeout(8):
+        await says(person, "at the first one again", engagement)
+    assert await texts(other, engagement) == ["before", "at the other one", "at the first one again"]
+    for one in (person, other):
+        await one.close()
+    await admin.close()
+    nodes.stop()
 
 
 async def test_a_node_that_hung_gives_up_what_others_took(nodes: Nodes, http: aiohttp.ClientSession) -> None:

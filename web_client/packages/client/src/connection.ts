@@ -62,6 +62,7 @@ const SILENT_CHECKS = 1.7;
 const SLOW_LINK = 4;
 const REFUSED = new Set(["unauthenticated", "invalid_token"]);
 const FINAL = new Set(["origin_not_allowed", "forbidden", "unsupported_protocol"]);
+const ELSEWHERE = new Set(["unreachable", "draining"]);
 const RETRY = new Set(["rate_limited", "overloaded", "unavailable"]);
 
 function openSocket(server: string, auth: ConnectAuth): Wire {
@@ -293,7 +294,7 @@ export class Connection {
 
   private lost(problem: TalkError | null): void {
     this.drop();
-    if (problem === null || problem.code === "unreachable") tryNextNode(this.options.server);
+    if (problem === null || ELSEWHERE.has(problem.code)) tryNextNode(this.options.server);
     if (problem !== null) {
       this.problem = problem;
       if (REFUSED.has(problem.code)) {

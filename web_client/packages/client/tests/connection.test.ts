@@ -154,9 +154,9 @@ describe("several nodes", () => {
   let opened: string[];
   let busy: boolean;
 
-  function roam(): Connection {
+  function roam(server = "https://one.example"): Connection {
     const connection = new Connection({
-      server: "https://one.example",
+      server,
       device: "d_1",
       store,
       token: async () => "token",
@@ -181,6 +181,18 @@ describe("several nodes", () => {
     busy = true;
   });
   afterEach(() => vi.useRealTimers());
+
+  it.each([
+    ["draining", "https://two.example"],
+    ["moved", "https://moved.example"],
+  ])("told %s, goes to the next one only if its node takes nobody", async (code, next) => {
+    roam(`https://${code}.example`);
+    await settle();
+    wire().ready([], nodes);
+    wire().say("session.closing", { code, retry_after_ms: 0 });
+    await vi.advanceTimersByTimeAsync(200);
+    expect(opened[1]).toBe(next);
+  });
 
   it("leaves a node that hangs for the next one, at once while something goes on", async () => {
     roam();
