@@ -90,16 +90,20 @@ class Links:
         for streams in (self._out, self._in):
             if (writer := streams.pop(node, None)) is not None:
                 writer.transport.abort()
+        self._changed()
 
     async def reach(self, node: NodeId, seconds: float) -> None:
-        """Wait until there is a stream, also to a node of which we have not heard yet.
+        """Wait until there is a stream, also to a node of which we have not heard yet, but not to one that left.
 
         Raises: BackendUnavailable.
         """
         try:
             async with asyncio.timeout(seconds):
                 while node not in self._out:
+                    known = node in self._dialing
                     await self._more.wait()
+                    if known and node not in self._dialing:
+                        raise TimeoutError
         except TimeoutError:
             raise BackendUnavailable("no link", node) from None
 
@@ -145,8 +149,7 @@ class Links:
 
     async def _hold(self, node: NodeId, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._out[node] = writer
-        self._more.set()
-        self._more = asyncio.Event()
+        self._changed()
         self._tell("link_up", node)
         with contextlib.suppress(OSError):
             await reader.read(1)  # nothing comes this way but the end
@@ -192,6 +195,10 @@ class Links:
 
     def _mac(self, role: bytes, nonce: bytes, node: NodeId) -> bytes:
         return hmac.digest(self._key, role + nonce + node.encode(), "sha256")
+
+    def _changed(self) -> None:
+        self._more.set()
+        self._more = asyncio.Event()
 
     def _tell(self, what: str, node: NodeId) -> None:
         if self.users is not None:

@@ -194,6 +194,7 @@ class RedisBus:
     def link_refused(self, node: NodeId) -> None:
         if (peer := self._peers.get(node)) is not None:
             peer.refused = True
+            self._judge()
 
     # --- owners -------------------------------------------------------------------------------
 
