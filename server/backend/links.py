@@ -93,7 +93,7 @@ class Links:
         self._changed()
 
     async def reach(self, node: NodeId, seconds: float) -> None:
-        """Wait until there is a stream, also to a node of which we have not heard yet, but not to one that left.
+        """Wait until there is a stream, also to a node that we have not heard of yet, not to one that left.
 
         Raises: BackendUnavailable.
         """
