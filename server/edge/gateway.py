@@ -74,7 +74,7 @@ class Connection:
 
     def begin(self, ready: p.SessionReady) -> None:
         held, self._held = self._held or [], None
-        self.send(ready)
+        push(self._socket, wire.encode_event(ready), counts=False)  # as long as it must be, and but once
         for text in held:
             self.relay(text)
 
@@ -114,9 +114,9 @@ class Connection:
         return True
 
 
-def push(socket: Any, text: str) -> None:
+def push(socket: Any, text: str, *, counts: bool = True) -> None:
     """Queue a Socket.IO packet without waiting; a reader too far behind is cut off and resumes by seq."""
-    waiting = getattr(socket, "outbox_bytes", 0) + len(text)
+    waiting = getattr(socket, "outbox_bytes", 0) + len(text) * counts
     if socket.closed or socket.closing:
         return
     if waiting > MAX_OUTBOX_BYTES:
