@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,6 +32,31 @@ def nodes(shared: Shared, tmp_path: Path, opened: Opened) -> Iterator[Nodes]:
         made.start("--demo", "--config", str(settings), "--node-url", url, port=port)
     yield made
     made.stop()
+
+
+def test_a_page_goes_on_where_a_node_hangs(
+    nodes: Nodes, visitor_browser: Browser, agent_browser: Browser, opened: Opened
+) -> None:
+    """Nothing ends the sockets of a node that hangs, so both sides leave it by themselves."""
+    agent = Agent(opened.page(agent_browser), nodes[1], "tess", "Tess Lund")
+    customer = Customer(opened.page(visitor_browser), nodes[0])
+    sockets: list[str] = []
+    for page in (agent.page, customer.page):
+        page.on("websocket", lambda socket: sockets.append(socket.url))
+    customer.open()
+    customer.say("from the first node")
+    agent.accept()
+    seen = shown(customer, agent)
+    straight = nodes[0].url.replace("http", "ws") + "/v1/cobrowse"
+    assert [url for url in sockets if "/v1/cobrowse" in url] == [straight, straight]
+    nodes[0].process.send_signal(signal.SIGSTOP)
+    customer.page.evaluate("document.querySelector('h1').textContent = 'Changed while it hangs'")
+    expect(seen.get_by_text("Changed while it hangs")).to_be_visible(timeout=20_000)
+    customer.say("written while it hangs")
+    expect(agent.page.get_by_role("log").get_by_text("written while it hangs")).to_have_count(1)
+    nodes[0].process.send_signal(signal.SIGCONT)
+    customer.page.evaluate("document.querySelector('h1').textContent = 'Changed when it was back'")
+    expect(seen.get_by_text("Changed when it was back")).to_be_visible(timeout=20_000)
 
 
 def test_chat_call_and_shared_page_cross_nodes_and_outlive_one(

@@ -34,7 +34,8 @@ export interface Welcome {
 }
 
 export interface LinkOptions {
-  url: () => string;
+  /** How often in a row it has failed. */
+  url: (attempt: number) => string;
   doc: string;
   token: () => string;
   keepToken: (token: string) => void;
@@ -149,7 +150,7 @@ export class Link {
   }
 
   private connect(): void {
-    const socket = (this.options.open ?? openSocket)(this.options.url());
+    const socket = (this.options.open ?? openSocket)(this.options.url(this.attempt));
     this.socket = socket;
     socket.binaryType = "arraybuffer";
     socket.onopen = () =>
@@ -215,7 +216,8 @@ export class Link {
     this.keptBytes = 0;
   }
 
-  private closed(code: number): void {
+  /** Begin anew, unless it ended for good. code: of the close; 0: by ourselves, as a server that hangs ends nothing. */
+  closed(code: number): void {
     this.drop();
     if (this.stopped) return;
     if (FINAL.has(code)) {

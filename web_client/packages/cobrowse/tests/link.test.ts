@@ -28,10 +28,14 @@ class Fake implements Socket {
 
 function world() {
   const sockets: Fake[] = [];
+  const attempts: number[] = [];
   const welcomes: Welcome[] = [];
   const heard = { need: 0, ended: 0, lost: 0, token: "one", seq: 0 };
   const link = new Link({
-    url: () => "wss://talk.example/v1/cobrowse",
+    url: (attempt) => {
+      attempts.push(attempt);
+      return "wss://talk.example/v1/cobrowse";
+    },
     doc: "d",
     token: () => heard.token,
     keepToken: (token) => {
@@ -64,7 +68,7 @@ function world() {
     socket.says(0, SIDE_WELCOME, last, 1, {}, `token after ${last}`, 0);
     return socket;
   };
-  return { link, sockets, welcomes, heard, frame, open };
+  return { link, sockets, attempts, welcomes, heard, frame, open };
 }
 
 beforeEach(() => vi.useFakeTimers());
@@ -95,6 +99,23 @@ describe("the recorder's link", () => {
       [4, 9],
     ]);
     expect(welcomes.map(({ resumed }) => resumed)).toEqual([false, true]);
+  });
+
+  it("leaves a socket that hangs when told to, and says how often it tried", () => {
+    const { link, sockets, attempts, frame, open } = world();
+    link.start();
+    open(0);
+    frame(1, true);
+    link.closed(0);
+    expect(sockets[0]?.readyState).toBe(3);
+    vi.advanceTimersByTime(300);
+    sockets[1]?.cut();
+    vi.advanceTimersByTime(600);
+    expect(attempts).toEqual([0, 1, 2]);
+    open(0);
+    link.closed(0);
+    vi.advanceTimersByTime(300);
+    expect(attempts.at(-1)).toBe(1);
   });
 
   it("does not pretend to resume where frames are missing", () => {

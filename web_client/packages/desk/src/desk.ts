@@ -372,6 +372,7 @@ export class Desk {
       // What still rings is offered again after this event.
       this.setOffers([]);
       this.followLink();
+      this.watching?.renew();
     });
     connection.on("agent.changed", ({ availability, load, capacity, waiting }) => {
       Object.assign(this, { availability, load, capacity, waiting });

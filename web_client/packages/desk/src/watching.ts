@@ -188,6 +188,15 @@ export class Watching {
     }
   }
 
+  /** The softphone was connected again: a node that hangs would not end this socket. */
+  renew(): void {
+    const { socket } = this;
+    if (socket === null) return;
+    this.socket = null;
+    socket.close();
+    void this.connect();
+  }
+
   private open(url: string, token: string): void {
     const socket = new WebSocket(url);
     this.socket = socket;

@@ -16,6 +16,7 @@ type Recorder = InstanceType<typeof import("@talknow/cobrowse/recorder/index")["
 
 /** That this tab is shared, and with which pass the page after this one goes on. */
 export const SHARED_KEY = "talknow:cobrowse";
+const SOCKET_PATH = "/v1/cobrowse";
 const AGAIN_MS = 2_000;
 /** Close codes: the pass is too old; the visitor did not agree to show pages of this origin. */
 const UNAUTHENTICATED = 4401;
@@ -26,6 +27,8 @@ export interface Kept {
   token: string;
   /** The tab it was given to. */
   device: string;
+  /** Where the node is that the page lives on, when that has an address of its own. */
+  url?: string;
 }
 
 export interface SharingOptions {
@@ -40,6 +43,7 @@ export class Sharing {
   recorder: Recorder | null = null;
   private starting = false;
   private paused = false;
+  private wasConnected = false;
   /** Ended here; the engagement has yet to say so. */
   isOver = false;
   private together: Together | null = null;
@@ -94,6 +98,12 @@ export class Sharing {
       void this.open(state.view.id, connection);
   }
 
+  /** The chat's connection is there: again? Then a node may hang, whose socket here would not end. */
+  connected(): void {
+    if (this.wasConnected) this.recorder?.link.closed(0);
+    this.wasConnected = true;
+  }
+
   /** From this moment no agent changes anything on this page. */
   takeControlBack(): void {
     this.takenBack = this.control?.id ?? this.takenBack;
@@ -128,7 +138,9 @@ export class Sharing {
     this.starting = true;
     try {
       const { cobrowse } = await connection.tell("cobrowse.open", { engagement });
-      if (cobrowse) await this.record({ engagement, token: cobrowse.token, device: connection.device });
+      if (!cobrowse) return;
+      const { token, url } = cobrowse;
+      await this.record({ engagement, token, device: connection.device, url });
     } catch {
       this.again(AGAIN_MS);
     } finally {
@@ -151,7 +163,7 @@ export class Sharing {
     ]);
     if (this.recorder !== null || this.isOver) return;
     const recorder = new Recorder({
-      url: () => `${nodeOf(this.options.server).replace(/^http/, "ws")}/v1/cobrowse`,
+      url: (attempt) => this.socketAt(attempt === 0 ? kept.url : undefined),
       token: kept.token,
       keepToken: (token) => this.keep({ ...kept, token }),
       early: remembered(),
@@ -166,6 +178,11 @@ export class Sharing {
     });
     recorder.start();
     this.pauseOrGoOn();
+  }
+
+  /** Straight to the page's own node at first; any other one passes it on. */
+  private socketAt(straight = SOCKET_PATH): string {
+    return new URL(straight, nodeOf(this.options.server)).href.replace(/^http/, "ws");
   }
 
   /** The socket ended for good. */

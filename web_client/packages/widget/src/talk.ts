@@ -345,9 +345,10 @@ export class Talk {
     const engagements = new EngagementStore(connection);
     this.connection = connection;
     this.engagements = engagements;
-    connection.on("session.ready", () =>
-      this.settings.emit("ready", { verified: visitor.known?.verified ?? false }),
-    );
+    connection.on("session.ready", () => {
+      this.sharing.connected();
+      this.settings.emit("ready", { verified: visitor.known?.verified ?? false });
+    });
     connection.on("chat.posted", ({ message }) => {
       if (message.by !== engagements.me) this.settings.emit("message", {});
     });

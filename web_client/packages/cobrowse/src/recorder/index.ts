@@ -29,8 +29,8 @@ export interface SharedPage {
 export type RecorderState = "connecting" | "live" | "paused" | "private" | "stopped" | "refused";
 
 export interface RecorderOptions {
-  /** The cobrowse socket: `wss://.../v1/cobrowse`, of whichever node answers now. */
-  url: () => string;
+  /** The cobrowse socket: `wss://.../v1/cobrowse`, of whichever node answers now. attempt 0: the first time. */
+  url: (attempt?: number) => string;
   token: string;
   /** The next token, for the page after this one. */
   keepToken: (token: string) => void;
@@ -45,7 +45,7 @@ const HOLD_PAUSED = 2;
 
 export class Recorder implements SharedPage {
   state: RecorderState = "connecting";
-  private readonly link: Link;
+  readonly link: Link;
   private capture: Capture | null = null;
   private assets: Assets | null = null;
   private masks: Masks | null = null;
