@@ -53,11 +53,10 @@ class Bare:
         self._site = site
         self._acks: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._numbers = itertools.count(1)
-        self._ready: asyncio.Future[None] | None = None
 
     async def connect(self, tasks: asyncio.TaskGroup) -> None:
         """Until `session.ready`. Raises: TimeoutError, aiohttp.ClientError, ConnectionError."""
-        self._ready = asyncio.get_running_loop().create_future()
+        ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         url = self.base_url + "/socket.io/?EIO=4&transport=websocket"
         async with asyncio.timeout(ANSWER_S):
             self.socket = await self._http.ws_connect(url, max_msg_size=0)
@@ -66,8 +65,8 @@ class Bare:
             if self._site is not None:
                 auth["site"] = self._site
             await self.socket.send_str("40" + json.dumps(auth))
-            tasks.create_task(self._read(self.socket))
-            await self._ready
+            tasks.create_task(self._read(self.socket, ready))
+            await ready
 
     async def command(self, name: str, **fields: Any) -> dict[str, Any]:
         """Raises: RuntimeError with the code, TimeoutError."""
@@ -86,7 +85,7 @@ class Bare:
         if self.socket is not None:
             await self.socket.close()
 
-    async def _read(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+    async def _read(self, socket: aiohttp.ClientWebSocketResponse, ready: asyncio.Future[None]) -> None:
         with contextlib.suppress(aiohttp.ClientError, OSError):
             async for message in socket:
                 text = message.data
@@ -98,11 +97,11 @@ class Bare:
                         answer.set_result(json.loads("[" + rest)[0])
                 elif text.startswith("42"):
                     name, data = json.loads(text[2:])
-                    if name == "session.ready" and self._ready is not None and not self._ready.done():
-                        self._ready.set_result(None)
                     self.heard(name, data)
-        if self._ready is not None and not self._ready.done():
-            self._ready.set_exception(ConnectionError("closed"))
+                    if name == "session.ready" and not ready.done():
+                        ready.set_result(None)
+        if not ready.done():
+            ready.set_exception(ConnectionError("closed"))
         if self.socket is socket:
             self.socket = None
 

@@ -89,10 +89,13 @@ class Server:
         return next(float(line.split()[1]) for line in lines if line.startswith(f"{metric} "))
 
 
-def start(data: Path, *extra: str, port: int = 0, prefix: str = "") -> Server:
-    """Start and wait until it is ready; one that never is goes again. prefix: of keys in Redis."""
+def start(data: Path, *extra: str, port: int = 0, prefix: str = "", program: str = "server") -> Server:
+    """Start and wait until it is ready; one that never is goes again.
+
+    prefix: of keys in Redis. program: the module to run.
+    """
     port = port or free_block(4)
-    command = [sys.executable, "-m", "server", "serve", "--port", str(port), "--data", str(data), *extra]
+    command = [sys.executable, "-m", program, "serve", "--port", str(port), "--data", str(data), *extra]
     with (data / "server.log").open("ab") as log:
         environ = os.environ | ({"TALKNOW_REDIS_PREFIX": prefix} if prefix else {})
         process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, env=environ)

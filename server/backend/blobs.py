@@ -60,8 +60,12 @@ class DirectoryBlobs:
     def _write(path: Path, data: bytes) -> None:
         path.parent.mkdir(exist_ok=True)
         beside = path.with_suffix(".part")
-        with beside.open("wb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
-        beside.rename(path)
+        try:
+            with beside.open("wb") as out:
+                out.write(data)
+                out.flush()
+                os.fsync(out.fileno())
+            beside.rename(path)
+        except OSError:
+            beside.unlink(missing_ok=True)  # where the disk is full, it is needed for better
+            raise

@@ -54,6 +54,9 @@ class GatedWebSocket:
                     await self._response.send_str(message)
                 else:
                     await self._response.send_bytes(message)
+        except TimeoutError:
+            self.abort()  # to close it in order would wait for the same reader
+            raise
         finally:
             socket.outbox_bytes = max(0, getattr(socket, "outbox_bytes", 0) - len(message) + 1)
 

@@ -232,5 +232,17 @@ class Noted(Struct, frozen=True, tag="."):
     note: AnyNote
 
 
+class _Numbered(Struct, frozen=True, tag="?"):
+    number: int
+
+
+def number_of(envelope: bytes) -> int | None:
+    """Of an ask, also of one that only a later version knows."""
+    try:
+        return msgspec.msgpack.decode(envelope, type=_Numbered).number
+    except msgspec.DecodeError:
+        return None
+
+
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(Asked | Answered | Noted).decode

@@ -29,6 +29,7 @@ from server.nodes.messages import (
     Noted,
     decode,
     encode,
+    number_of,
 )
 from server.tasks import start
 from signaling import errors
@@ -90,6 +91,9 @@ class Peers:
                 message = decode(envelope)
             except msgspec.DecodeError:
                 logger.warning("a node said something unknown", extra={"node": node})
+                if (number := number_of(envelope)) is not None:
+                    fault = Fault(BackendUnavailable.__name__, BackendUnavailable().wire_code, 500)
+                    self._say(node, Answered(number, fault=fault))
                 continue
             try:
                 self._handle(node, message)
@@ -129,8 +133,11 @@ class Peers:
         if node == self._bus.node_id:
             self.heard(node, note)
             return
+        self._say(node, Noted(note))  # type: ignore[arg-type]
+
+    def _say(self, node: NodeId, message: Answered | Noted) -> None:
         with contextlib.suppress(BackendUnavailable):
-            self._bus.send(node, encode(Noted(note)))  # type: ignore[arg-type]
+            self._bus.send(node, encode(message))
 
     def note_all(self, note: Note) -> None:
         """To every other node."""
@@ -166,7 +173,7 @@ class Peers:
             fault = Fault("TalkError", "internal")
         with contextlib.suppress(BackendUnavailable):
             await self._bus.reach(node)  # it may have known us before we knew it
-            self._bus.send(node, encode(Answered(asked.number, answer, fault)))
+            self._say(node, Answered(asked.number, answer, fault))
 
     def _take(self, answered: Answered) -> None:
         waiting = self._waiting.get(answered.number)

@@ -5,6 +5,7 @@ The type is read from the content, never believed; the name is display only and 
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 import time
@@ -18,7 +19,7 @@ from server.backend.schema import files
 from server.records.store import Store
 from server.sealing import Box
 from server.sessions import Session
-from signaling.errors import LimitExceeded, Malformed, NotFound
+from signaling.errors import BackendError, LimitExceeded, Malformed, NotFound
 from signaling.events import Sealed
 from signaling.protocol import MAX_FILE_BYTES, EngagementId, FileId, FileInfo
 
@@ -91,7 +92,12 @@ class Files:
                 )
             )
 
-        await self._store.run(work)
+        try:
+            await self._store.run(work)
+        except BackendError:
+            with contextlib.suppress(BackendError):
+                await self._blobs.delete(blob)  # nobody would ever find it
+            raise
         return info
 
     async def info(self, file: FileId, session: Session) -> FileInfo:

@@ -26,13 +26,15 @@ class Nodes:
         self._directory = directory
         self.servers: list[Server] = []
 
-    def start(self, *extra: str, port: int = 0) -> Server:
+    def start(self, *extra: str, port: int = 0, program: str = "server") -> Server:
         """A further node, ready."""
         data = self._directory / f"n{len(self.servers)}"
         data.mkdir()
         places = ("--redis", self._shared.redis_url, "--database", self._shared.database_url)
         keys = ("--keys", str(self._shared.keys_dir), "--bench-token", BENCH_TOKEN)
-        server = start(data, *places, *keys, *extra, port=port, prefix=self._shared.redis_prefix)
+        server = start(
+            data, *places, *keys, *extra, port=port, prefix=self._shared.redis_prefix, program=program
+        )
         server.database = self._shared.database_url
         self.servers.append(server)
         return server
