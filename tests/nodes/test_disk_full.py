@@ -127,6 +127,10 @@ async def code_of(http: aiohttp.ClientSession, url: str, body: Any, token: str =
         return str((await answer.json(content_type=None))["code"])
 
 
+def unfinished_files(directory: Path) -> list[Path]:
+    return list(directory.rglob("*.part"))
+
+
 def longest_file(directory: Path) -> int:
     return max(path.stat().st_size for path in directory.rglob("*") if path.is_file())
 
@@ -149,7 +153,7 @@ async def test_sqlite_on_a_full_disk(tmp_path: Path, http: aiohttp.ClientSession
             assert await code_of(http, f"{server.url}/v1/visitors/session", known) == ""
     await writers.all_there()
     assert codes <= {"unavailable"}
-    assert not list(tmp_path.rglob("*.part")), "half a file takes room that the log needs"
+    assert not unfinished_files(tmp_path), "half a file takes room that the log needs"
     assert await code_of(http, upload, PICTURE, people[0].token) == ""
     assert "Traceback" not in server.log
     server.kill()
