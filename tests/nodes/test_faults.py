@@ -27,6 +27,9 @@ from tests.nodes.conftest import SITE, Nodes, says, texts
 from tests.server_process import ROOT, start
 
 
+pytestmark = pytest.mark.timeout(60)
+
+
 @pytest.fixture
 def own_redis() -> Redis:
     """One that a test may kill."""
