@@ -1,10 +1,11 @@
 """`talknow bench crowd`: many who only stand there, a thousand chats a second, all back after a death.
 
 Own servers: one node on SQLite, one on PostgreSQL (`--postgres`), or three (`--nodes 3`). The clients speak
-docs/protocol.md over bare WebSockets, so that the generator costs less than the server. All stand on the first
-node; of three it is killed in the end. Rows: `crowd.kb_per_visitor`, `crowd.connects_per_s`; `crowd.ack_ms` and
-`crowd.deliver_ms` at `--rate` chats a second (open loop: a message counts from the moment it was due; with three
-nodes its reader is elsewhere); and with three nodes `crowd.back_s`, how long until each visitor is back.
+docs/protocol.md over bare WebSockets, so that the generator costs less than the server. All stand on the
+first node; of three it is killed in the end. Rows: `crowd.kb_per_visitor`, `crowd.connects_per_s`;
+`crowd.ack_ms` and `crowd.deliver_ms` at `--rate` chats a second (open loop: a message counts from the moment
+it was due; with three nodes its reader is elsewhere); and with three nodes `crowd.back_s`, how long until
+each visitor is back.
 """
 
 from __future__ import annotations

@@ -26,7 +26,6 @@ from tests.conftest import Shared
 from tests.nodes.conftest import SITE, Nodes, says, texts
 from tests.server_process import ROOT, start
 
-
 pytestmark = pytest.mark.timeout(60)
 
 
