@@ -1,6 +1,7 @@
 """`talknow doctor`: in plain words, can microphones, ports and addresses work here, and what to change.
 
-Looks, never changes anything; contacts nobody. Each finding is ok, note or wrong, with a remedy.
+Looks, never changes anything; contacts PostgreSQL and Redis where they are given. Each finding is ok, note
+or wrong, with a remedy.
 """
 
 from __future__ import annotations
@@ -34,12 +35,19 @@ def examine(config: Config) -> int:
         *_buffers(),
         *_turn(config),
         *_files(config),
+        *_services(config),
     ]
     for finding in findings:
         print(f"{_SIGNS[finding.level]}  {finding.text}")
         if finding.remedy:
             print(f"       -> {finding.remedy}")
     return 1 if any(finding.level == "wrong" for finding in findings) else 0
+
+
+def _services(config: Config) -> list[Finding]:
+    from server import doctor_services
+
+    return doctor_services.look(config)
 
 
 def _microphones(config: Config) -> list[Finding]:

@@ -58,6 +58,16 @@ class AddressBook:
             raise BackendUnavailable("redis", type(error).__name__) from error
         return [_entry(value) for value in found.values() if _is_entry(value)]
 
+    async def read(self) -> list[Entry]:
+        """Everybody's, without writing ours. Raises: BackendUnavailable."""
+        try:
+            if self._client is None:
+                self._client = connect(self._url)
+            found: dict[bytes, bytes] = await self._client.hgetall(self._key)
+        except FAULTS as error:
+            raise BackendUnavailable("redis", type(error).__name__) from error
+        return [_entry(value) for value in found.values() if _is_entry(value)]
+
     async def close(self) -> None:
         client, self._client = self._client, None
         if client is not None:
