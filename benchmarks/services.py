@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 from msgspec import Struct
 
 READY_S = 30.0
@@ -163,6 +164,33 @@ class Postgres:
     def __exit__(self, *_: object) -> None:
         _end(self.service, signal.SIGQUIT)
         shutil.rmtree(self._directory, ignore_errors=True)
+
+
+def limit_files(process: subprocess.Popen[bytes], most: str) -> None:
+    """How long a file may be that the process or one of its children writes: "unlimited", or bytes.
+
+    What would make one longer fails, as on a disk without space.
+    """
+    if process.poll() is not None:
+        return
+    parent = process.pid
+    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
+    owner = os.stat(f"/proc/{parent}").st_uid
+    user = None if owner == os.geteuid() else owner  # root need not be allowed to
+    for pid in (str(parent), *children):
+        command = [_program("prlimit", "util-linux"), "--pid", pid, f"--fsize={most}:"]
+        done = subprocess.run(command, user=user, capture_output=True)
+        if done.returncode and pid not in children:  # a child may just have ended
+            raise RuntimeError(done.stderr.decode())
+
+
+def end_of_log(url: str) -> int:
+    """How far PostgreSQL has got in the file of its write-ahead log, in bytes."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        where = "SELECT file_offset FROM pg_walfile_name_offset(pg_current_wal_insert_lsn())"
+        row = connection.execute(where).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 @contextmanager

@@ -12,10 +12,12 @@ from msgspec import Struct
 from redis.asyncio import Redis
 
 from benchmarks.chaos.nodes import NODES, Nodes, user_of
+from benchmarks.services import end_of_log, limit_files
 
 STOPPED_S = 4.0
 DOWN_S = 1.0
-KINDS = ("kill", "stop", "cut", "split", "drain", "flush", "redis", "postgres")
+KINDS = ("kill", "stop", "cut", "split", "clock", "drain", "flush", "redis", "postgres", "full")
+ROOM_BYTES = 50_000
 
 
 class Blow(Struct, frozen=True):
@@ -46,10 +48,12 @@ class Nemesis:
             "stop": self._stop,
             "cut": self._cut,
             "split": self._split,
+            "clock": self._clock,
             "drain": self._drain,
             "flush": self._flush,
             "redis": self._restart_redis,
             "postgres": self._restart_postgres,
+            "full": self._fill,
         }
 
     async def strike(self, kinds: Sequence[str], struck: Callable[[], None]) -> None:
@@ -60,7 +64,7 @@ class Nemesis:
             struck()
 
     async def _deed(self, kind: str) -> None:
-        shared = kind in ("flush", "redis", "postgres")
+        shared = kind in ("flush", "redis", "postgres", "full")
         node = -1 if shared else self._chance.randrange(NODES)
         self.blows.append(Blow(time.monotonic(), kind, node))
         await self._deeds[kind](node)
@@ -99,6 +103,10 @@ class Nemesis:
             await asyncio.sleep(STOPPED_S)
             await one.execute(f"ALTER ROLE {user_of(node)} LOGIN")
 
+    async def _clock(self, node: int) -> None:
+        """Its wall clock is wrong from now on, until it is started again."""
+        self._nodes.shift(node, self._chance.random() < 0.5)
+
     async def _flush(self, _: int) -> None:
         client = Redis.from_url(self._nodes.redis.service.url)
         await client.flushall()
@@ -113,3 +121,12 @@ class Nemesis:
         self._nodes.postgres.service.kill()
         await asyncio.sleep(DOWN_S)
         await asyncio.to_thread(self._nodes.postgres.start)
+
+    async def _fill(self, _: int) -> None:
+        """PostgreSQL's disk is full: it cannot write its log, and may not come up before there is space."""
+        service = self._nodes.postgres.service
+        limit_files(service.process, str(end_of_log(service.url) + ROOM_BYTES))
+        await asyncio.sleep(STOPPED_S)
+        limit_files(service.process, "unlimited")
+        if service.process.poll() is not None:
+            await asyncio.to_thread(self._nodes.postgres.start)

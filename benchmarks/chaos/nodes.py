@@ -25,7 +25,9 @@ STOP_S = 15.0
 
 
 class Nodes:
-    """urls: where each node is, also while it is down."""
+    """urls: where each node is, also while it is down. shifted: their clocks can be shifted."""
+
+    shifted = False
 
     def __init__(self, redis: Redis, postgres: Postgres, directory: Path, first_port: int) -> None:
         self.redis = redis
@@ -61,7 +63,16 @@ class Nodes:
         ]
         with (data / "log").open("ab") as log:
             self._processes[number] = await asyncio.create_subprocess_exec(
-                *[sys.executable, "-m", "server", "serve", "--log-level", "WARNING", *own, *shared],
+                *[
+                    sys.executable,
+                    "-m",
+                    "benchmarks.chaos.shifted" if self.shifted else "server",
+                    "serve",
+                    "--log-level",
+                    "WARNING",
+                    *own,
+                    *shared,
+                ],
                 *["--bench-token", self.token],
                 cwd=Path(__file__).parents[2],
                 stdout=log,
@@ -83,6 +94,10 @@ class Nodes:
     def resume(self, number: int) -> None:
         self._signal(number, signal.SIGCONT)
         self.up[number] = True
+
+    def shift(self, number: int, ahead: bool) -> None:
+        """Its wall clock jumps."""
+        self._signal(number, signal.SIGUSR1 if ahead else signal.SIGUSR2)
 
     async def drain(self, number: int) -> None:
         self.up[number] = False
@@ -116,7 +131,7 @@ def user_of(number: int) -> str:
 
 
 @asynccontextmanager
-async def running(first_port: int) -> AsyncIterator[Nodes]:
+async def running(first_port: int, *, shifted: bool = False) -> AsyncIterator[Nodes]:
     """Redis, PostgreSQL and three nodes on first_port and the eleven ports after it."""
     directory = Path(tempfile.mkdtemp(prefix="talknow-chaos-"))
     try:
@@ -128,6 +143,7 @@ async def running(first_port: int) -> AsyncIterator[Nodes]:
                     connection.execute(f"CREATE ROLE {user} LOGIN IN ROLE talknow")
                     connection.execute(f"ALTER ROLE {user} SET role = talknow")
             nodes = Nodes(redis, postgres, directory, first_port)
+            nodes.shifted = shifted
             try:
                 for number in range(NODES):
                     await nodes.start(number)

@@ -162,7 +162,7 @@ def main(arguments: list[str]) -> int:
 
 
 async def _main(options: argparse.Namespace) -> Outcome:
-    async with running(options.port or free_port(12)) as nodes:
+    async with running(options.port or free_port(12), shifted="clock" in options.also) as nodes:
         return await one_run(nodes, options)
 
 

@@ -7,7 +7,6 @@ fails, as on a disk without space.
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -18,7 +17,7 @@ import aiohttp
 import psycopg
 import pytest
 
-from benchmarks.services import Postgres
+from benchmarks.services import Postgres, end_of_log, limit_files
 from benchmarks.session_client import Person, visitor
 from tests.conftest import Shared
 from tests.nodes.conftest import SITE, Nodes, says, texts
@@ -35,27 +34,13 @@ ROOM_BYTES = 50_000
 PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(900_000)
 
 
-def limit(process: subprocess.Popen[bytes], most: str) -> None:
-    """How long a file may be that the process or one of its children writes ("unlimited", or a number)."""
-    if process.poll() is not None:
-        return
-    parent = process.pid
-    children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    owner = os.stat(f"/proc/{parent}").st_uid
-    user = None if owner == os.geteuid() else owner  # root need not be allowed to
-    for pid in (str(parent), *children):
-        command = ["prlimit", "--pid", pid, f"--fsize={most}:"]
-        done = subprocess.run(command, user=user, capture_output=True)
-        assert not done.returncode or pid in children, done.stderr  # a child may just have ended
-
-
 @contextmanager
 def full(process: subprocess.Popen[bytes], most: int) -> Iterator[None]:
-    limit(process, str(most))
+    limit_files(process, str(most))
     try:
         yield
     finally:
-        limit(process, "unlimited")
+        limit_files(process, "unlimited")
 
 
 class Writers:
@@ -176,15 +161,6 @@ def end_of_tables(url: str) -> int:
         row = connection.execute("SELECT pg_relation_size('events')").fetchone()
     assert row is not None
     assert row[0] > 16 * 1024 * 1024
-    return int(row[0])
-
-
-def end_of_log(url: str) -> int:
-    """How far PostgreSQL has got in the file of its write-ahead log."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        where = "SELECT file_offset FROM pg_walfile_name_offset(pg_current_wal_insert_lsn())"
-        row = connection.execute(where).fetchone()
-    assert row is not None
     return int(row[0])
 
 
