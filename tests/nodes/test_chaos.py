@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.chaos.checker import BROKEN
 from tests.server_process import ROOT
 
 SEED = 20
@@ -20,13 +21,13 @@ def test_nothing_that_was_acked_is_lost_whatever_happens_to_nodes(tmp_path: Path
     file = tmp_path / "rows.jsonl"
     command = [sys.executable, "-m", "server", "bench", "chaos", "--json", str(file)]
     load = ["--kills", "20", "--seed", str(SEED), "--writers", "8", "--calls", "1"]
-    also = ["--also", "stop", "drain", "flush", "redis", "postgres"]
+    also = ["--others", "7", "--also", "stop", "split", "clock", "drain", "flush", "redis", "postgres"]
     done = subprocess.run([*command, *load, *also], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [json.loads(row) for row in file.read_text().splitlines()]
     sums = {row["name"]: row["value"] for row in rows if row["unit"] == "count"}
     assert sums["chaos.acked"] > 1_000
-    for broken in ("lost", "duplicated", "reordered", "foreign"):
+    for broken in BROKEN:
         assert sums[f"chaos.{broken}"] == 0
-    back = {row["name"] for row in rows if row["unit"] == "ms" and row["params"]["after"] == "kill"}
+    back = {row["name"] for row in rows if row["unit"] == "ms" and row["params"].get("after") == "kill"}
     assert back == {"chaos.signaling_back_ms", "chaos.audio_back_ms"}
