@@ -155,6 +155,10 @@ class Effects:
         self.missed(live)
         for outlet in followers(live):
             self._outlets.unfollow(live, outlet)
+        if isinstance(live.state, routing.Routing):
+            # Whoever loads the queue takes its agents for lost until they connect.
+            for outlet in self._outlets.staff(live.state.site):
+                outlet.come_back("moved", 0)
 
     def missed(self, live: Live) -> None:
         """Its readers were not told of something: they come back and read it."""

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from server.sessions import Outlet, Session
-from signaling.protocol import ActorId, DeviceId, NodeId, ParticipantId, ServerEvent
+from signaling.protocol import ActorId, DeviceId, NodeId, ParticipantId, ServerEvent, SiteId
 
 HERE = NodeId("")
 Name = tuple[NodeId, int]
@@ -104,6 +104,11 @@ class Outlets:
 
     def of(self, participant: ParticipantId) -> list[Outlet]:
         return list(self._by_participant.get(participant, ()))
+
+    def staff(self, site: SiteId) -> list[Outlet]:
+        """Agents' connections, here and elsewhere."""
+        sessions = ((known.outlet, known.outlet.session) for known in self._known.values())
+        return [outlet for outlet, session in sessions if session.role != "visitor" and session.site == site]
 
     def send(self, participant: ParticipantId, event: ServerEvent, device: DeviceId | None = None) -> None:
         """To all connections of the participant, or those of one device."""

@@ -39,12 +39,26 @@ class Heard(Struct):
 class Waited(Struct):
     """A visitor as it waited: when it came (the server's clock), and what it was told of its place, and when.
 
-    agents: whose it was, each time it was told.
+    entered: when it was first told of a place, again after it had an agent. agents: whose it was, each time.
     """
 
     arrived_ms: int = 0
     told: list[tuple[float, int]] = field(default_factory=list)
+    entered: list[float] = field(default_factory=list)
     agents: list[str] = field(default_factory=list)
+    waits: bool = False
+
+    def place(self, at_s: float, place: int) -> None:
+        if not self.waits:
+            self.waits = True
+            self.entered.append(at_s)
+        self.told.append((at_s, place))
+
+    def served(self, arrived_ms: int, agent: str | None) -> None:
+        self.arrived_ms = arrived_ms
+        if agent is not None:
+            self.waits = False
+            self.agents.append(agent)
 
 
 TELLING_S = 1.0  # within so long all who wait are told of a change
@@ -112,18 +126,19 @@ def judge(
 def judge_queue(waited: Sequence[Waited]) -> Verdict:
     """Who waits moves up, whatever happens to nodes; exactly one agent gets it.
 
-    The order is that of arrival: whoever came earlier but is heard of late goes before.
+    The order is that of arrival: whoever came earlier but is heard of late goes before, as whoever comes back
+    because its agent was away too long (only then it may have a second one).
     """
     verdict = Verdict(places=sum(len(one.told) for one in waited))
-    first = sorted((one.told[0][0], one.arrived_ms) for one in waited if one.told)
+    entered = sorted((at_s, one.arrived_ms) for one in waited for at_s in one.entered)
     for one in waited:
         for (before_s, place), (after_s, later) in pairwise(one.told):
             if later > place:
-                since = bisect(first, (before_s - TELLING_S,))
-                until = bisect(first, (after_s + TELLING_S,))
-                earlier = sum(arrived_ms < one.arrived_ms for _, arrived_ms in first[since:until])
+                since = bisect(entered, (before_s - TELLING_S,))
+                until = bisect(entered, (after_s + TELLING_S,))
+                earlier = sum(arrived_ms < one.arrived_ms for _, arrived_ms in entered[since:until])
                 verdict.found("displaced", int(later - place > earlier), f"{one} by {earlier}")
-        verdict.found("twice_taken", int(len(set(one.agents)) > 1), f"{one}")
+        verdict.found("twice_taken", int(len(set(one.agents)) > max(1, len(one.entered))), f"{one}")
     return verdict
 
 

@@ -147,7 +147,7 @@ class Roaming:
         return result
 
     async def read(self, engagement: str) -> list[Stored]:
-        """All messages of an engagement, from whichever node."""
+        """All messages of an engagement, from whichever node. Raises: RuntimeError when it is not ours."""
         while True:
             try:
                 ack = await self.insist("engagement.sync", engagement=engagement, after_seq=0)
@@ -160,6 +160,11 @@ class Roaming:
                     ) as answer:
                         page = await answer.json()
                     items, more = page["items"] + items, page["more"]
+            except RuntimeError as refused:
+                if str(refused).endswith("not_found"):
+                    raise
+                await self.hang_up()
+                continue
             except (KeyError, *FAULTS):
                 await self.hang_up()
                 continue
@@ -304,7 +309,10 @@ class Writer(Roaming):
             return
         readings = [await self.read(engagement)]
         readings += [await self._read_elsewhere(engagement) for _ in range(2)]
-        readings += [await desk.read(engagement) for desk in self._desks if engagement in desk.mine]
+        for desk in self._desks:
+            if engagement in desk.mine:
+                with contextlib.suppress(RuntimeError):  # it was away too long: somebody else has it
+                    readings.append(await desk.read(engagement))
         heard = [self._heard, *(desk.heard[engagement] for desk in self._desks if engagement in desk.heard)]
         self.verdict.add(judge(engagement, person.device, [sent], readings, heard))
         person.counter += 1
@@ -335,14 +343,12 @@ class Writer(Roaming):
         elif name == "chat.posted":
             self._heard.connections[-1].append(stored(data["message"]))
         elif name == "queue.moved":
-            self.waited[-1].told.append((time.monotonic(), data["position"]))
+            self.waited[-1].place(time.monotonic(), data["position"])
         elif name == "engagement.changed":
             self._served_by(data["view"])
 
     def _served_by(self, view: dict[str, Any]) -> None:
-        self.waited[-1].arrived_ms = view["queued_ms"]
-        if view["agent"] is not None:
-            self.waited[-1].agents.append(view["agent"])
+        self.waited[-1].served(view["queued_ms"], view["agent"])
 
 
 class Caller:

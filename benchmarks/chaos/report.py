@@ -23,6 +23,10 @@ class Outcome(Protocol):
     drain_gap_s: list[float]
     took_s: float
     errors: list[str]
+    stuck: list[str]
+
+    @property
+    def fine(self) -> bool: ...
 
 
 def write(file: Path, outcome: Outcome, options: argparse.Namespace) -> None:
@@ -38,7 +42,7 @@ def text(outcome: Outcome, options: argparse.Namespace) -> str:
     also = f" --also {' '.join(options.also)}" if options.also else ""
     also += f" --others {options.others}" if options.others is not None else ""
     lines = [
-        f"# Chaos, {datetime.now(UTC):%Y-%m-%d}: {'nothing lost' if verdict.clean else 'BROKEN'}",
+        f"# Chaos, {datetime.now(UTC):%Y-%m-%d}: {'nothing lost' if outcome.fine else 'BROKEN'}",
         "",
         f"`talknow bench chaos --kills {options.kills} --seed {options.seed} --writers {options.writers} "
         f"--calls {options.calls}{also}`, {outcome.took_s / 60:.1f} minutes, commit {harness.commit()}, "
@@ -70,5 +74,9 @@ def text(outcome: Outcome, options: argparse.Namespace) -> str:
         lines[-1] += f"p50 {p50:.0f}, p95 {p95:.0f}, max {max(gaps):.0f} ms."
     if verdict.examples:
         lines += ["", "Found:", "", *(f"- {example}" for example in verdict.examples)]
-    lines += ["", f"Stack traces in the nodes' logs: {len(outcome.errors)}.", ""]
+    lines += [
+        "",
+        f"Stack traces in the nodes' logs: {len(outcome.errors)}. Stuck in the end: {len(outcome.stuck)}.",
+        "",
+    ]
     return "\n".join(lines)

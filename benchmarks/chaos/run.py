@@ -33,7 +33,10 @@ MOVED_S = 4.0
 
 
 class Outcome(Struct):
-    """What a run brought. *_back_s by kind of blow; drain_gap_s: the longest gap of each call that moved."""
+    """What a run brought. *_back_s by kind of blow; drain_gap_s: the longest gap of each call that moved.
+
+    errors: stack traces of nodes; stuck: what writers waited for in the end.
+    """
 
     verdict: Verdict = field(default_factory=Verdict)
     blows: list[Blow] = field(default_factory=list)
@@ -43,6 +46,11 @@ class Outcome(Struct):
     took_s: float = 0.0
     logs: str = ""
     errors: list[str] = field(default_factory=list)
+    stuck: list[str] = field(default_factory=list)
+
+    @property
+    def fine(self) -> bool:
+        return self.verdict.clean and bool(self.verdict.acked) and not self.errors and not self.stuck
 
 
 async def one_run(nodes: Nodes, options: argparse.Namespace) -> Outcome:
@@ -73,7 +81,7 @@ async def one_run(nodes: Nodes, options: argparse.Namespace) -> Outcome:
                 writer.stopped = True
             await asyncio.wait(writing, timeout=STUCK_S)
             stuck = [writer for writer, task in zip(writers, writing, strict=True) if not task.done()]
-            outcome.errors += [f"stuck: {writer.last}" for writer in stuck]
+            outcome.stuck = [writer.last for writer in stuck]
             working += writing
             for one in working:
                 one.cancel()
@@ -147,7 +155,8 @@ def main(arguments: list[str]) -> int:
     options = parser().parse_args(arguments)
     outcome = asyncio.run(_main(options))
     harness.publish(rows(outcome, options), options.json)
-    for example in (*outcome.verdict.examples, *outcome.errors[:3]):
+    stuck = [f"stuck: {last}" for last in outcome.stuck]
+    for example in (*outcome.verdict.examples, *outcome.errors[:3], *stuck):
         harness.console.print(f"  {example}", style="red", markup=False)
     if options.logs:
         Path(options.logs).write_text(outcome.logs)
@@ -155,10 +164,9 @@ def main(arguments: list[str]) -> int:
         from benchmarks.chaos.report import write
 
         write(Path(options.report), outcome, options)
-    fine = outcome.verdict.clean and not outcome.errors
     again = f"talknow bench chaos --kills {options.kills} --seed {options.seed}"
-    harness.console.print(f"{'clean' if fine else 'BROKEN'}; the same again: {again}")
-    return 0 if outcome.verdict.clean and outcome.verdict.acked and not outcome.errors else 1
+    harness.console.print(f"{'clean' if outcome.fine else 'BROKEN'}; the same again: {again}")
+    return 0 if outcome.fine else 1
 
 
 async def _main(options: argparse.Namespace) -> Outcome:

@@ -58,6 +58,7 @@ class Links:
         self._dialing: dict[NodeId, asyncio.Task[None]] = {}
         self._out: dict[NodeId, asyncio.StreamWriter] = {}
         self._in: dict[NodeId, asyncio.StreamWriter] = {}
+        self._refused: set[NodeId] = set()
         self._more = asyncio.Event()
         self.inbox: asyncio.Queue[tuple[NodeId, bytes]] = asyncio.Queue(MAX_INBOX)
         self.users: LinkUsers | None = None
@@ -87,13 +88,16 @@ class Links:
     def leave(self, node: NodeId) -> None:
         if (dialing := self._dialing.pop(node, None)) is not None:
             dialing.cancel()
+        self._refused.discard(node)
         for streams in (self._out, self._in):
             if (writer := streams.pop(node, None)) is not None:
                 writer.transport.abort()
         self._changed()
 
     async def reach(self, node: NodeId, seconds: float) -> None:
-        """Wait until there is a stream, also to a node that we have not heard of yet, not to one that left.
+        """Wait until there is a stream, also to a node that we have not heard of yet.
+
+        Not to one that left, or where nobody listens.
 
         Raises: BackendUnavailable.
         """
@@ -101,8 +105,9 @@ class Links:
             async with asyncio.timeout(seconds):
                 while node not in self._out:
                     known = node in self._dialing
-                    await self._more.wait()
-                    if known and node not in self._dialing:
+                    if node not in self._refused:
+                        await self._more.wait()
+                    if node in self._refused or (known and node not in self._dialing):
                         raise TimeoutError
         except TimeoutError:
             raise BackendUnavailable("no link", node) from None
@@ -126,9 +131,15 @@ class Links:
             try:
                 async with asyncio.timeout(HELLO_S):
                     reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
-                    _watch(writer)
-                    await self._prove(node.id, reader, writer)
+                    try:
+                        _watch(writer)
+                        await self._prove(node.id, reader, writer)
+                    except BaseException:
+                        writer.transport.abort()
+                        raise
             except ConnectionRefusedError:
+                self._refused.add(node.id)
+                self._changed()
                 self._tell("link_refused", node.id)
             except (OSError, ValueError, TimeoutError, asyncio.IncompleteReadError):
                 pass
@@ -143,12 +154,12 @@ class Links:
         theirs = msgspec.msgpack.decode(await _read(reader, 256), type=_Hello)
         proof = await _read(reader, 64)
         if theirs.node != node or not hmac.compare_digest(proof, self._mac(b"answers", nonce, node)):
-            writer.transport.abort()
             raise ConnectionError("another node is there, or it does not know the key")
         _write(writer, self._mac(b"calls", theirs.nonce, self._me))
 
     async def _hold(self, node: NodeId, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._out[node] = writer
+        self._refused.discard(node)
         self._changed()
         self._tell("link_up", node)
         with contextlib.suppress(OSError):

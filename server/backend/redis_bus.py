@@ -29,7 +29,7 @@ TTL_S = 1.2
 PEER_S = 1.5
 SILENT_S = 0.6
 REACH_S = 1.0
-FORGET_S = 60.0
+FORGET_S = 5.0  # then its entry goes: a new node takes every entry for a living node until it knows better
 MAX_KNOWN_OWNERS = 200_000
 
 

@@ -52,14 +52,32 @@ def test_every_broken_promise_is_found(kind: str, found: Verdict) -> None:
     assert found.examples
 
 
+def waited(arrived_ms: int, told: list[tuple[float, int]], agent: str = "") -> Waited:
+    made = Waited()
+    for at_s, place in told:
+        made.place(at_s, place)
+    made.served(arrived_ms, agent or None)
+    return made
+
+
 def test_places_get_better_and_one_agent_comes() -> None:
-    moved_back = Waited(50, [(10.0, 5), (20.0, 3), (30.0, 4)])
-    assert judge_queue([Waited(50, [(10.0, 5), (20.0, 5), (30.0, 1)], ["a_1", "a_1"])]).clean
+    moved_back = waited(50, [(10.0, 5), (20.0, 3), (30.0, 4)])
+    assert judge_queue([waited(50, [(10.0, 5), (20.0, 5), (30.0, 1)], "a_1")]).clean
     assert judge_queue([moved_back]).displaced == 1
-    assert judge_queue([moved_back, Waited(40, [(29.0, 3)])]).clean, "it came before, and was heard of late"
-    assert judge_queue([moved_back, Waited(60, [(29.0, 3)])]).displaced == 1
-    assert judge_queue([moved_back, Waited(40, [(15.0, 3)])]).displaced == 1
-    assert judge_queue([Waited(50, [], ["a_1", "a_2"])]).twice_taken == 1
+    assert judge_queue([moved_back, waited(40, [(29.0, 3)])]).clean, "it came before, and was heard of late"
+    assert judge_queue([moved_back, waited(60, [(29.0, 3)])]).displaced == 1
+    assert judge_queue([moved_back, waited(40, [(15.0, 3)])]).displaced == 1
+
+
+def test_who_lost_its_agent_comes_back_to_its_place_and_may_have_another() -> None:
+    moved_back = waited(50, [(10.0, 5), (20.0, 3), (30.0, 4)])
+    back = waited(40, [(5.0, 1)], "a_1")
+    back.place(29.0, 1)
+    back.served(40, "a_2")
+    assert judge_queue([moved_back, back]).clean
+    taken_twice = waited(40, [(5.0, 1)], "a_1")
+    taken_twice.served(40, "a_2")
+    assert judge_queue([taken_twice]).twice_taken == 1
 
 
 def test_other_blows_are_spread_among_the_kills() -> None:

@@ -17,6 +17,8 @@ from redis.asyncio import Redis as RedisClient
 
 from benchmarks.services import Postgres, Redis, free_port
 from benchmarks.session_client import Person, visitor
+from server.backend import NodeInfo
+from server.backend.address_book import AddressBook, Entry
 from server.backend.open import open_backend
 from server.backend.postgres import dsn
 from server.backend.postgres_log import name_of
@@ -76,6 +78,18 @@ async def test_a_redis_that_forgets_everything_is_whole_again(
     for one in (person, other):
         await one.close()
     assert "node is gone" not in nodes[1].log
+
+
+async def test_an_entry_that_nobody_renews_is_removed_soon(shared: Shared, tmp_path: Path) -> None:
+    """Else every new node would take it for a living one, and wait for it."""
+    book = AddressBook(shared.redis_url, shared.redis_prefix)
+    await book.beat(Entry(NodeInfo(NodeId("n_ghost"), link=f"127.0.0.1:{free_port()}"), 7), [])
+    async with open_backend(shared.node(tmp_path)) as backend, asyncio.timeout(20):
+        assert [peer.id for peer in backend.bus.peers()] == ["n_ghost"], "it may live"
+        while len(await book.read()) != 1:
+            await asyncio.sleep(0.2)
+        assert not backend.bus.peers()
+    await book.close()
 
 
 async def test_without_postgres_it_is_unavailable_soon_and_back_by_itself(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 
 import pytest
@@ -18,18 +19,31 @@ KEY = b"k" * 32
 
 
 async def test_who_waits_for_a_node_that_leaves_is_told_at_once() -> None:
+    silent = socket.create_server(("127.0.0.1", 0))  # it takes the call and says nothing
     async with task_group() as tasks:
         links = Links(NodeId("n_me"), KEY, tasks)
-        gone = NodeInfo(
-            NodeId("n_gone"), link=f"127.0.0.1:{free_port()}", url="", version="", http="", tls=False
-        )
+        gone = NodeInfo(NodeId("n_gone"), link=f"127.0.0.1:{silent.getsockname()[1]}")
         links.join(gone)
         waiting = tasks.create_task(_refused(links, gone.id))
         await asyncio.sleep(0.05)
+        assert not waiting.done()
         began_s = time.monotonic()
         links.leave(gone.id)
         assert await waiting
         assert time.monotonic() - began_s < 5, "and not after the minute that was allowed"
+        links.close()
+    silent.close()
+
+
+async def test_where_nobody_listens_nobody_is_waited_for() -> None:
+    async with task_group() as tasks:
+        links = Links(NodeId("n_me"), KEY, tasks)
+        gone = NodeInfo(NodeId("n_gone"), link=f"127.0.0.1:{free_port()}")
+        links.join(gone)
+        began_s = time.monotonic()
+        assert await _refused(links, gone.id)
+        assert await _refused(links, gone.id)
+        assert time.monotonic() - began_s < 5
         links.close()
 
 

@@ -253,6 +253,18 @@ async def test_an_offer_runs_out_and_rings_at_the_next_agent(tmp_path: Path) -> 
         assert second.of(p.OfferMade)[0].first_text == "hello"
 
 
+async def test_agents_of_a_queue_that_is_given_up_come_back(tmp_path: Path) -> None:
+    async with core(tmp_path, FakeClock()) as world:
+        agent, visitor = Outlet(AGENT), Outlet(VISITOR)
+        await world.service.attach(agent)
+        await world.service.attach(visitor)
+        world.hub.drop(world.hub.live[routing_actor("bank")])
+        assert [event.code for event in agent.of(p.SessionClosing)] == ["moved"]
+        assert not visitor.of(p.SessionClosing)
+        await world.service.attach(Outlet(AGENT))
+        assert world.hub.live[routing_actor("bank")].state.agents[AGENT.participant].connected
+
+
 async def test_what_moves_while_a_connection_begins_is_asked_for_anew(tmp_path: Path) -> None:
     async with core(tmp_path, FakeClock()) as world:
         await world.service.execute(VISITOR, p.ChatSend(counter=1, text="hello"))
