@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,7 +21,11 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from signaling.errors import BackendUnavailable
 
+logger = logging.getLogger(__name__)
+
 POOL = 8
+TELL_EVERY_S = 1.0
+_told_s = -TELL_EVERY_S
 ANSWER_S = 2.0
 CONNECT_S = 2
 
@@ -117,7 +123,16 @@ async def connection(pool: Pool, what: str) -> AsyncIterator[Connection]:
                 late.cancel()
     except (psycopg.Error, PoolTimeout, OSError, TimeoutError) as error:
         state = getattr(error, "sqlstate", None) or type(error).__name__
+        _tell(what, state)
         raise BackendUnavailable(what, state) from error
+
+
+def _tell(what: str, state: str) -> None:
+    """Operators see why; once a second, for an outage has thousands."""
+    global _told_s
+    if time.monotonic() > _told_s + TELL_EVERY_S:
+        _told_s = time.monotonic()
+        logger.warning("PostgreSQL did not do it", extra={"code": what, "reason": state})
 
 
 def _cut(one: Connection) -> None:

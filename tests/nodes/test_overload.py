@@ -226,9 +226,17 @@ class Returning:
             self.engagements = data["engagements"]
 
     async def says(self, counter: int, text: str) -> None:
+        """Again while the service is `unavailable`, as clients do."""
         fields = {"engagement": self.engagement} if self.engagement else {}
-        ack = await self.line.command("chat.send", counter=counter, text=text, **fields)
-        self.engagement = ack["engagement"]
+        while True:
+            try:
+                ack = await self.line.command("chat.send", counter=counter, text=text, **fields)
+            except RuntimeError as refused:
+                assert str(refused) == "unavailable"
+                await asyncio.sleep(0.2)
+            else:
+                self.engagement = ack["engagement"]
+                return
 
     async def comes_back(self, urls: list[str], tasks: asyncio.TaskGroup) -> None:
         """At once, again and again, at one node after the other."""
