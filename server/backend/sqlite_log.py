@@ -9,7 +9,6 @@ Raw driver on purpose: this is the message path (docs/architecture.md, "log").
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import queue
 import sqlite3
 import threading
@@ -31,8 +30,6 @@ from signaling.protocol import ActorId, NodeId
 
 T = TypeVar("T")
 MAX_BATCH = 1_000
-COPY_EVERY_S = 0.5
-MAX_WAL_PAGES = 16_000
 
 _UPSERT = f"""
 INSERT INTO engagements ({COLUMNS})
@@ -69,18 +66,13 @@ class SqliteLog:
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="log-reader")
         self._reading = connect(path, read_only=True)
         self._alone: weakref.WeakValueDictionary[str, asyncio.Lock] = weakref.WeakValueDictionary()
-        self._closing = threading.Event()
-        self._copier = threading.Thread(target=self._copy_loop, name="log-copier", daemon=True)
         self.commits = 0
         self._writer.start()
-        self._copier.start()
 
     async def close(self) -> None:
         """Finish what is queued, then stop. No append may follow."""
         self._jobs.put(None)
-        self._closing.set()
-        for thread in (self._writer, self._copier):
-            await asyncio.get_running_loop().run_in_executor(None, thread.join)
+        await asyncio.get_running_loop().run_in_executor(None, self._writer.join)
         self._reader.shutdown()
         self._reading.close()
 
@@ -274,7 +266,6 @@ class SqliteLog:
 
     def _write_loop(self) -> None:
         connection = connect(self._path)
-        connection.execute(f"PRAGMA wal_autocheckpoint={MAX_WAL_PAGES}")  # else the copier does it
         while (first := self._jobs.get()) is not None:
             batch = [first]
             last = False
@@ -288,16 +279,6 @@ class SqliteLog:
             batch[0].loop.call_soon_threadsafe(_resolve, batch, results)
             if last:
                 break
-        connection.close()
-
-    def _copy_loop(self) -> None:
-        """Bring what is in the WAL to the database beside the writer, whose commits would wait for it."""
-        connection, copied = connect(self._path), 0
-        while not self._closing.wait(COPY_EVERY_S):
-            if self.commits != copied:
-                copied = self.commits
-                with contextlib.suppress(sqlite3.Error):  # e.g. the disk is full: it stays in the WAL
-                    connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         connection.close()
 
     def _commit(self, connection: sqlite3.Connection, batch: list[_Job]) -> list[Any]:
