@@ -128,7 +128,7 @@ async def connection(pool: Pool, what: str) -> AsyncIterator[Connection]:
 
 
 def _tell(what: str, state: str) -> None:
-    """Operators see why; once a second, for an outage has thousands."""
+    """Say why in the log; once a second, for an outage has thousands."""
     global _told_s
     if time.monotonic() > _told_s + TELL_EVERY_S:
         _told_s = time.monotonic()
