@@ -25,11 +25,12 @@ STOP_S = 15.0
 
 
 class Nodes:
-    """urls: where each node is, also while it is down. shifted: their clocks can be shifted."""
+    """urls: where each node is, also while it is down. program: the module they run."""
 
-    shifted = False
-
-    def __init__(self, redis: Redis, postgres: Postgres, directory: Path, first_port: int) -> None:
+    def __init__(
+        self, redis: Redis, postgres: Postgres, directory: Path, first_port: int, program: str
+    ) -> None:
+        self._program = program
         self.redis = redis
         self.postgres = postgres
         self.token = secrets.token_urlsafe(16)
@@ -63,16 +64,7 @@ class Nodes:
         ]
         with (data / "log").open("ab") as log:
             self._processes[number] = await asyncio.create_subprocess_exec(
-                *[
-                    sys.executable,
-                    "-m",
-                    "benchmarks.chaos.shifted" if self.shifted else "server",
-                    "serve",
-                    "--log-level",
-                    "WARNING",
-                    *own,
-                    *shared,
-                ],
+                *[sys.executable, "-m", self._program, "serve", "--log-level", "WARNING", *own, *shared],
                 *["--bench-token", self.token],
                 cwd=Path(__file__).parents[2],
                 stdout=log,
@@ -131,7 +123,7 @@ def user_of(number: int) -> str:
 
 
 @asynccontextmanager
-async def running(first_port: int, *, shifted: bool = False) -> AsyncIterator[Nodes]:
+async def running(first_port: int, program: str = "server") -> AsyncIterator[Nodes]:
     """Redis, PostgreSQL and three nodes on first_port and the eleven ports after it."""
     directory = Path(tempfile.mkdtemp(prefix="talknow-chaos-"))
     try:
@@ -142,8 +134,7 @@ async def running(first_port: int, *, shifted: bool = False) -> AsyncIterator[No
                     user = user_of(number)
                     connection.execute(f"CREATE ROLE {user} LOGIN IN ROLE talknow")
                     connection.execute(f"ALTER ROLE {user} SET role = talknow")
-            nodes = Nodes(redis, postgres, directory, first_port)
-            nodes.shifted = shifted
+            nodes = Nodes(redis, postgres, directory, first_port, program)
             try:
                 for number in range(NODES):
                     await nodes.start(number)

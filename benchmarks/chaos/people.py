@@ -160,12 +160,9 @@ class Roaming:
                     ) as answer:
                         page = await answer.json()
                     items, more = page["items"] + items, page["more"]
-            except RuntimeError as refused:
-                if str(refused).endswith("not_found"):
+            except (KeyError, *FAULTS) as fault:
+                if str(fault).endswith("not_found"):
                     raise
-                await self.hang_up()
-                continue
-            except (KeyError, *FAULTS):
                 await self.hang_up()
                 continue
             return [stored(item) for item in items if item["kind"] == "message"]

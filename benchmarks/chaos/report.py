@@ -6,27 +6,9 @@ import argparse
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
 
 from benchmarks import harness
-from benchmarks.chaos.checker import Verdict
-from benchmarks.chaos.nemesis import Blow
-
-
-class Outcome(Protocol):
-    """What a run brought (run.py)."""
-
-    verdict: Verdict
-    blows: list[Blow]
-    signaling_back_s: dict[str, list[float]]
-    audio_back_s: dict[str, list[float]]
-    drain_gap_s: list[float]
-    took_s: float
-    errors: list[str]
-    stuck: list[str]
-
-    @property
-    def fine(self) -> bool: ...
+from benchmarks.chaos.run import Outcome
 
 
 def write(file: Path, outcome: Outcome, options: argparse.Namespace) -> None:

@@ -170,7 +170,8 @@ def main(arguments: list[str]) -> int:
 
 
 async def _main(options: argparse.Namespace) -> Outcome:
-    async with running(options.port or free_port(12), shifted="clock" in options.also) as nodes:
+    program = "benchmarks.chaos.shifted" if "clock" in options.also else "server"
+    async with running(options.port or free_port(12), program) as nodes:
         return await one_run(nodes, options)
 
 

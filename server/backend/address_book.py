@@ -44,27 +44,25 @@ class AddressBook:
 
     async def beat(self, entry: Entry, forget: Sequence[str]) -> list[Entry]:
         """Write ours, remove those of `forget`, read all. Raises: BackendUnavailable."""
+        return await self._read(entry, forget)
+
+    async def read(self) -> list[Entry]:
+        """Everybody's, without writing ours. Raises: BackendUnavailable."""
+        return await self._read(None, ())
+
+    async def _read(self, entry: Entry | None, forget: Sequence[str]) -> list[Entry]:
         try:
             if self._client is None:
                 self._client = connect(self._url)
             pipeline = self._client.pipeline(transaction=False)
-            pipeline.hset(self._key, entry.node.id, msgspec.msgpack.encode(entry))
+            if entry is not None:
+                pipeline.hset(self._key, entry.node.id, msgspec.msgpack.encode(entry))
             if forget:
                 pipeline.hdel(self._key, *forget)
             pipeline.hgetall(self._key)
             found: dict[bytes, bytes] = (await pipeline.execute())[-1]
         except FAULTS as error:
             await self.close()
-            raise BackendUnavailable("redis", type(error).__name__) from error
-        return [_entry(value) for value in found.values() if _is_entry(value)]
-
-    async def read(self) -> list[Entry]:
-        """Everybody's, without writing ours. Raises: BackendUnavailable."""
-        try:
-            if self._client is None:
-                self._client = connect(self._url)
-            found: dict[bytes, bytes] = await self._client.hgetall(self._key)
-        except FAULTS as error:
             raise BackendUnavailable("redis", type(error).__name__) from error
         return [_entry(value) for value in found.values() if _is_entry(value)]
 

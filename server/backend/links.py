@@ -94,6 +94,10 @@ class Links:
                 writer.transport.abort()
         self._changed()
 
+    def refuses(self, node: NodeId) -> bool:
+        """Its machine says that nobody listens there."""
+        return node in self._refused
+
     async def reach(self, node: NodeId, seconds: float) -> None:
         """Wait until there is a stream, also to a node that we have not heard of yet.
 
@@ -104,10 +108,11 @@ class Links:
         try:
             async with asyncio.timeout(seconds):
                 while node not in self._out:
+                    if node in self._refused:
+                        raise TimeoutError
                     known = node in self._dialing
-                    if node not in self._refused:
-                        await self._more.wait()
-                    if node in self._refused or (known and node not in self._dialing):
+                    await self._more.wait()
+                    if known and node not in self._dialing:
                         raise TimeoutError
         except TimeoutError:
             raise BackendUnavailable("no link", node) from None

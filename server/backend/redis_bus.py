@@ -43,7 +43,6 @@ class _Peer(Struct):
     beat: int
     changed_s: float
     alive: bool = False
-    refused: bool = False
 
 
 class RedisBus:
@@ -129,7 +128,7 @@ class RedisBus:
         elif entry.beat != peer.beat:
             peer.beat, peer.changed_s = entry.beat, at_s
             if not peer.alive:
-                peer.alive, peer.refused = True, False
+                peer.alive = True
                 logger.info("node joined", extra={"node": peer.node.id})
                 self._links.join(peer.node)
 
@@ -142,7 +141,7 @@ class RedisBus:
             return
         for peer in self._peers.values():
             silent_s = at_s - peer.changed_s
-            if silent_s > (SILENT_S if peer.refused else PEER_S):
+            if silent_s > (SILENT_S if self._links.refuses(peer.node.id) else PEER_S):
                 self._bury(peer)
 
     def step_down(self) -> None:
@@ -182,19 +181,16 @@ class RedisBus:
     # --- links (links.py tells) ---------------------------------------------------------------
 
     def link_up(self, node: NodeId) -> None:
-        if (peer := self._peers.get(node)) is not None:
-            peer.refused = False
-            if self.neighbours is not None and peer.alive:
-                self.neighbours.node_joined(peer.node)
+        peer = self._peers.get(node)
+        if self.neighbours is not None and peer is not None and peer.alive:
+            self.neighbours.node_joined(peer.node)
 
     def link_down(self, node: NodeId) -> None:
         if self.neighbours is not None:
             self.neighbours.node_left(node)
 
     def link_refused(self, node: NodeId) -> None:
-        if (peer := self._peers.get(node)) is not None:
-            peer.refused = True
-            self._judge()
+        self._judge()
 
     # --- owners -------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import aiohttp
 import pytest
 from socketio.exceptions import SocketIOError
 
+from benchmarks.services import Postgres
 from benchmarks.session_client import Person
 from tests.conftest import Shared
 from tests.server_process import BENCH_TOKEN, Server, start
@@ -28,7 +30,20 @@ class Nodes:
 
     def start(self, *extra: str, port: int = 0, program: str = "server") -> Server:
         """A further node, ready."""
-        data = self._directory / f"n{len(self.servers)}"
+        server = self._run(len(self.servers), *extra, port=port, program=program)
+        self.servers.append(server)
+        return server
+
+    def start_three(self) -> None:
+        """At the same time: each takes some seconds."""
+        with ThreadPoolExecutor(3) as pool:
+            runs = [pool.submit(self._run, number) for number in range(3)]
+        self.servers += [run.result() for run in runs if run.exception() is None]
+        for run in runs:
+            run.result()
+
+    def _run(self, number: int, *extra: str, port: int = 0, program: str = "server") -> Server:
+        data = self._directory / f"n{number}"
         data.mkdir()
         places = ("--redis", self._shared.redis_url, "--database", self._shared.database_url)
         keys = ("--keys", str(self._shared.keys_dir), "--bench-token", BENCH_TOKEN)
@@ -36,7 +51,6 @@ class Nodes:
             data, *places, *keys, *extra, port=port, prefix=self._shared.redis_prefix, program=program
         )
         server.database = self._shared.database_url
-        self.servers.append(server)
         return server
 
     def __getitem__(self, number: int) -> Server:
@@ -55,9 +69,17 @@ def nodes(shared: Shared, tmp_path: Path) -> Iterator[Nodes]:
     made = Nodes(shared, tmp_path)
     with ExitStack() as stack:
         stack.callback(made.stop)
-        for _ in range(3):
-            made.start()
+        made.start_three()
         yield made
+
+
+@pytest.fixture
+def own_postgres(shared: Shared) -> Iterator[Postgres]:
+    """One that a test may stop or fill; the nodes of the test use it."""
+    own = Postgres()
+    with own:
+        shared.database_url = own.service.url
+        yield own
 
 
 @pytest.fixture

@@ -6,14 +6,10 @@ import asyncio
 from typing import Any
 
 import aiohttp
-import pytest
 
 from benchmarks.session_client import Person, agents, visitor
-from tests.nodes.conftest import Nodes
+from tests.nodes.conftest import SITE, Nodes
 from tests.server_process import BENCH_TOKEN
-
-SITE = "bench"
-pytestmark = pytest.mark.timeout(60)
 
 
 class Heard:

@@ -166,48 +166,42 @@ def end_of_tables(url: str) -> int:
 
 @pytest.mark.timeout(90)
 async def test_postgres_whose_tables_cannot_grow(
-    shared: Shared, tmp_path: Path, http: aiohttp.ClientSession
+    shared: Shared, own_postgres: Postgres, tmp_path: Path, http: aiohttp.ClientSession
 ) -> None:
     """Both nodes say so, and what is there can be read, also by who comes only now."""
-    own = Postgres()
-    with own:
-        shared.database_url = own.service.url
-        nodes = Nodes(shared, tmp_path)
-        for _ in range(2):
-            nodes.start()
-        people = [await visitor(nodes[number % 2].url, http, SITE) for number in range(PEOPLE)]
-        writers = Writers(people, nodes.servers)
-        reader = Person(nodes[1].url, http, people[0].token, SITE)
-        async with writers.at_work():
-            with full(own.service.process, end_of_tables(own.service.url) + ROOM_BYTES):
-                await writers.all_refused()
-                await reader.connect()
-                assert await texts(reader, writers.engagements[0]) == writers.told[0]
-        await writers.all_there()
-        await reader.close()
-        await writers.close()
-        nodes.stop()
+    nodes = Nodes(shared, tmp_path)
+    for _ in range(2):
+        nodes.start()
+    people = [await visitor(nodes[number % 2].url, http, SITE) for number in range(PEOPLE)]
+    writers = Writers(people, nodes.servers)
+    reader = Person(nodes[1].url, http, people[0].token, SITE)
+    async with writers.at_work():
+        with full(own_postgres.service.process, end_of_tables(own_postgres.service.url) + ROOM_BYTES):
+            await writers.all_refused()
+            await reader.connect()
+            assert await texts(reader, writers.engagements[0]) == writers.told[0]
+    await writers.all_there()
+    await reader.close()
+    await writers.close()
+    nodes.stop()
 
 
 @pytest.mark.timeout(90)
 async def test_postgres_whose_log_cannot_grow(
-    shared: Shared, tmp_path: Path, http: aiohttp.ClientSession
+    shared: Shared, own_postgres: Postgres, tmp_path: Path, http: aiohttp.ClientSession
 ) -> None:
     """It panics in the middle of commits, and may not come up again before there is space."""
-    own = Postgres()
-    with own:
-        shared.database_url = own.service.url
-        nodes = Nodes(shared, tmp_path)
-        node = nodes.start()
-        people = [await visitor(node.url, http, SITE) for _ in range(PEOPLE)]
-        writers = Writers(people, nodes.servers)
-        async with writers.at_work():
-            with full(own.service.process, end_of_log(own.service.url) + ROOM_BYTES):
-                await writers.all_refused()
-                session = f"{node.url}/v1/visitors/session"
-                assert await code_of(http, session, {"site": SITE}) == "unavailable"
-            if own.service.process.poll() is not None:
-                await asyncio.to_thread(own.start)
-        await writers.all_there()
-        await writers.close()
-        nodes.stop()
+    nodes = Nodes(shared, tmp_path)
+    node = nodes.start()
+    people = [await visitor(node.url, http, SITE) for _ in range(PEOPLE)]
+    writers = Writers(people, nodes.servers)
+    async with writers.at_work():
+        with full(own_postgres.service.process, end_of_log(own_postgres.service.url) + ROOM_BYTES):
+            await writers.all_refused()
+            session = f"{node.url}/v1/visitors/session"
+            assert await code_of(http, session, {"site": SITE}) == "unavailable"
+        if own_postgres.service.process.poll() is not None:
+            await asyncio.to_thread(own_postgres.start)
+    await writers.all_there()
+    await writers.close()
+    nodes.stop()

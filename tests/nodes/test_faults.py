@@ -28,8 +28,6 @@ from tests.conftest import Shared
 from tests.nodes.conftest import SITE, Nodes, says, texts
 from tests.server_process import ROOT, start
 
-pytestmark = pytest.mark.timeout(60)
-
 
 @pytest.fixture
 def own_redis() -> Redis:
@@ -93,28 +91,26 @@ async def test_an_entry_that_nobody_renews_is_removed_soon(shared: Shared, tmp_p
 
 
 async def test_without_postgres_it_is_unavailable_soon_and_back_by_itself(
-    shared: Shared, tmp_path: Path, http: aiohttp.ClientSession
+    shared: Shared, own_postgres: Postgres, tmp_path: Path, http: aiohttp.ClientSession
 ) -> None:
-    own = Postgres()
-    with own:
-        shared.database_url = own.service.url
-        nodes = Nodes(shared, tmp_path)
-        person = await visitor(nodes.start().url, http, SITE)
-        engagement = await says(person, "before")
-        own.service.pause()
-        person.counter += 1
-        lost = {"counter": person.counter, "engagement": engagement, "text": "while it hangs"}
-        async with asyncio.timeout(5):
-            ack = await person.socket.call("chat.send", lost, timeout=5)
-        assert ack["error"]["code"] == "unavailable"
-        own.service.resume()
-        async with asyncio.timeout(10):
-            await says(person, "after", engagement)
-        assert await texts(person, engagement) in (["before", "after"], ["before", "while it hangs", "after"])
-        await person.close()
-        nodes.stop()
+    nodes = Nodes(shared, tmp_path)
+    person = await visitor(nodes.start().url, http, SITE)
+    engagement = await says(person, "before")
+    own_postgres.service.pause()
+    person.counter += 1
+    lost = {"counter": person.counter, "engagement": engagement, "text": "while it hangs"}
+    async with asyncio.timeout(5):
+        ack = await person.socket.call("chat.send", lost, timeout=5)
+    assert ack["error"]["code"] == "unavailable"
+    own_postgres.service.resume()
+    async with asyncio.timeout(10):
+        await says(person, "after", engagement)
+    assert await texts(person, engagement) in (["before", "after"], ["before", "while it hangs", "after"])
+    await person.close()
+    nodes.stop()
 
 
+@pytest.mark.timeout(60)
 async def test_a_node_that_alone_loses_postgres_steps_down(
     shared: Shared, tmp_path: Path, http: aiohttp.ClientSession
 ) -> None:
