@@ -1,8 +1,9 @@
 /**
  * This tab's leg of a call: answers paths, keeps audio flowing over page changes and dead networks.
  *
- * A leg outlives its paths. A new path is answered while the old one still plays; the old one is closed
- * when the new one is up. It never hangs up: that is a command of the person. `close` only lets go.
+ * A leg outlives its paths. A new path is answered while the old one still plays; both are used until the
+ * other side is heard on the new one, for it may still be on its way there. It never hangs up: that is a
+ * command of the person. `close` only lets go.
  */
 import type { IceServer, PathOffer } from "@talknow/protocol";
 import type { Begun } from "./answer.ts";
@@ -76,6 +77,8 @@ export interface LegOptions {
 const OVER = new Set(["not_found", "invalid_state", "engagement_closed", "forbidden"]);
 const LONGEST_WAIT_MS = 5_000;
 const LEVEL_MS = 200;
+/** A node that lets go of a call carries it on for two seconds. */
+const OLD_PATH_MS = 2_500;
 /** First the voice is heard; then there is time for more. */
 const WIDEN_AFTER_MS = 150;
 
@@ -402,10 +405,16 @@ export class CallLeg {
     if (path !== this.path) return;
     this.attempt = 0;
     this.refusals = 0;
+    this.set({ phase: "connected" });
+    void this.leaveOld(path);
+  }
+
+  private async leaveOld(path: Path): Promise<void> {
+    if (this.old !== null) await path.whenHeard(OLD_PATH_MS);
+    if (path !== this.path) return;
     this.old?.close();
     this.old = null;
     this.sweep(false);
-    this.set({ phase: "connected" });
   }
 
   private down(path: Path): void {

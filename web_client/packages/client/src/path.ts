@@ -24,6 +24,7 @@ export interface PathEvents {
 export const DISCONNECTED_MS = 2_000;
 /** A path that is not up after this never will be. */
 export const CONNECT_MS = 6_000;
+const LISTEN_MS = 20;
 
 export class Path {
   readonly id: string;
@@ -74,6 +75,19 @@ export class Path {
     if (this.closed) return;
     const transceiver = this.sends(kind);
     if (transceiver) await carry(transceiver.sender, kind, track);
+  }
+
+  /** Resolves when sound arrives here, or none has for so long, or the path is closed. */
+  async whenHeard(patienceMs: number): Promise<void> {
+    const until = performance.now() + patienceMs;
+    while (!this.closed && !this.hears() && performance.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, LISTEN_MS));
+    }
+  }
+
+  private hears(): boolean {
+    const audio = this.peer.getReceivers().filter(({ track }) => track.kind === "audio");
+    return audio.some((receiver) => receiver.getSynchronizationSources().length > 0);
   }
 
   levels(): Promise<Levels> {

@@ -246,7 +246,7 @@ describe("leg", () => {
     expect(peer(0).connectionState).toBe("closed");
   });
 
-  it("moves to an offered path without a gap", async () => {
+  it("moves to an offered path without a gap: both are used until the other side is heard on it", async () => {
     const leg = new CallLeg(options());
     await leg.accept(offerOf("p_1"));
     peer().become("connected");
@@ -254,7 +254,24 @@ describe("leg", () => {
     expect(peer(0).connectionState).toBe("connected");
     expect(leg.state.phase).toBe("connected");
     peer().become("connected");
+    await vi.advanceTimersByTimeAsync(500);
+    expect(peer(0).connectionState).toBe("connected");
+    expect(peer(0).sends("audio")).not.toBeNull();
+    expect(peer().sends("audio")).toBe(peer(0).sends("audio"));
+    peer().heard = true;
+    await vi.advanceTimersByTimeAsync(50);
     expect(peer(0).connectionState).toBe("closed");
+  });
+
+  it("does not wait for ever for somebody who is not heard on the new path", async () => {
+    const leg = new CallLeg(options());
+    await leg.accept(offerOf("p_1"));
+    peer().become("connected");
+    await leg.accept(offerOf("p_2"));
+    peer().become("connected");
+    await vi.advanceTimersByTimeAsync(2_600);
+    expect(peer(0).connectionState).toBe("closed");
+    expect(peer().connectionState).toBe("connected");
   });
 
   it("tries again and again while the server cannot be reached", async () => {

@@ -91,6 +91,8 @@ interface FakeTransceiver {
 export class FakePeer {
   static all: FakePeer[] = [];
   connectionState = "new";
+  /** Sound arrives. */
+  heard = false;
   ontrack: ((event: { track: FakeTrack; transceiver: FakeTransceiver }) => void) | null = null;
   onconnectionstatechange: (() => void) | null = null;
   remote = "";
@@ -121,6 +123,10 @@ export class FakePeer {
   async setLocalDescription(): Promise<void> {}
   getTransceivers(): FakeTransceiver[] {
     return this.transceivers;
+  }
+  getReceivers(): { track: FakeTrack; getSynchronizationSources(): unknown[] }[] {
+    const getSynchronizationSources = () => (this.heard ? [{ source: 1 }] : []);
+    return this.transceivers.map(({ receiver }) => ({ ...receiver, getSynchronizationSources }));
   }
   async getStats(): Promise<Map<string, unknown>> {
     return new Map([["1", { type: "media-source", kind: "audio", audioLevel: 0.5 }]]);
