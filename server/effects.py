@@ -18,6 +18,7 @@ from server.nodes.messages import Places
 from server.nodes.peers import Peers
 from server.presence import HERE, Outlets, followers
 from server.sealing import Box
+from server.tasks import start
 from signaling import routing
 from signaling.actors import engagement_actor, routing_actor
 from signaling.effects import (
@@ -103,7 +104,7 @@ class Pages(Protocol):
 
     def set_gate(self, engagement: EngagementId, site: SiteId, order: SetGate, box: Box) -> None: ...
     def set_code(self, engagement: EngagementId, site: SiteId, code: str) -> None: ...
-    def close_now(self, engagement: EngagementId) -> None: ...
+    def let_go(self, engagement: EngagementId) -> None: ...
 
 
 class Effects:
@@ -151,7 +152,7 @@ class Effects:
             self._media.set_routes(live.state.id, ())
             self._start("close legs", self._media.close_legs(tuple(live.state.legs)))
             if self.pages is not None:
-                self.pages.close_now(live.state.id)
+                self.pages.let_go(live.state.id)
         self.missed(live)
         for outlet in followers(live):
             self._outlets.unfollow(live, outlet)
@@ -305,13 +306,19 @@ class Effects:
         """Coalesced: many changes within QUEUE_NEWS_S are one message per waiting visitor."""
         if site not in self._queue_news:
             self._queue_news.add(site)
-            asyncio.get_running_loop().call_later(QUEUE_NEWS_S, self._send_queue_news, site)
+            start(self._hub.tasks, self._queue_news_of(site), "queue news")
 
-    def _send_queue_news(self, site: SiteId) -> None:
+    async def _queue_news_of(self, site: SiteId) -> None:
+        """Of what is stored: the queue changes in place, and its last change may still be on its way."""
+        await asyncio.sleep(QUEUE_NEWS_S)
         self._queue_news.discard(site)
-        queue = self._hub.live.get(routing_actor(site))
-        if queue is None or queue.state is None:
-            return
+        if (actor := routing_actor(site)) in self._hub.live:
+            try:
+                await self._hub.inspect(actor, self._send_queue_news)
+            except TalkError:  # it may be old, or nobody can say just now
+                self._announce_queue(site)
+
+    def _send_queue_news(self, queue: Live) -> None:
         agents = routing.agents_at_work(queue.state)
         elsewhere: dict[NodeId, dict[EngagementId, int]] = {}
         for engagement, place in routing.places(queue.state).items():

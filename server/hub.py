@@ -21,7 +21,7 @@ import msgspec
 
 from server.backend import Bus, Log
 from server.machines import machine_of
-from server.mailbox import Live, Mail, Posted, Turn, answer_look, fold
+from server.mailbox import Live, Mail, Posted, Turn, answer_look, ask_again, fold
 from server.nodes.messages import Put, Stored
 from server.nodes.peers import Peers
 from server.timers import Clock, Timers
@@ -84,6 +84,8 @@ class Hub:
         self.runner: Runner | None = None
         self.prepare: Callable[[Live], Awaitable[None]] | None = None
         self._draining = False
+        self._doubts = 0
+        self.settled = True  # others know that this node lives, or there are none
         peers.asks[Put] = self._put_here
 
     @property
@@ -186,16 +188,28 @@ class Hub:
                 logger.warning("not adopted", extra={"actor": actor, "code": error.wire_code})
                 return False
 
+    def doubt(self) -> None:
+        """The lease was lost and is held again: until `verify` nobody is told what may be old."""
+        self._doubts += 1
+        self.settled = False
+        for live in self.live.values():
+            live.doubted = True
+
     async def verify(self) -> None:
-        """The lease was lost and is held again: what others took meanwhile is dropped, the rest goes on."""
+        """What others took meanwhile is dropped; what was doubted and is ours goes on."""
+        doubts = self._doubts
         owned = [(live, live.ownership) for live in self.live.values() if live.ownership is not None]
         kept = await self._log.kept([own for _, own in owned])
+        if doubts != self._doubts:
+            return  # there is reason to ask again, and somebody does
         for live, own in owned:
             if self.live.get(live.actor) is not live or live.ownership is not own:
                 continue  # it was claimed anew meanwhile
             if live.actor not in kept:
                 self.drop(live)
-            elif live.state is not None and self.runner is not None:
+                continue
+            doubted, live.doubted = live.doubted, False
+            if doubted and live.state is not None and self.runner is not None:
                 self.runner.resume(live, live.machine.outstanding(live.state))
 
     def drop(self, live: Live) -> None:
@@ -264,12 +278,15 @@ class Hub:
         await self._read(live)
         if live.state is None and not creates:
             raise NotFound(actor)
-        live.ownership = await self._bus.claim(actor)
-        if live.ownership.node != self._bus.node_id:
-            return live.ownership.node
-        await self._read_on(live)
-        if self.prepare is not None:
-            await self.prepare(live)
+        doubts = -1
+        while doubts != self._doubts:
+            doubts = self._doubts
+            live.ownership = await self._bus.claim(actor)
+            if live.ownership.node != self._bus.node_id:
+                return live.ownership.node
+            await self._read_on(live)
+            if self.prepare is not None:
+                await self.prepare(live)
         self.live[actor] = live
         if live.state is not None and live.machine.must_recover(live.state):
             recovered = Recovered(at_ms=self.clock.now_ms())
@@ -329,22 +346,36 @@ class Hub:
         for index, mail in enumerate(batch):
             if mail.look is not None:
                 await self._commit(live, batch[begin:index])
-                answer_look(live, mail)
+                if await self._is_current(live):
+                    answer_look(live, mail)
+                else:
+                    ask_again(live, [mail])
                 begin = index + 1
         await self._commit(live, batch[begin:])
+
+    async def _is_current(self, live: Live) -> bool:
+        """What is told is what is stored: an append is judged by its epoch, all else by the lease.
+
+        And by its epoch too, until all others know that we live: till then they take what is ours.
+        """
+        if not self.settled and live.ownership is not None:
+            if live.actor not in await self._log.kept([live.ownership]):
+                self.drop(live)
+        return self._bus.holds and not live.doubted and not live.stopped
 
     async def _commit(self, live: Live, mails: list[Mail]) -> None:
         state = live.state
         start_seq = 0 if state is None else state.seq
         turns: list[Turn] = []
         records: list[bytes] = []
+        refused: list[tuple[Mail, PeerError]] = []
         for mail in mails:
             event = mail.event
             assert event is not None
             try:
                 turn = fold(live, state, event, mail)
             except PeerError as error:
-                self._refused(live, mail, error)
+                refused.append((mail, error))
                 continue
             state = turn.after
             turns.append(turn)
@@ -354,6 +385,11 @@ class Hub:
             assert live.ownership is not None
             projections = live.machine.projections(state)
             await self._log.append(live.actor, live.ownership.epoch, start_seq, records, projections)
+        elif not await self._is_current(live):
+            ask_again(live, mails)
+            return
+        for mail, why in refused:
+            self._refused(live, mail, why)
         live.state = state
         for turn in turns:
             self._committed(live, turn)
@@ -393,12 +429,14 @@ class Hub:
             if not mail.future.done():
                 mail.future.set_exception(typed)
         seq = 0 if live.state is None else live.state.seq
+        doubts = self._doubts
         try:
             live.ownership = await self._bus.claim(live.actor)
             if live.ownership.node != self._bus.node_id:
                 self.drop(live)
                 return
             await self._read(live)
+            live.doubted = live.doubted and doubts != self._doubts
             if live.state is not None and self.runner is not None:
                 self.runner.resume(live, live.machine.outstanding(live.state))
                 if live.state.seq > seq:  # it was stored, only its answer was lost

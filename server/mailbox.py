@@ -6,7 +6,7 @@ The parts of `hub.py` that wait for nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -14,7 +14,7 @@ from msgspec import Struct
 from server.backend import Ownership
 from server.machines import Machine
 from signaling.effects import AnyEffect
-from signaling.errors import NotFound, PeerError, TalkError
+from signaling.errors import NotFound, OwnershipLost, PeerError, TalkError
 from signaling.events import AnyEvent, Opened, SiteOpened
 from signaling.protocol import ActorId, PathOffer
 
@@ -72,6 +72,7 @@ class Live:
         self.inbox: asyncio.Queue[Mail] = asyncio.Queue(MAX_INBOX)
         self.extras: dict[str, Any] = {}
         self.checkpointed = 0
+        self.doubted = False  # the lease was away: another node may have gone on
         self.stopped = False
 
 
@@ -87,6 +88,13 @@ def fold(live: Live, state: Any, event: AnyEvent, mail: Mail) -> Turn:
     after, effects = live.machine.step(state, event)
     answer = Posted(after.seq, event.at_ms)
     return Turn(actor, event, state, after, effects, answer, mail, stored=type(event).durable)
+
+
+def ask_again(live: Live, mails: Sequence[Mail]) -> None:
+    """What the state says may be old: whoever asked is told nothing but that."""
+    for mail in mails:
+        if not mail.future.done():
+            mail.future.set_exception(OwnershipLost(live.actor, retry_after_ms=500))
 
 
 def answer_look(live: Live, mail: Mail) -> None:

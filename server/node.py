@@ -14,6 +14,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import cast
 
 from aiohttp import web
 from msgspec import Struct
@@ -39,6 +40,7 @@ from server.effects import Effects
 from server.hub import Hub
 from server.nodes.cluster import Cluster
 from server.nodes.database_watch import DatabaseWatch
+from server.nodes.link_watch import LinkWatch
 from server.nodes.peers import Peers
 from server.owner import Owner, Records
 from server.presence import Outlets
@@ -135,18 +137,23 @@ async def run_node(config: Config) -> AsyncIterator[Node]:
             node = Node(config, hub, service, media, cluster, cobrowse, gateway, metrics, sites)
             _watch(metrics, hub, backend, cobrowse)
             pictures = CobrowseAssets(cobrowse, gate, service)
+            shared = CobrowseSocket(cobrowse, gate, service, backend.bus.knock)
             await media.start()
+            if config.redis_url:
+                tasks.create_task(cluster.settle(), name="settle")
             await service.start(config.sites)
             if config.redis_url:
                 tasks.create_task(cluster.sweep(), name="sweep")
                 tasks.create_task(DatabaseWatch(backend.bus, backend.log, peers).run(), name="database-watch")
+                tasks.create_task(LinkWatch(backend.bus, cluster.send_away).run(), name="link-watch")
             api = HttpApi(config, gate, auth, agents, files, service)
             runners = [
-                await _serve(config, _main_app(node, api, gate, media, pictures)),
+                await _serve(config, _main_app(node, api, gate, media, shared, pictures)),
                 await _serve(config, _viewer_app(config, pictures), config.viewer_at),
             ]
             if config.demo:
                 runners.append(await _serve(config, _demo_app(config), config.demo_at))
+            backend.bus.open_door(cast("Callable[[], asyncio.BaseProtocol]", runners[0].server))
             node.ready = True
             try:
                 yield node
@@ -206,7 +213,12 @@ async def _media(config: Config) -> AsyncIterator[MediaNode]:
 
 
 def _main_app(
-    node: Node, api: HttpApi, gate: OriginGate, media: MediaNode, pictures: CobrowseAssets
+    node: Node,
+    api: HttpApi,
+    gate: OriginGate,
+    media: MediaNode,
+    shared: CobrowseSocket,
+    pictures: CobrowseAssets,
 ) -> web.Application:
     app = _app(node.config)
 
@@ -231,7 +243,7 @@ def _main_app(
     app.middlewares.append(sockets)
     if node.config.bench_token:
         app.add_routes(BenchDoor(node.config.bench_token, media).routes())
-    app.add_routes(CobrowseSocket(node.cobrowse, gate, node.service).routes())
+    app.add_routes(shared.routes())
     app.add_routes(pictures.routes())
     app.add_routes(api.routes())
     viewers = dict.fromkeys((node.config.viewer_origin, *node.config.viewer_urls))
@@ -284,6 +296,7 @@ def _relay_only(hub: Hub, sites: Mapping[str, SiteConfig], engagement: Engagemen
 
 def _watch(metrics: Metrics, hub: Hub, backend: Backend, pages: Cobrowse) -> None:
     metrics.watch("talknow_live_actors", "Actors in memory", lambda: len(hub.live))
+    metrics.watch("talknow_tasks", "Tasks of the event loop", lambda: len(asyncio.all_tasks()))
     metrics.watch("talknow_cobrowse_rooms", "Engagements whose page is shared", lambda: len(pages.rooms))
     for name in Counts.__struct_fields__:
         words = f"Shared pages: {name} since start"

@@ -137,7 +137,11 @@ class Owner:
         return last
 
     def agent_lost(self, session: Session) -> None:
-        """An agent's last connection, on another node, is over; if its queue lives here we say so."""
+        """An agent's last connection that we know of is over. Its queue is told by the node where it lives.
+
+        That one has heard of every connection before its agent was connected; others may not yet know that
+        the agent is back elsewhere.
+        """
         if routing_actor(session.site) in self._hub.live:
             gone = ev.AgentDisconnected(at_ms=self._now(), agent=session.participant)
             self._hub.tell(routing_actor(session.site), gone)

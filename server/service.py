@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from server.backend import IndexQuery, Log, NodeInfo
+from server.backend import IndexQuery, Log
 from server.commands import engagement_id, mint
 from server.config import SiteConfig
 from server.effects import Effects
@@ -46,6 +46,7 @@ QUEUE_S = 10.0
 FIND_AGAIN_S = 0.1
 CHECK_MS = 700
 ATTACH_TRIES = 4
+ATTACHING = 32
 
 
 class Service:
@@ -61,6 +62,7 @@ class Service:
         self._outlets = outlets
         self._owner = owner
         self._peers = effects.peers
+        self._attaching = asyncio.Semaphore(ATTACHING)
         hub.prepare = self._prepare
         hub.runner = effects
 
@@ -105,7 +107,8 @@ class Service:
             self._effects.names.agents[session.participant] = session.name
             self._peers.note_all(m.Here(conn, session))
         for _ in range(ATTACH_TRIES):
-            availability, shots = await self._gather(outlet, conn, engagement, after_seq)
+            async with self._attaching:  # when all come back at once they wait in order, not for the database
+                availability, shots = await self._gather(outlet, conn, engagement, after_seq)
             if not outlet.start_over():
                 break
         else:
@@ -159,8 +162,7 @@ class Service:
             return
         self._peers.note_all(gone)
         if last:
-            lost = ev.AgentDisconnected(at_ms=self._now(), agent=session.participant)
-            self._hub.tell(routing_actor(session.site), lost)
+            self._owner.agent_lost(session)
 
     async def _follow(
         self, outlet: OwnOutlet, conn: int, engagement: p.EngagementId, after_seq: int
@@ -319,13 +321,16 @@ class Service:
                 shot = await self._follow(outlet, name[1], engagement, 0)  # type: ignore[arg-type]
                 outlet.send(p.EngagementSnapshotEvent(shot))
 
-    async def elsewhere(self, engagement: p.EngagementId) -> NodeInfo | None:
+    async def elsewhere(self, engagement: p.EngagementId) -> p.NodeId | None:
         """The other node on which an engagement lives; None: here, or nowhere. Raises: BackendError."""
         try:
-            node = await self._hub.locate(engagement_actor(engagement))
+            return await self._hub.locate(engagement_actor(engagement))
         except NotFound:
             return None
-        return next((peer for peer in self._peers.others() if peer.id == node), None)
+
+    def ask_again(self, engagement: p.EngagementId) -> None:
+        """Where it lives may have changed."""
+        self._hub.forget(engagement_actor(engagement))
 
     async def ask_owner(self, engagement: p.EngagementId, ask: m.Ask) -> Any:
         """Raises: NotFound, BackendError, or what the ask's handler raises."""

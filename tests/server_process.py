@@ -2,29 +2,46 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 import urllib.error
 import urllib.request
+from collections import deque
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+
+from media import sounds
 
 ROOT = Path(__file__).parents[1]
 BLOCK = 8
 READY_S = 20
 BENCH_TOKEN = "bench-token-for-tests"
+_given: deque[int] = deque(maxlen=100)
+_giving = threading.Lock()
 
 
 def free_block(size: int = 3) -> int:
-    """A port P such that P..P+size-1 are free for TCP and UDP just now."""
+    """A port P, P..P+size-1 are free for TCP and UDP just now. Nobody here was given it just before.
+
+    (Nodes that start at the same time listen only later: what is free now tells them nothing of each other.)
+    """
     for _ in range(1_000):
         # By chance, for several runs at once; below what the kernel gives to clients.
         port = 21_000 + BLOCK * secrets.randbelow(11_000 // BLOCK)
+        with _giving:
+            if port in _given:
+                continue
+            _given.append(port)
         try:
             for offset in range(size):
                 for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
@@ -95,6 +112,8 @@ def start(data: Path, *extra: str, port: int = 0, prefix: str = "", program: str
     prefix: of keys in Redis. program: the module to run.
     """
     port = port or free_block(4)
+    with _giving:
+        shutil.copytree(_with_sounds(), data, dirs_exist_ok=True)
     command = [sys.executable, "-m", program, "serve", "--port", str(port), "--data", str(data), *extra]
     with (data / "server.log").open("ab") as log:
         environ = os.environ | ({"TALKNOW_REDIS_PREFIX": prefix} if prefix else {})
@@ -106,6 +125,15 @@ def start(data: Path, *extra: str, port: int = 0, prefix: str = "", program: str
         process.kill()
         raise
     return server
+
+
+@cache
+def _with_sounds() -> Path:
+    """A data directory with what media/sounds.py makes at first use: a second of work, the same each time."""
+    made = Path(tempfile.mkdtemp(prefix="talknow-sounds-"))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    sounds.load(made)
+    return made
 
 
 def _wait(server: Server) -> None:

@@ -8,7 +8,8 @@ suite (`tests/test_backend.py`) holds for every implementation. Start here, then
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from asyncio import BaseProtocol, StreamWriter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -23,16 +24,13 @@ AT_WORK: tuple[PhaseName, ...] = ("open", "queued", "offered", "active", "wrap_u
 class NodeInfo(Struct, frozen=True):
     """A node in the address book. link: host:port for other nodes; url: for browsers, "" when all share one.
 
-    version: of the program, so that two of them can run side by side. http: host:port where other nodes find
-    its HTTP, tls: whether that is HTTPS.
+    version: of the program, so that two of them can run side by side.
     """
 
     id: NodeId
     link: str = ""
     url: str = ""
     version: str = ""
-    http: str = ""
-    tls: bool = False
 
 
 class Ownership(Struct, frozen=True):
@@ -98,7 +96,9 @@ class Bus(Protocol):
     node that lives has it.
     owner: another node that is known to have the actor, without asking anybody. forget: it has it no more.
     holds: may this node act at all? (Its lease is renewed.) step_down: it acts no more, and others may take
-    what is ours, until step_up. send: ordered per (sender, node), at most once.
+    what is ours, until step_up for every reason. linked: whom each node that was heard of just now, we too,
+    has a link to; None when it does not say. send: ordered per (sender, node), at most once. open_door: who
+    speaks HTTP to other nodes that knock; knock: a stream to that of another node, as long as it is kept.
     Raises: OwnershipLost while the lease is not held, BackendUnavailable.
     """
 
@@ -113,11 +113,14 @@ class Bus(Protocol):
     def owner(self, actor: ActorId) -> NodeId | None: ...
     def forget(self, actor: ActorId) -> None: ...
     async def claim(self, actor: ActorId) -> Ownership: ...
-    def step_down(self) -> None: ...
-    def step_up(self) -> None: ...
+    def step_down(self, why: str) -> None: ...
+    def step_up(self, why: str) -> None: ...
+    def linked(self) -> Mapping[NodeId, Set[NodeId] | None]: ...
     async def reach(self, node: NodeId) -> None: ...
     def send(self, node: NodeId, envelope: bytes) -> None: ...
     def receive(self) -> AsyncIterator[tuple[NodeId, bytes]]: ...
+    def open_door(self, door: Callable[[], BaseProtocol]) -> None: ...
+    async def knock(self, node: NodeId) -> StreamWriter: ...
 
 
 class EpochStore(Protocol):

@@ -7,6 +7,7 @@ user, Sentinel, Cluster).
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
@@ -20,6 +21,7 @@ from redis.exceptions import RedisClusterException, RedisError
 
 from server.backend import NodeInfo
 from signaling.errors import BackendUnavailable
+from signaling.protocol import NodeId
 
 BEAT_S = 0.4
 ANSWER_S = 0.5
@@ -27,11 +29,12 @@ FAULTS = (RedisError, RedisClusterException, OSError, TimeoutError)
 
 
 class Entry(Struct, frozen=True, array_like=True):
-    """beat: grows while the node lives. left: it said goodbye."""
+    """beat: grows while the node lives. left: it said goodbye. linked: whom it has a link to, if it says."""
 
     node: NodeInfo
     beat: int
     left: bool = False
+    linked: tuple[NodeId, ...] | None = None
 
 
 class AddressBook:
@@ -68,11 +71,12 @@ class AddressBook:
 
     async def close(self) -> None:
         client, self._client = self._client, None
-        if client is not None:
-            try:
-                await client.aclose()
-            except FAULTS:
-                return
+        if client is None:
+            return
+        sentinels = getattr(getattr(client, "connection_pool", None), "sentinel_manager", None)
+        for one in (client, *(sentinels.sentinels if sentinels is not None else ())):
+            with contextlib.suppress(*FAULTS):
+                await one.aclose()
 
 
 def connect(url: str) -> Any:

@@ -6,7 +6,7 @@ The epoch still comes from the log's database, so that a second process on the s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
 
 from server.backend import EpochStore, Neighbours, NodeInfo, Ownership
 from signaling.errors import BackendUnavailable
@@ -47,11 +47,14 @@ class MemoryBus:
     async def claim(self, actor: ActorId) -> Ownership:
         return await self._epochs.claim(actor, self._node_id)
 
-    def step_down(self) -> None:
+    def step_down(self, why: str) -> None:
         """Nobody could take over."""
 
-    def step_up(self) -> None:
+    def step_up(self, why: str) -> None:
         """Nothing was given up."""
+
+    def linked(self) -> Mapping[NodeId, Set[NodeId] | None]:
+        return {self._node_id: frozenset()}
 
     async def reach(self, node: NodeId) -> None:
         if node != self._node_id:
@@ -64,6 +67,12 @@ class MemoryBus:
             self._inbox.put_nowait((node, envelope))
         except asyncio.QueueFull:
             raise BackendUnavailable("bus inbox is full") from None
+
+    def open_door(self, door: Callable[[], asyncio.BaseProtocol]) -> None:
+        """Nobody knocks."""
+
+    async def knock(self, node: NodeId) -> asyncio.StreamWriter:
+        raise BackendUnavailable("no such node", node)
 
     async def receive(self) -> AsyncIterator[tuple[NodeId, bytes]]:
         while True:

@@ -54,8 +54,6 @@ async def open_backend(config: Config) -> AsyncIterator[Backend]:
         link=config.link,
         url=config.node_url,
         version=_version(),
-        http=f"{config.link.rpartition(':')[0]}:{config.port}",
-        tls=bool(config.tls_cert),
     )
     async with AsyncExitStack() as stack:
         log, blobs = await _store(config, me.id, stack)

@@ -13,7 +13,7 @@ import contextlib
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
 
 from msgspec import Struct
 
@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 TTL_S = 1.2
 PEER_S = 1.5
 SILENT_S = 0.6
+FRESH_S = 0.9  # who has been silent for so long may be dead: what it said of its links counts no more
+JOIN_S = 1.5  # so long who is new, or was away, counts as linked
 REACH_S = 1.0
 FORGET_S = 5.0  # then its entry goes: a new node takes every entry for a living node until it knows better
 MAX_KNOWN_OWNERS = 200_000
@@ -43,6 +45,8 @@ class _Peer(Struct):
     beat: int
     changed_s: float
     alive: bool = False
+    linked: Set[NodeId] | None = None
+    joined_s: float = 0.0  # when it came to life, for us
 
 
 class RedisBus:
@@ -59,7 +63,11 @@ class RedisBus:
         self._beat = 0
         self._until_s = 0.0
         self._held = False
-        self._away = False
+        self._since_s = 0.0  # when the lease was taken
+        self._read_s = 0.0  # when the address book was read
+        self._soon = asyncio.Event()
+        self._left = False
+        self._away: set[str] = set()  # why it is away
         self._peers: dict[NodeId, _Peer] = {}
         self._owners: OrderedDict[ActorId, NodeId] = OrderedDict()
         links.users = self
@@ -82,18 +90,22 @@ class RedisBus:
         await self._renew()
 
     async def run(self) -> None:
-        while True:
+        while not self._left:
             began_s = now_s()
             try:
                 await self._renew()
             except BackendUnavailable as error:
                 logger.warning("lease not renewed", extra={"reason": str(error.args[1:])})
             self._judge()
-            await asyncio.sleep(max(0.05, BEAT_S - (now_s() - began_s)))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.05, BEAT_S - (now_s() - began_s))):
+                    await self._soon.wait()
+            self._soon.clear()
 
     async def leave(self) -> None:
         """Say goodbye, so that nobody waits for our lease to run out."""
         self._held = False
+        self._left = True  # what is heard of links from now on brings no beat that would take it back
         with contextlib.suppress(BackendUnavailable):
             await self._book.beat(Entry(self._me, self._beat + 1, True), [])
         await self._book.close()
@@ -103,15 +115,17 @@ class RedisBus:
         self._beat += 1
         gone = [peer for peer in self._peers.values() if not peer.alive]
         old = [peer.node.id for peer in gone if asked_s - peer.changed_s > FORGET_S]
-        entries = await self._book.beat(Entry(self._me, self._beat, self._away), old)
+        entries = await self._book.beat(self._entry(), old)
         for node in old:
             self._peers.pop(node, None)
+            self._links.leave(node)
+        self._read_s = now_s()
         for entry in entries:
             if entry.node.id != self._me.id:
                 self._saw(entry, now_s())
-        if self._away:
+        if self._away or self._left:
             return
-        late = asked_s >= self._until_s
+        late = not self._held or asked_s >= self._until_s
         self._until_s = asked_s + TTL_S
         if late:
             # What we did not see while we were away says nothing about the others.
@@ -119,18 +133,28 @@ class RedisBus:
                 peer.changed_s = now_s()
             self._regain()
 
+    def _entry(self) -> Entry:
+        return Entry(self._me, self._beat, bool(self._away), tuple(self._links.linked()))
+
     def _saw(self, entry: Entry, at_s: float) -> None:
         peer = self._peers.get(entry.node.id)
         if peer is None:
             peer = self._peers[entry.node.id] = _Peer(entry.node, entry.beat - 1, at_s)
+        peer.linked = None if entry.linked is None else frozenset(entry.linked)
+        if not (beats := entry.beat != peer.beat) and not entry.left:
+            return
+        if beats:
+            peer.beat, peer.changed_s = entry.beat, at_s
         if entry.left:
             self._bury(peer)
-        elif entry.beat != peer.beat:
-            peer.beat, peer.changed_s = entry.beat, at_s
-            if not peer.alive:
-                peer.alive = True
-                logger.info("node joined", extra={"node": peer.node.id})
-                self._links.join(peer.node)
+            if beats and entry.linked is not None:
+                self._links.join(peer.node)  # it is only away, and comes back when it is reached
+        elif not peer.alive:
+            peer.alive, peer.joined_s = True, at_s
+            logger.info("node joined", extra={"node": peer.node.id})
+            self._links.join(peer.node)
+            if peer.node.id in self._links.linked():
+                self.link_up(peer.node.id)
 
     def _judge(self) -> None:
         """Who has not been heard of is dead; and are we?"""
@@ -144,13 +168,30 @@ class RedisBus:
             if silent_s > (SILENT_S if self._links.refuses(peer.node.id) else PEER_S):
                 self._bury(peer)
 
-    def step_down(self) -> None:
-        """The next beat says that we left; nothing is done from now on."""
-        self._away, self._until_s = True, 0.0
+    def step_down(self, why: str) -> None:
+        """A beat says that we left; nothing is done from now on."""
+        self._away.add(why)
+        self._soon.set()
+        self._until_s = 0.0
         self._judge()
 
-    def step_up(self) -> None:
-        self._away = False
+    def step_up(self, why: str) -> None:
+        self._away.discard(why)
+
+    def linked(self) -> Mapping[NodeId, Set[NodeId] | None]:
+        mine = set(self._links.linked())
+        found: dict[NodeId, Set[NodeId] | None] = {self._me.id: mine}
+        for peer in self._peers.values():
+            node = peer.node.id
+            if not peer.alive or self._read_s - peer.changed_s > FRESH_S:
+                continue
+            known_s = max(peer.joined_s, self._since_s) + JOIN_S
+            if now_s() < known_s:
+                mine.add(node)
+            found[node] = peer.linked
+            if peer.linked is not None and peer.changed_s < known_s:
+                found[node] = peer.linked | {self._me.id}
+        return found
 
     def _lapse(self) -> None:
         self._held = False
@@ -163,6 +204,7 @@ class RedisBus:
         if again and self._held:
             self._lapse()  # we slept through it and have only now seen it
         self._held = True
+        self._since_s = now_s()
         if again:
             self._owners.clear()
             logger.warning("lease held again")
@@ -181,11 +223,13 @@ class RedisBus:
     # --- links (links.py tells) ---------------------------------------------------------------
 
     def link_up(self, node: NodeId) -> None:
+        self._soon.set()
         peer = self._peers.get(node)
         if self.neighbours is not None and peer is not None and peer.alive:
             self.neighbours.node_joined(peer.node)
 
     def link_down(self, node: NodeId) -> None:
+        self._soon.set()
         if self.neighbours is not None:
             self.neighbours.node_left(node)
 
@@ -220,8 +264,12 @@ class RedisBus:
     # --- the post -----------------------------------------------------------------------------
 
     async def reach(self, node: NodeId) -> None:
-        if node != self._me.id:
-            await self._links.reach(node, REACH_S)
+        """A claim that was asked while it lived may still name one that is gone: nobody waits for that."""
+        if node == self._me.id:
+            return
+        if (peer := self._peers.get(node)) is not None and not peer.alive:
+            raise BackendUnavailable("gone", node)
+        await self._links.reach(node, REACH_S)
 
     def send(self, node: NodeId, envelope: bytes) -> None:
         if node == self._me.id:
@@ -231,6 +279,12 @@ class RedisBus:
                 raise BackendUnavailable("bus inbox is full") from None
         else:
             self._links.send(node, envelope)
+
+    def open_door(self, door: Callable[[], asyncio.BaseProtocol]) -> None:
+        self._links.door = door
+
+    async def knock(self, node: NodeId) -> asyncio.StreamWriter:
+        return await self._links.knock(node)
 
     async def receive(self) -> AsyncIterator[tuple[NodeId, bytes]]:
         while True:

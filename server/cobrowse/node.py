@@ -120,12 +120,21 @@ class Cobrowse:
 
     def close_now(self, engagement: EngagementId) -> None:
         """From this moment no frame passes, whatever becomes of the command that said so."""
-        room = self.rooms.pop(engagement, None)
+        room = self._close(engagement, 4403, "consent ended")
         if room is not None:
             # An opening of this epoch that is still on its way opens nothing.
             self._closed[engagement] = room.gate.state.epoch
+
+    def let_go(self, engagement: EngagementId) -> None:
+        """Consent holds, but the engagement is some other node's now, maybe ours again in a moment."""
+        self._close(engagement, 1012, "moved")
+
+    def _close(self, engagement: EngagementId, code: int, reason: str) -> Room | None:
+        room = self.rooms.pop(engagement, None)
+        if room is not None:
             room.keeper.end()
-            room.close()
+            room.close(code, reason)
+        return room
 
     def narrow(self, engagement: EngagementId, capability: str) -> None:
         """The same for one grant."""

@@ -62,6 +62,7 @@ class Room:
         self.on_masked: Callable[[int], None] = lambda count: None
         self._executor = executor
         self._counts = counts
+        self._closed = 4403, "nothing is shared"
         self._next_viewer = 1
         self._next_request = 0
         self._requests: dict[int, tuple[int, int]] = {}
@@ -100,7 +101,7 @@ class Room:
     def _may_begin(self, tab: Tab, turn: int) -> None:
         """Raises: Refused."""
         if not self.gate.open:
-            raise Refused(4403, "nothing is shared")
+            raise Refused(*self._closed)
         if tab.turn != turn:
             raise Refused(4409, "another socket of this tab")
         if self.tabs.get(tab.id) is not tab:
@@ -431,12 +432,13 @@ class Room:
         recorders = [tab.line for tab in self.tabs.values() if tab.line is not None]
         return [*recorders, *(viewer.line for viewer in self.viewers.values())]
 
-    def close(self) -> None:
-        """Consent is over: from this moment nothing passes, and nothing is kept for later."""
+    def close(self, code: int = 4403, reason: str = "consent ended") -> None:
+        """From this moment nothing passes, and nothing is kept for later."""
+        self._closed = code, reason
         self.gate.close()
         for line in self.lines():
             line.purge()
-            line.close(4403, "consent ended")
+            line.close(code, reason)
         self.tabs.clear()
         for wait in self._waits:
             wait.cancel()

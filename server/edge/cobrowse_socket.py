@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -32,12 +32,15 @@ from server.cobrowse.room import MAX_VIEWERS, Room
 from server.cobrowse.tokens import Pass, Role
 from server.cobrowse.websocket import Refused
 from server.edge.origin import OriginGate
-from server.edge.page_door import pass_on
+from server.edge.page_door import PASSED_ON, pass_on
 from server.edge.page_socket import Handler, PageSocket, Turn
 from server.service import Service
 from signaling.errors import BackendError, Unauthenticated
+from signaling.protocol import EngagementId, NodeId
 
 logger = logging.getLogger(__name__)
+
+Knock = Callable[[NodeId], Awaitable[asyncio.StreamWriter]]
 
 HELLO_S = 5.0
 MAX_FAULTS = 20
@@ -45,12 +48,13 @@ _ACK = SIDE["ACK"]
 
 
 class CobrowseSocket:
-    """`routes()` for the main application."""
+    """`routes()` for the main application. knock: a stream to another node's HTTP (backend.Bus)."""
 
-    def __init__(self, cobrowse: Cobrowse, gate: OriginGate, service: Service) -> None:
+    def __init__(self, cobrowse: Cobrowse, gate: OriginGate, service: Service, knock: Knock) -> None:
         self._cobrowse = cobrowse
         self._gate = gate
         self._service = service
+        self._knock = knock
         self._turn = Turn()
 
     def routes(self) -> list[web.RouteDef]:
@@ -65,7 +69,7 @@ class CobrowseSocket:
             records = len(hello) > 3 and not isinstance(hello[3], list)
             granted = self._cobrowse.tokens.read(hello[2], "recorder" if records else "viewer")
             if (node := await self._service.elsewhere(granted.engagement)) is not None:
-                await pass_on(socket, request, node)
+                await self._elsewhere(request, socket, granted.engagement, node)
                 return response
             if records:
                 await self._record(request, socket, hello)
@@ -79,6 +83,17 @@ class CobrowseSocket:
             code, reason = 1012, "try again"
         await socket.end(code, reason)
         return response
+
+    async def _elsewhere(
+        self, request: web.Request, socket: PageSocket, engagement: EngagementId, node: NodeId
+    ) -> None:
+        """Raises: Refused when it is not there either, or cannot be reached: nothing is passed on twice."""
+        try:
+            if PASSED_ON in request.headers:
+                raise Refused(1012, "moved")
+            await pass_on(socket, request, partial(self._knock, node))
+        finally:
+            self._service.ask_again(engagement)
 
     async def _hello(self, socket: PageSocket) -> Items:
         try:

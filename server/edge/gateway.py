@@ -25,7 +25,7 @@ from msgspec.structs import replace
 from server import wire
 from server.auth import Auth
 from server.edge.origin import OriginGate
-from server.edge.websocket import GatedWebSocket
+from server.edge.websocket import Clients, GatedWebSocket, size_of
 from server.service import Service
 from server.sessions import Session
 from server.tasks import start
@@ -116,7 +116,7 @@ class Connection:
 
 def push(socket: Any, text: str, *, counts: bool = True) -> None:
     """Queue a Socket.IO packet without waiting; a reader too far behind is cut off and resumes by seq."""
-    waiting = getattr(socket, "outbox_bytes", 0) + len(text) * counts
+    waiting = getattr(socket, "outbox_bytes", 0) + size_of(text) * counts
     if socket.closed or socket.closing:
         return
     if waiting > MAX_OUTBOX_BYTES:
@@ -144,6 +144,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]  # the library is unt
         tasks: asyncio.TaskGroup,
     ) -> None:
         super().__init__(
+            client_manager=Clients(),
             async_mode="aiohttp",
             transports=["websocket"],
             async_handlers=False,
@@ -162,6 +163,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]  # the library is unt
         self._metrics = metrics
         self._tasks = tasks
         self._connections: dict[str, Connection] = {}
+        self._introduced: set[str] = set()
         self._errors: dict[str, deque[float]] = {}
         self._draining = False
         self.eio._async = {**self.eio._async, "websocket": GatedWebSocket}
@@ -180,10 +182,12 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]  # the library is unt
     async def _handle_eio_disconnect(self, eio_sid: str, reason: str) -> None:
         await super()._handle_eio_disconnect(eio_sid, reason)
         self._errors.pop(eio_sid, None)  # also of those who never authenticated
+        self._introduced.discard(eio_sid)
 
     async def _auth_deadline(self, eio_sid: str) -> None:
+        """Who says nothing is cut off; how long we take to answer is not their fault."""
         await asyncio.sleep(AUTH_DEADLINE_S)
-        if eio_sid in self.environ and eio_sid not in self._connections:
+        if eio_sid in self.environ and eio_sid not in self._introduced:
             self._metrics.refused.labels("auth_timeout").inc()
             await self._close(eio_sid, 4401, "auth_timeout")
 
@@ -211,6 +215,7 @@ class Gateway(socketio.AsyncServer):  # type: ignore[misc]  # the library is unt
         return replace(session, origin=origin or "")
 
     async def _handle_connect(self, eio_sid: str, namespace: str, data: Any) -> None:
+        self._introduced.add(eio_sid)
         await super()._handle_connect(eio_sid, namespace, data)
         connection = self._connections.get(eio_sid)
         if connection is None or self._draining:

@@ -28,8 +28,14 @@ class OriginGate:
         self._own = own
 
     def is_own(self, request: web.BaseRequest, origin: str) -> bool:
-        """The softphone's origin: as configured, or the very host this request came to on loopback."""
-        return origin in self._own or origin == f"{request.scheme}://{request.host}"
+        """The softphone's origin: as configured, or the very host this request came to.
+
+        That one also by https: TLS may have ended at a proxy, or at the node that passed the socket on.
+        """
+        return origin in self._own or origin in (
+            f"{request.scheme}://{request.host}",
+            f"https://{request.host}",
+        )
 
     def check(self, request: web.BaseRequest, site: str | None = None) -> str | None:
         """The request's origin (None without one). Raises: OriginNotAllowed."""

@@ -9,17 +9,19 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
-import ssl
+from collections.abc import Awaitable, Callable
+from typing import cast
 
 from aiohttp import web
 
-from server.backend import NodeInfo
 from server.cobrowse.websocket import Refused
 from server.edge.page_socket import PageSocket
+from signaling.errors import BackendError
 
 REACH_S = 2.0
 MAX_HEAD = 8_192
 MAX_WAITING = 256 * 1024
+PASSED_ON = "Talknow-Passed-On"
 _PASSED = ("Host", "Origin", "User-Agent", "Sec-WebSocket-Extensions")
 
 
@@ -73,31 +75,35 @@ class _Side(asyncio.Protocol):
             self._before.connection_lost(exc)
 
 
-async def pass_on(socket: PageSocket, request: web.Request, node: NodeInfo) -> None:
-    """Until one of both ends. Raises: Refused when the node cannot be reached."""
+async def pass_on(
+    socket: PageSocket, request: web.Request, knock: Callable[[], Awaitable[asyncio.StreamWriter]]
+) -> None:
+    """Until one of both ends. knock: a stream to the other node. Raises: Refused when it is not let in."""
     over = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    host, _, port = node.http.rpartition(":")
-    theirs: asyncio.Transport | None = None
+    side = _Side(over)
+    theirs: asyncio.StreamWriter | None = None
     try:
         async with asyncio.timeout(REACH_S):
-            theirs, side = await loop.create_connection(
-                lambda: _Side(over), host.strip("[]"), int(port), ssl=_unverified() if node.tls else None
-            )
+            theirs = await knock()
+            theirs.transport.set_protocol(side)
+            side.connection_made(theirs.transport)
             head = side.head()
             theirs.write(_handshake(request))
             if not (await head).startswith(b"HTTP/1.1 101"):
                 raise ConnectionError("refused")
             if over.is_set():
                 raise ConnectionError("gone")
-    except (OSError, TimeoutError):
+    except (OSError, TimeoutError, BackendError):
         if theirs is not None:
-            theirs.abort()
+            theirs.transport.abort()
         raise Refused(1012, "moved") from None
     transport, early, before = socket.release()
+    if transport.is_closing():
+        theirs.transport.abort()
+        return
     ours = _Side(over, before)
     ours.connection_made(transport)
-    ours.other, side.other = theirs, transport
+    ours.other, side.other = cast(asyncio.Transport, theirs.transport), transport
     transport.set_protocol(ours)
     theirs.write(early)
     transport.resume_reading()
@@ -112,13 +118,7 @@ def _handshake(request: web.Request) -> bytes:
         "Connection: Upgrade",
         "Sec-WebSocket-Version: 13",
         f"Sec-WebSocket-Key: {key}",
+        f"{PASSED_ON}: 1",
         *(f"{name}: {request.headers[name]}" for name in _PASSED if name in request.headers),
     ]
     return "\r\n".join([*lines, "", ""]).encode()
-
-
-def _unverified() -> ssl.SSLContext:
-    """Nodes reach each other on a private network, by addresses that are in no certificate."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    return context

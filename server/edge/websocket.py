@@ -1,5 +1,7 @@
 """The WebSocket under engine.io: no compression, hostile frames made harmless, close codes, byte count.
 
+`Clients` is Socket.IO's list of who is connected, without its rooms: here events go to connections by name.
+
 engine.io parses the first character of a frame as a number and fails loudly on anything else; such a
 frame is turned into an empty message, which the gateway answers as `malformed_packet`.
 """
@@ -9,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import socketio
 from aiohttp import WSMsgType, web
 
 WRITE_DEADLINE_S = 10.0
@@ -58,7 +61,7 @@ class GatedWebSocket:
             self.abort()  # to close it in order would wait for the same reader
             raise
         finally:
-            socket.outbox_bytes = max(0, getattr(socket, "outbox_bytes", 0) - len(message) + 1)
+            socket.outbox_bytes = max(0, getattr(socket, "outbox_bytes", 0) - size_of(message) + 1)
 
     async def wait(self) -> str | bytes:
         """The next frame as engine.io may see it. Raises: OSError when the connection is over."""
@@ -69,3 +72,20 @@ class GatedWebSocket:
             raise OSError("closed")
         text: str = message.data
         return text if text[:1] in _KNOWN else _MESSAGE
+
+
+def size_of(message: str | bytes) -> int:
+    """Bytes on the wire."""
+    return len(message if isinstance(message, bytes) or message.isascii() else message.encode())
+
+
+class Clients(socketio.AsyncManager):  # type: ignore[misc]  # the library is untyped
+    """A client is in no room but its own, so one that leaves need not be looked for in everybody's."""
+
+    def basic_disconnect(self, sid: str, namespace: str, **_: Any) -> None:
+        self.callbacks.pop(sid, None)
+        for pending in (self.pending_connect, self.pending_disconnect):
+            if sid in pending.get(namespace, ()):
+                pending[namespace].remove(sid)
+        for room in (sid, None):
+            self.basic_leave_room(sid, namespace, room)

@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 SWEEP_S = 5.0
 ASK_AGAIN_S = 0.1
 VERIFY_AGAIN_S = 0.5
+SETTLE_S = 3.2  # a lease (1.2 s) that was renewed just before our first beat, and a claim on its way (2 s)
 COME_BACK_MS = 150
 COME_BACK_EACH_MS = 0.5
 
@@ -44,6 +45,7 @@ class Cluster:
         self._hub = hub
         self._owner = owner
         self._outlets = outlets
+        self._beginnings = 0
         self._peers.notes |= {
             m.Here: owner.here,
             m.Gone: owner.gone,
@@ -95,9 +97,13 @@ class Cluster:
     async def _send_away_where_others_hold(self) -> None:
         held = await self._peers.ask_all(m.Holds())
         if any(held) and not self._bus.holds:
-            for outlet in self._outlets.at(HERE):
-                if self._outlets.reads(outlet):
-                    outlet.come_back("draining", int(random.uniform(0, COME_BACK_MS)))
+            self.send_away()
+
+    def send_away(self) -> None:
+        """Whoever reads something is better off at another node."""
+        for outlet in self._outlets.at(HERE):
+            if self._outlets.reads(outlet):
+                outlet.come_back("draining", int(random.uniform(0, COME_BACK_MS)))
 
     def hand_over(self) -> None:
         """Our actors are given away: their readers on other nodes look for the new owner."""
@@ -109,10 +115,22 @@ class Cluster:
         return self._bus.holds
 
     def regained(self) -> None:
+        self._hub.doubt()
         start(self._hub.tasks, self._verify(), "verify")
+        start(self._hub.tasks, self.settle(), "settle")
+
+    async def settle(self) -> None:
+        """After the first beat, at the start or after a cut: others do not know at once that we live."""
+        self._hub.settled = False
+        self._beginnings += 1
+        mine = self._beginnings
+        await asyncio.sleep(SETTLE_S)
+        await self._verify()
+        if mine == self._beginnings:
+            self._hub.settled = True
 
     async def _verify(self) -> None:
-        while self._bus.holds:
+        while True:
             try:
                 await self._hub.verify()
                 return

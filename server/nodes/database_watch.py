@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 ASK_EVERY_S = 0.4
 ANSWER_S = 0.6
 PATIENCE_S = 0.7
+WHY = "database"
 
 
 class DatabaseWatch:
@@ -50,7 +51,7 @@ class DatabaseWatch:
         if self._away:
             self._away = False
             logger.warning("the database answers again")
-            self._bus.step_up()
+            self._bus.step_up(WHY)
 
     async def _silent(self, asked_s: float) -> None:
         if self._fine_since_s is not None:
@@ -63,7 +64,7 @@ class DatabaseWatch:
             if any(fine_s > failed_s for fine_s in others):
                 self._away = True
                 logger.warning("stepping down: this node alone does not reach the database")
-                self._bus.step_down()
+                self._bus.step_down(WHY)
 
     async def _reaches(self, _: NodeId, __: Reaches) -> float:
         return -1.0 if self._fine_since_s is None else time.monotonic() - self._fine_since_s

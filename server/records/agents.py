@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
+from functools import cache
 from typing import Any, Literal
 
 from argon2 import PasswordHasher
@@ -21,8 +22,12 @@ ACCESS_MS = 15 * 60_000
 ROLES = ("agent", "supervisor", "admin")
 
 _hasher = PasswordHasher()
-# Verified for unknown logins too, so that timing does not tell who exists.
-_NOBODY = _hasher.hash(secrets.token_urlsafe())
+
+
+@cache
+def _nobody() -> str:
+    """Verified for unknown logins too, so that timing does not tell who exists."""
+    return _hasher.hash(secrets.token_urlsafe())
 
 
 class Agent(Struct, frozen=True):
@@ -116,18 +121,20 @@ class Agents:
         def work(connection: Connection) -> Agent | None:
             row = connection.execute(select(agents).where(agents.c.login == login, agents.c.active)).first()
             try:
-                _hasher.verify(row.password_hash if row else _NOBODY, password)
+                _hasher.verify(row.password_hash if row else _nobody(), password)
             except Argon2Error:
                 return None
             return _agent(row) if row else None
 
         return await self._store.run(work)
 
-    async def open_session(self, agent: ParticipantId, kind: Literal["session", "access"]) -> tuple[str, int]:
-        """A new token of that kind and when it ends."""
+    async def open_session(
+        self, agent: ParticipantId, kind: Literal["session", "access"], life_ms: int | None = None
+    ) -> tuple[str, int]:
+        """A new token of that kind and when it ends (life_ms: not at the usual time)."""
         token = secrets.token_urlsafe(32)
         now_ms = _now_ms()
-        expires_ms = now_ms + (SESSION_MS if kind == "session" else ACCESS_MS)
+        expires_ms = now_ms + (life_ms or (SESSION_MS if kind == "session" else ACCESS_MS))
 
         def work(connection: Connection) -> None:
             connection.execute(delete(agent_sessions).where(agent_sessions.c.expires_ms < now_ms))

@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import secrets
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct, structs
@@ -18,11 +19,14 @@ from sqlalchemy import Connection, delete, insert, select, update
 from server.backend.schema import redeemed_tokens, visitor_credentials, visitors
 from server.records.store import Store
 from server.sealing import Box
+from server.together import Together
 from signaling.errors import TokenReplayed
 from signaling.events import Sealed
 from signaling.protocol import ParticipantId
 
 CREDENTIAL_MS = 30 * 24 * 3_600_000
+
+Held = tuple[str, str]  # site and credential
 
 
 class Claims(Struct, frozen=True):
@@ -66,10 +70,11 @@ class Visitors:
         self._store = store
         self._box = box
         self._secret = secret
+        self._resumed: Together[Held, Visitor] = Together(self._resume_all)
 
     async def resume(self, site: str, credential: str) -> Visitor | None:
-        """The visitor of a credential of this site, or None."""
-        return await self._store.run(lambda connection: self._resume(connection, site, credential))
+        """The visitor of a credential of this site, or None. A thousand who come back at once ask once."""
+        return await self._resumed.ask((site, credential))
 
     async def anonymous(self, site: str) -> Visitor:
         def work(connection: Connection) -> Visitor:
@@ -89,7 +94,8 @@ class Visitors:
             jti = _hash(claims.jti)
             expired = redeemed_tokens.c.expires_ms < _now_ms()
             connection.execute(delete(redeemed_tokens).where(expired))
-            resumed = self._resume(connection, site, credential) if credential else None
+            held = (site, credential) if credential else None
+            resumed = self._read(connection, [held]).get(held) if held else None
             mine = resumed is not None and resumed.identity.subject == claims.subject
             row = connection.execute(
                 select(redeemed_tokens.c.credential_hash).where(
@@ -178,18 +184,31 @@ class Visitors:
         )
         return Visitor(visitor, site, identity, credential, expires_ms)
 
-    def _resume(self, connection: Connection, site: str, credential: str) -> Visitor | None:
-        row: Any = connection.execute(
-            select(visitors.c.id, visitors.c.identity, visitor_credentials.c.expires_ms)
+    async def _resume_all(self, held: Sequence[Held]) -> Mapping[Held, Visitor]:
+        return await self._store.run(lambda connection: self._read(connection, held))
+
+    def _read(self, connection: Connection, held: Sequence[Held]) -> dict[Held, Visitor]:
+        """Those whose credential is known, of that site, and not too old."""
+        asked = {(site, _hash(credential)): (site, credential) for site, credential in held}
+        rows: Any = connection.execute(
+            select(
+                visitors.c.id,
+                visitors.c.identity,
+                visitor_credentials.c.token_hash,
+                visitor_credentials.c.site,
+                visitor_credentials.c.expires_ms,
+            )
             .join(visitor_credentials, visitor_credentials.c.visitor == visitors.c.id)
             .where(
-                visitor_credentials.c.token_hash == _hash(credential),
-                visitor_credentials.c.site == site,
+                visitor_credentials.c.token_hash.in_({hashed for _, hashed in asked}),
                 visitor_credentials.c.expires_ms > _now_ms(),
             )
-        ).first()
-        if row is None:
-            return None
+        )
+        known = ((asked.get((row.site, row.token_hash)), row) for row in rows)
+        return {found: self._visitor(row, found) for found, row in known if found is not None}
+
+    def _visitor(self, row: Any, held: Held) -> Visitor:
+        site, credential = held
         sealed = None if row.identity is None else Sealed(row.identity)
         identity = self._box.open(sealed, Identity) or Identity()
         return Visitor(ParticipantId(row.id), site, identity, credential, row.expires_ms)

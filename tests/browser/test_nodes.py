@@ -11,9 +11,12 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import Agent, Customer, Opened, both_hear, connected, eventually
 from tests.browser.test_cobrowse import shared as shown
+from tests.browser.tones import SILENCE
 from tests.conftest import Shared
 from tests.nodes.conftest import Nodes
 from tests.server_process import free_block
+
+SILENCE_MS = 500
 
 
 @pytest.fixture
@@ -32,6 +35,22 @@ def nodes(shared: Shared, tmp_path: Path, opened: Opened) -> Iterator[Nodes]:
         made.start("--demo", "--config", str(settings), "--node-url", url, port=port)
     yield made
     made.stop()
+
+
+def talking(
+    nodes: Nodes, visitor_browser: Browser, agent_browser: Browser, opened: Opened
+) -> tuple[Customer, Agent]:
+    """A customer at the first node and an agent at the second hear each other."""
+    agent = Agent(opened.page(agent_browser), nodes[1], "tess", "Tess Lund")
+    customer = Customer(opened.page(visitor_browser), nodes[0])
+    customer.open()
+    customer.say("from the first node")
+    agent.accept()
+    agent.button("Suggest voice").click()
+    customer.talk()
+    connected(customer, agent)
+    eventually(lambda: both_hear(customer, agent), what="both hear each other")
+    return customer, agent
 
 
 def test_a_page_goes_on_where_a_node_hangs(
@@ -59,20 +78,29 @@ def test_a_page_goes_on_where_a_node_hangs(
     expect(seen.get_by_text("Changed when it was back")).to_be_visible(timeout=20_000)
 
 
+def test_a_call_leaves_a_node_that_is_drained_without_a_silence(
+    nodes: Nodes, visitor_browser: Browser, agent_browser: Browser, opened: Opened
+) -> None:
+    """The old way is used until the other one is heard on the new one."""
+    customer, agent = talking(nodes, visitor_browser, agent_browser, opened)
+    for page in (customer.page, agent.page):
+        page.evaluate(SILENCE)
+    nodes[0].process.send_signal(signal.SIGTERM)
+    assert nodes[0].process.wait(20) == 0
+    eventually(lambda: both_hear(customer, agent), seconds=15, what="both hear each other elsewhere")
+    silences = [page.evaluate("window.__longestSilence()") for page in (customer.page, agent.page)]
+    assert max(silences) < SILENCE_MS, silences
+    connected(customer, agent)
+    customer.say("written on another node")
+    expect(agent.page.get_by_role("log").get_by_text("on another node")).to_have_count(1)
+
+
 def test_chat_call_and_shared_page_cross_nodes_and_outlive_one(
     nodes: Nodes, visitor_browser: Browser, agent_browser: Browser, opened: Opened
 ) -> None:
-    agent = Agent(opened.page(agent_browser), nodes[1], "tess", "Tess Lund")
-    customer = Customer(opened.page(visitor_browser), nodes[0])
-    customer.open()
-    customer.say("from the first node")
-    agent.accept()
+    customer, agent = talking(nodes, visitor_browser, agent_browser, opened)
     agent.say("from the second one")
     expect(customer.panel.get_by_text("from the second one")).to_be_visible()
-    agent.button("Suggest voice").click()
-    customer.talk()
-    connected(customer, agent)
-    eventually(lambda: both_hear(customer, agent), what="both hear each other")
     seen = shown(customer, agent)
     heading = customer.page.locator("h1").first.inner_text()
     expect(seen.get_by_text(heading).first).to_be_visible()

@@ -54,6 +54,24 @@ async ({ frequencies, ms }) => {
 }
 """
 
+# Looks every 10 ms when voice was last played, whichever way it came; `__longestSilence()`: milliseconds.
+SILENCE = """
+() => {
+  const played = [];
+  const timer = setInterval(() => {
+    const ways = window.__seen.pcs.filter((pc) => pc.connectionState !== 'closed');
+    const voices = ways.flatMap((pc) => pc.getReceivers()).filter(({ track }) => track.kind === 'audio');
+    const times = voices.flatMap((one) => one.getSynchronizationSources()).map((one) => one.timestamp);
+    const latest = Math.max(0, ...times);
+    if (latest > (played.at(-1) ?? 0)) played.push(latest);
+  }, 10);
+  window.__longestSilence = () => {
+    clearInterval(timer);
+    return Math.max(...played.slice(1).map((at, index) => at - played[index]));
+  };
+}
+"""
+
 
 def write_tone(path: Path, hz: int, seconds: float = 4.0) -> Path:
     """A mono 16-bit WAV of short beeps at `hz` (steady tones are taken for noise by the browser)."""

@@ -286,3 +286,11 @@ async def _drained(reader: Any) -> bool:
             return True
     except TimeoutError:
         return False
+
+
+async def test_our_own_host_is_good_by_https_too_which_ended_before_us(world: World) -> None:
+    host = world.url.removeprefix("http://")
+    for origin, code in ((world.url, 200), (f"https://{host}", 200), (f"https://evil.{host}", 403)):
+        headers = {"Origin": origin}
+        async with world.http.get(f"{world.url}/v1/sites/bench/widget", headers=headers) as answer:
+            assert answer.status == code, origin

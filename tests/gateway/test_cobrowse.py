@@ -11,6 +11,8 @@ from msgspec.structs import replace
 
 from cobrowse.ops import CODES, ELEMENT, END, SIDE, TEXT_NODE
 from server.cobrowse.members import CHANGING_S
+from signaling.actors import engagement_actor
+from signaling.protocol import EngagementId
 from tests.gateway.conftest import ORIGIN, Raw, World
 from tests.gateway.test_chat import accepted
 from tests.gateway.test_colleagues import colleague
@@ -450,3 +452,12 @@ async def test_a_viewer_whose_stream_is_another_one_or_too_far_back_gets_a_keyfr
         back = await resumed(world, agent, engagement, *has)
         assert (await back.frame())[:2] == [2, CODES["KEY"]]
         await back.socket.close()
+
+
+async def test_a_page_that_is_another_nodes_for_a_moment_goes_on_when_it_is_back(world: World) -> None:
+    _, _, engagement, recorder, viewer = await both(world)
+    actor = engagement_actor(EngagementId(engagement))
+    world.node.hub.drop(world.node.hub.live[actor])
+    assert [await recorder.closed(), await viewer.closed()] == [1012, 1012], "and not: consent ended"
+    await world.node.hub.inspect(actor, lambda live: None)
+    assert world.node.cobrowse.rooms[EngagementId(engagement)].gate.shows

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import aiohttp
@@ -22,6 +23,7 @@ from server.backend.address_book import AddressBook, Entry
 from server.backend.open import open_backend
 from server.backend.postgres import dsn
 from server.backend.postgres_log import name_of
+from server.backend.redis_bus import REACH_S
 from signaling.errors import BackendUnavailable
 from signaling.protocol import ActorId, NodeId
 from tests.conftest import Shared
@@ -87,6 +89,22 @@ async def test_an_entry_that_nobody_renews_is_removed_soon(shared: Shared, tmp_p
         while len(await book.read()) != 1:
             await asyncio.sleep(0.2)
         assert not backend.bus.peers()
+    await book.close()
+
+
+async def test_nobody_waits_for_a_node_that_is_gone(shared: Shared, tmp_path: Path) -> None:
+    """Who asked for an owner while it lived may be told its name when it is dead."""
+    book = AddressBook(shared.redis_url, shared.redis_prefix)
+    ghost = NodeInfo(NodeId("n_ghost"), link=f"127.0.0.1:{free_port()}")
+    await book.beat(Entry(ghost, 7), [])
+    async with open_backend(shared.node(tmp_path)) as backend:
+        async with asyncio.timeout(20):
+            while backend.bus.peers():
+                await asyncio.sleep(0.02)
+        began_s = time.monotonic()
+        with pytest.raises(BackendUnavailable):
+            await backend.bus.reach(ghost.id)
+        assert time.monotonic() - began_s < REACH_S / 2
     await book.close()
 
 

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from server.backend import Projection
 from server.backend.open import open_backend
 from server.cobrowse.node import Cobrowse
 from server.config import Config, SiteConfig
 from server.edge.gateway import Connection
-from server.effects import Effects
+from server.effects import QUEUE_NEWS_S, Effects
 from server.hub import Hub
 from server.nodes.peers import Peers
 from server.owner import Owner, Records
@@ -28,8 +29,9 @@ from server.sharing import Sharing
 from server.tasks import task_group
 from signaling import protocol as p
 from signaling.actors import engagement_actor, routing_actor
-from signaling.errors import BackendUnavailable, Overloaded
-from signaling.protocol import DeviceId, ParticipantId, SiteId
+from signaling.errors import BackendUnavailable, Overloaded, OwnershipLost
+from signaling.events import EngagementGone
+from signaling.protocol import DeviceId, NodeId, ParticipantId, SiteId
 from signaling.sharing import SecretsMasked
 from tests.fakes import FakeMedia
 
@@ -263,6 +265,76 @@ async def test_agents_of_a_queue_that_is_given_up_come_back(tmp_path: Path) -> N
         assert not visitor.of(p.SessionClosing)
         await world.service.attach(Outlet(AGENT))
         assert world.hub.live[routing_actor("bank")].state.agents[AGENT.participant].connected
+
+
+async def chat(world: Core) -> p.EngagementId:
+    """The visitor has written, and all that follows is stored."""
+    opened = await world.service.execute(VISITOR, p.ChatSend(counter=1, text="hello"))
+    assert opened.engagement is not None
+    await world.settled()
+    return opened.engagement
+
+
+async def test_after_the_lease_was_away_nothing_is_told_that_may_be_old(tmp_path: Path) -> None:
+    async with core(tmp_path, FakeClock()) as world:
+        engagement = await chat(world)
+        actor = engagement_actor(engagement)
+        mine = world.hub.live[actor]
+        world.hub.doubt()
+        with pytest.raises(OwnershipLost):
+            await world.hub.inspect(actor, lambda live: live.state.seq)
+        with pytest.raises(OwnershipLost):
+            await world.service.execute(VISITOR, p.CobrowseStop(counter=9, engagement=engagement))
+        await world.hub.verify()
+        assert await world.hub.inspect(actor, lambda live: live) is mine
+        world.hub.doubt()
+        await world.log.claim(actor, NodeId("n_other"))
+        await world.hub.verify()
+        assert await world.hub.inspect(actor, lambda live: live) is not mine
+
+
+async def test_what_was_taken_by_who_did_not_know_of_us_is_not_told(tmp_path: Path) -> None:
+    async with core(tmp_path, FakeClock()) as world:
+        engagement = await chat(world)
+        actor = engagement_actor(engagement)
+        mine = world.hub.live[actor]
+        world.hub.settled = False
+        assert await world.hub.inspect(actor, lambda live: live) is mine
+        await world.log.claim(actor, NodeId("n_other"))
+        with pytest.raises(OwnershipLost):
+            await world.hub.inspect(actor, lambda live: live)
+        assert await world.hub.inspect(actor, lambda live: live) is not mine
+
+
+async def test_a_place_is_told_of_what_is_stored(tmp_path: Path) -> None:
+    async with core(tmp_path, FakeClock()) as world:
+        engagement = await chat(world)
+        await asyncio.sleep(2 * QUEUE_NEWS_S)  # what there is to tell of that has been told
+        world.clock.advance(1)  # who comes later
+        other = replace(VISITOR, participant=ParticipantId("v_2"), device=DeviceId("d2"))
+        outlet = Outlet(other)
+        await world.service.attach(outlet)
+        await world.service.execute(other, p.ChatSend(counter=1, text="me too"))
+        queue = world.hub.live[routing_actor("bank")]
+        while len(queue.state.order) < 2:
+            await asyncio.sleep(0.001)
+        world.log.held.clear()
+        world.log.fail = 9  # whoever else is held fails too
+        gone = EngagementGone(
+            at_ms=world.clock.now_ms(),
+            origin=engagement_actor(engagement),
+            post=99,
+            engagement=engagement,
+        )
+        world.hub.tell(queue.actor, gone)
+        await asyncio.sleep(2 * QUEUE_NEWS_S)
+        assert not outlet.of(p.QueueMoved)
+        world.log.held.set()
+        await asyncio.sleep(0.05)
+        world.log.fail = 0
+        while not outlet.of(p.QueueMoved):
+            await asyncio.sleep(0.01)
+        assert [event.position for event in outlet.of(p.QueueMoved)] == [2]
 
 
 async def test_what_moves_while_a_connection_begins_is_asked_for_anew(tmp_path: Path) -> None:
