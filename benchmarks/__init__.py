@@ -16,6 +16,8 @@ NAMES = {
     "media": "CPU, latency, loss and memory of forwarded packets, beside other servers",
     "navigation": "how long voice is missing when the customer's page changes in mid-call",
     "rebinding": "how long a call is silent when a NAT gives the customer another port",
+    "slow": "what everybody else notices of readers who stop reading",
+    "soak": "what a server keeps of people who came and went: memory, tasks, descriptors",
 }
 
 

@@ -29,9 +29,10 @@ from socketio.exceptions import SocketIOError
 from benchmarks import harness
 from benchmarks.accounting import cores, pin, pinned, run_time_ns
 from benchmarks.journey import own_server
+from benchmarks.paragraphs import changes, snapshot
 from benchmarks.relay import LOOPBACK
 from benchmarks.session_client import VIEW_CONSENT, Person, agents, visitor
-from cobrowse.ops import CODES, ELEMENT, END, SIDE, TEXT_NODE, WIRE_VERSION
+from cobrowse.ops import SIDE, WIRE_VERSION
 
 FRAMES_PER_S = 20
 ACKS_PER_S = 10
@@ -51,24 +52,11 @@ SITE = "bench"
 encode = msgspec.msgpack.encode
 
 
-def snapshot() -> bytes:
-    """A page of NODES paragraphs: node ids of their texts are 4, 6, 8…"""
-    body: list[Any] = []
-    for _ in range(NODES):
-        body += [ELEMENT, "p", 0, TEXT_NODE, "hello", END]
-    head = [1, CODES["SNAP"], 0, "http://bank.example/", "Bank", 1280, 800, ELEMENT, "html", 0]
-    return encode([*head, *body, END, END])
-
-
 def frame(seq: int) -> bytes:
-    """About 1 KB: texts and classes change, never to the same."""
-    items: list[Any] = [seq]
-    last = 0
-    for number in range(18):
-        node = 4 + 2 * ((seq * 7 + number * 3) % NODES)
-        items += [CODES["TEXT"], node - last, f"Order {seq % 89} of {number}: in delivery, left the store"]
-        last = node
-    return encode(items)
+    """About 1 KB: texts change, never to the same."""
+    lines = [(seq * 7 + number * 3) % NODES for number in range(18)]
+    texts = [f"Order {seq % 89} of {number}: in delivery, left the store" for number in range(18)]
+    return changes(seq, zip(lines, texts, strict=True))
 
 
 class Sender:
@@ -283,7 +271,7 @@ class Load:
         recorder = await Socket.open(self._port, self._url, [], slot.sent_at)
         recorder.say(0, SIDE["HELLO"], tokens[0], "doc", 1, WIRE_VERSION)
         await asyncio.sleep(0.01)
-        recorder.write(_message(snapshot()))
+        recorder.write(_message(snapshot(1, ["hello"] * NODES)))
         viewer = await Socket.open(self._port, self._url, self.waits, slot.sent_at)
         viewer.acks = True
         viewer.say(0, SIDE["HELLO"], tokens[1])

@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import uvloop
 from rich.progress import Progress
 
 from benchmarks import harness
@@ -37,6 +36,7 @@ SITE = "bench"
 AT_ONCE = 100
 WRITERS = 200
 ANSWER_S = 20.0
+CLOSE_S = 0.5
 BACK_S = 60.0
 IDLE_SPREAD_S = 5.0
 
@@ -58,16 +58,22 @@ class Bare:
     async def connect(self, tasks: asyncio.TaskGroup) -> None:
         """Until `session.ready`. Raises: TimeoutError, aiohttp.ClientError, ConnectionError."""
         ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        url = self.base_url + "/socket.io/?EIO=4&transport=websocket"
         async with asyncio.timeout(ANSWER_S):
-            self.socket = await self._http.ws_connect(url, max_msg_size=0)
-            await self.socket.receive()
-            auth = {"protocol": 1, "token": self.token, "device": self.device}
-            if self._site is not None:
-                auth["site"] = self._site
-            await self.socket.send_str("40" + json.dumps(auth))
+            self.socket = await self.greet()
             tasks.create_task(self._read(self.socket, ready))
             await ready
+
+    async def greet(self) -> aiohttp.ClientWebSocketResponse:
+        """A socket on which it was said who is there; what comes is not read yet."""
+        url = self.base_url + "/socket.io/?EIO=4&transport=websocket"
+        closes = aiohttp.ClientWSTimeout(ws_close=CLOSE_S)
+        socket = await self._http.ws_connect(url, max_msg_size=0, timeout=closes)
+        await socket.receive()
+        auth = {"protocol": 1, "token": self.token, "device": self.device}
+        if self._site is not None:
+            auth["site"] = self._site
+        await socket.send_str("40" + json.dumps(auth))
+        return socket
 
     async def command(self, name: str, **fields: Any) -> dict[str, Any]:
         """Raises: RuntimeError with the code, TimeoutError."""
@@ -313,7 +319,5 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--postgres", action="store_true", help="one node on PostgreSQL")
     parser.add_argument("--json", help="append rows to this file (- for stdout)")
     options = parser.parse_args(arguments)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        rows = runner.run(_measure(options))
-    harness.publish(rows, options.json)
+    harness.publish(harness.generate(_measure(options)), options.json)
     return 0

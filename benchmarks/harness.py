@@ -6,22 +6,26 @@ A row is one JSON line: {"name","unit","value","n","p50","p95","p99","max","para
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import json
 import math
 import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
+import uvloop
 from msgspec import Struct
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+T = TypeVar("T")
 # Tables and progress go to stderr, so that `--json -` leaves stdout to the rows.
 WIDE = 140
 console = Console(stderr=True, width=None if sys.stderr.isatty() else WIDE)
@@ -41,6 +45,25 @@ class Row(Struct, frozen=True):
     params: dict[str, Any]
     machine: str
     commit: str
+
+
+def generate(work: Coroutine[Any, Any, T]) -> T:
+    """Run a load generator on libuv's loop. Its own pauses are not to be measured: they are made rare.
+
+    (80 ms for the objects of 2,000 clients.)
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.get_loop().set_exception_handler(tell)
+        return runner.run(work)
+
+
+def tell(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Not that aiohttp closed a connection by itself: that is how a connect ends that somebody gave up."""
+    if "client_connection" not in context:
+        loop.default_exception_handler(context)
 
 
 def percentile(samples: Sequence[float], share: float) -> float:

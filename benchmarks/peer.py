@@ -144,7 +144,10 @@ class PeerPath(asyncio.DatagramProtocol):
 
 
 class Voice:
-    """Pre-encoded Opus paced at 50 packets a second into whichever path is current."""
+    """Pre-encoded Opus paced at 50 packets a second into whichever path is current.
+
+    before: the path that is being left; it is fed too until the other side is on the new one.
+    """
 
     def __init__(self, packets: list[bytes], ssrc: int | None = None) -> None:
         self._packets = packets
@@ -153,6 +156,7 @@ class Voice:
         self._timestamp = secrets.randbits(31)
         self.ssrc = ssrc or secrets.randbits(31) + 1
         self.path: PeerPath | None = None
+        self.before: PeerPath | None = None
         self.sent = 0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -180,6 +184,8 @@ class Voice:
         self._seq = (self._seq + 1) & 0xFFFF
         self._timestamp = (self._timestamp + 960) & 0xFFFFFFFF
         self.path.send_rtp(header + payload)
+        if self.before is not None:
+            self.before.send_rtp(header + payload)
         self.sent += 1
         return header + payload
 

@@ -80,9 +80,9 @@ class Redis:
         return self.service
 
     def start(self) -> Service:
-        program = _program("redis-server", "redis-server")
+        redis = program("redis-server", "redis-server")
         fixed = [*self._listen, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        process = _run([program, *fixed, *self._options], self._directory, "redis.log")
+        process = _run([redis, *fixed, *self._options], self._directory, "redis.log")
         _wait_for_port(self.port, process, self._directory / "redis.log")
         self.service = Service(f"redis://127.0.0.1:{self.port}/0", self.port, process)
         return self.service
@@ -103,7 +103,7 @@ class Sentinel:
 
     def __enter__(self) -> Service:
         settings = str(self._directory / "sentinel.conf")
-        command = [_program("redis-server", "redis-server"), settings, "--sentinel"]
+        command = [program("redis-server", "redis-server"), settings, "--sentinel"]
         process = _run(command, self._directory, "sentinel.log")
         _wait_for_port(self.port, process, self._directory / "sentinel.log")
         self.service = Service("", self.port, process)
@@ -178,7 +178,7 @@ def limit_files(process: subprocess.Popen[bytes], most: str) -> None:
     owner = os.stat(f"/proc/{parent}").st_uid
     user = None if owner == os.geteuid() else owner  # root need not be allowed to
     for pid in (str(parent), *children):
-        command = [_program("prlimit", "util-linux"), "--pid", pid, f"--fsize={most}:"]
+        command = [program("prlimit", "util-linux"), "--pid", pid, f"--fsize={most}:"]
         done = subprocess.run(command, user=user, capture_output=True)
         if done.returncode and pid not in children:  # a child may just have ended
             raise RuntimeError(done.stderr.decode())
@@ -227,7 +227,7 @@ def _wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path) -> No
             time.sleep(0.02)
 
 
-def _program(name: str, package: str) -> str:
+def program(name: str, package: str) -> str:
     found = shutil.which(name)
     if found is None:
         raise ServiceMissing(f"{name} is not installed: apt-get install {package}")
@@ -237,4 +237,4 @@ def _program(name: str, package: str) -> str:
 def _postgres(name: str) -> str:
     """A program of the newest PostgreSQL; Debian keeps them out of the path."""
     versions = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda p: int(p.parts[4]))
-    return str(versions[-1]) if versions else _program(name, "postgresql")
+    return str(versions[-1]) if versions else program(name, "postgresql")

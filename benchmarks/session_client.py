@@ -19,6 +19,8 @@ from media import rtp
 
 CONSENT = {"capability": "audio", "wording_sha256": "0" * 64, "language": "en"}
 VIEW_CONSENT = CONSENT | {"capability": "view"}
+ACK_S = 15.0
+LEAVE_S = 2.5  # as web_client's OLD_PATH_MS
 
 
 class Person:
@@ -66,7 +68,7 @@ class Person:
 
     async def command(self, name: str, **fields: Any) -> dict[str, Any]:
         """Send a command and wait for its ack. Raises: RuntimeError with the error's code."""
-        ack: dict[str, Any] = await self.socket.call(name, fields, timeout=15)
+        ack = await ask(self.socket, name, fields, ACK_S)
         if ack.get("error"):
             raise RuntimeError(f"{name}: {ack['error']['code']}")
         return ack
@@ -90,15 +92,34 @@ class Person:
             await self.socket.disconnect()
 
 
+async def ask(socket: Any, name: str, fields: dict[str, Any], within_s: float) -> dict[str, Any]:
+    """Send a command; its ack. Raises: TimeoutError.
+
+    Not socketio's `call`: that waits with asyncio.wait_for, which in Python 3.11 forgets that its task was
+    cancelled when the answer comes at the same moment (cpython issue 86296), and a run never ends.
+    """
+    answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+
+    def heard(ack: dict[str, Any]) -> None:
+        if not answer.done():
+            answer.set_result(ack)
+
+    async with asyncio.timeout(within_s):
+        await socket.emit(name, fields, callback=heard)
+        return await answer
+
+
 class LegClient:
     """A leg's client side: path, voice, and when what arrived.
 
+    A path is left as the web client does: both are used until the other side is heard on the new one.
     arrivals_ns: set it to a list, and every packet of the other side is stamped there.
     """
 
     def __init__(self, person: Person) -> None:
         self.person = person
         self.path: PeerPath | None = None
+        self._before: PeerPath | None = None
         self.ticket: dict[str, Any] | None = None
         self.voice: Voice | None = None
         self.payloads: Container[bytes] = frozenset()
@@ -120,7 +141,7 @@ class LegClient:
 
         before_speaking: called just before the first packet can leave on the new path.
         """
-        path = PeerPath(offer["sdp"], self._on_rtp)
+        path = PeerPath(offer["sdp"], lambda *heard: self._on_rtp(path, *heard))
         async with asyncio.timeout(10):
             _, answered, _ = await asyncio.gather(
                 path.start(),
@@ -136,10 +157,13 @@ class LegClient:
                 path.connected,
             )
         self.ticket = answered.get("ticket")
-        self.path = path
+        self._leave_before()
+        self._before, self.path = self.path, path
         before_speaking()
         if self.voice is not None:
-            self.voice.path = path
+            self.voice.path, self.voice.before = path, self._before
+        if self._before is not None:
+            asyncio.get_running_loop().call_later(LEAVE_S, self._leave_before, self._before)
 
     def speak(self, packets: list[bytes], expect: Container[bytes]) -> None:
         """Begin to send; count only packets whose payload is in `expect` as the other side's voice."""
@@ -150,6 +174,7 @@ class LegClient:
 
     def drop_path(self) -> None:
         """As when the page goes away."""
+        self._leave_before()
         if self.voice is not None:
             self.voice.path = None
         if self.path is not None:
@@ -161,9 +186,20 @@ class LegClient:
             self.voice.stop()
         self.drop_path()
 
-    def _on_rtp(self, header: rtp.Header, packet: bytes, at_ns: int) -> None:
+    def _leave_before(self, which: PeerPath | None = None) -> None:
+        """The path before, or only if it still is that one."""
+        if self._before is None or which not in (None, self._before):
+            return
+        self._before.close()
+        self._before = None
+        if self.voice is not None:
+            self.voice.before = None
+
+    def _on_rtp(self, path: PeerPath, header: rtp.Header, packet: bytes, at_ns: int) -> None:
         if packet[header.size :] not in self.payloads:
             return
+        if path is self.path:
+            self._leave_before()
         if self.arrivals_ns is not None:
             self.arrivals_ns.append(at_ns)
         if self.first_ns is None:

@@ -62,15 +62,16 @@ class Waited(Struct):
 
 
 TELLING_S = 1.0  # within so long all who wait are told of a change
-SUMS = ("acked", "unknown", "deliveries", "places")
-BROKEN = ("lost", "duplicated", "reordered", "foreign", "displaced", "twice_taken")
+SUMS = ("acked", "unknown", "deliveries", "places", "frames")
+BROKEN = ("lost", "duplicated", "reordered", "foreign", "displaced", "twice_taken", "torn")
 
 
 class Verdict(Struct):
     """Sums over everything that was judged. examples: the first few violations in words.
 
     deliveries: messages that somebody was sent or read. displaced: a place in the queue got worse.
-    twice_taken: an engagement had two agents.
+    twice_taken: an engagement had two agents. frames: of shared pages that somebody saw; torn: what was seen
+    then was not the page.
     """
 
     acked: int = 0
@@ -81,8 +82,10 @@ class Verdict(Struct):
     foreign: int = 0
     displaced: int = 0
     twice_taken: int = 0
+    torn: int = 0
     deliveries: int = 0
     places: int = 0
+    frames: int = 0
     examples: list[str] = field(default_factory=list)
 
     @property
@@ -107,7 +110,9 @@ def judge(
     verdict = Verdict(deliveries=sum(map(len, readings)))
     stored = readings[0]
     for other in readings[1:]:
-        verdict.found("reordered", int(other != stored), f"{engagement}: two readers, two orders")
+        same = sum(one == two for one, two in zip(stored, other, strict=False))
+        both = f"{len(stored)} messages and {len(other)}, {same} at the same places"
+        verdict.found("reordered", int(other != stored), f"{engagement}: two readers, {both}")
     _seqs(verdict, engagement, stored)
     found = Counter((one.device, one.counter) for one in stored)
     twice = [key for key, count in found.items() if count > 1]
@@ -136,8 +141,9 @@ def judge_queue(waited: Sequence[Waited]) -> Verdict:
             if later > place:
                 since = bisect(entered, (before_s - TELLING_S,))
                 until = bisect(entered, (after_s + TELLING_S,))
-                earlier = sum(arrived_ms < one.arrived_ms for _, arrived_ms in entered[since:until])
-                verdict.found("displaced", int(later - place > earlier), f"{one} by {earlier}")
+                earlier = [at_s for at_s, arrived_ms in entered[since:until] if arrived_ms < one.arrived_ms]
+                worse = f"{place} at {before_s:.2f}, {later} at {after_s:.2f}"
+                verdict.found("displaced", int(later - place > len(earlier)), f"{worse}, {earlier}; {one}")
         verdict.found("twice_taken", int(len(set(one.agents)) > max(1, len(one.entered))), f"{one}")
     return verdict
 

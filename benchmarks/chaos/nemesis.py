@@ -15,8 +15,9 @@ from benchmarks.chaos.nodes import NODES, Nodes, user_of
 from benchmarks.services import end_of_log, limit_files
 
 STOPPED_S = 4.0
+PARTED_S = 8.0
 DOWN_S = 1.0
-KINDS = ("kill", "stop", "cut", "split", "clock", "drain", "flush", "redis", "postgres", "full")
+KINDS = ("kill", "stop", "cut", "split", "part", "clock", "drain", "flush", "redis", "postgres", "full")
 ROOM_BYTES = 50_000
 
 
@@ -48,6 +49,7 @@ class Nemesis:
             "stop": self._stop,
             "cut": self._cut,
             "split": self._split,
+            "part": self._part,
             "clock": self._clock,
             "drain": self._drain,
             "flush": self._flush,
@@ -102,6 +104,15 @@ class Nemesis:
             )
             await asyncio.sleep(STOPPED_S)
             await one.execute(f"ALTER ROLE {user_of(node)} LOGIN")
+
+    async def _part(self, node: int) -> None:
+        """Others no longer reach one node over links, and are not told. Raises: RuntimeError."""
+        wires = self._nodes.wires
+        if wires is None:
+            raise RuntimeError("the links have no network of their own")
+        await wires.take(node)
+        await asyncio.sleep(PARTED_S)
+        await wires.give(node)
 
     async def _clock(self, node: int) -> None:
         """Its wall clock is wrong from now on, until it is started again."""

@@ -16,6 +16,7 @@ from pathlib import Path
 import psycopg
 
 from benchmarks import harness
+from benchmarks.chaos.wires import Wires
 from benchmarks.services import Postgres, Redis, both
 from benchmarks.serving import until_ready
 
@@ -25,19 +26,33 @@ STOP_S = 15.0
 
 
 class Nodes:
-    """urls: where each node is, also while it is down. program: the module they run."""
+    """urls: where each node is, also while it is down. program: the module they run.
+
+    wires: the links' network, where each node has an address that can be taken away.
+    """
 
     def __init__(
-        self, redis: Redis, postgres: Postgres, directory: Path, first_port: int, program: str
+        self,
+        redis: Redis,
+        postgres: Postgres,
+        directory: Path,
+        first_port: int,
+        program: str,
+        wires: Wires | None = None,
     ) -> None:
         self._program = program
+        self.wires = wires
         self.redis = redis
         self.postgres = postgres
         self.token = secrets.token_urlsafe(16)
         self._directory = directory
+        # as where it is installed, a node that starts again finds itself compiled
+        self._environ = os.environ | {"PYTHONPYCACHEPREFIX": str(directory / "bytecode")}
+        self._environ.pop("PYTHONDONTWRITEBYTECODE", None)
         self._ports = [first_port + 4 * number for number in range(NODES)]
         self._processes: list[asyncio.subprocess.Process | None] = [None] * NODES
         self.up: list[bool] = [False] * NODES
+        self.ended: list[str] = []
 
     @property
     def urls(self) -> list[str]:
@@ -62,6 +77,8 @@ class Nodes:
             "--keys",
             str(self._directory / "keys"),
         ]
+        if self.wires is not None:
+            own += ["--link-listen", f"{self.wires.address(number)}:{self._ports[number] + 3}"]
         with (data / "log").open("ab") as log:
             self._processes[number] = await asyncio.create_subprocess_exec(
                 *[sys.executable, "-m", self._program, "serve", "--log-level", "WARNING", *own, *shared],
@@ -69,12 +86,13 @@ class Nodes:
                 cwd=Path(__file__).parents[2],
                 stdout=log,
                 stderr=log,
-                env=os.environ | {"PYTHONDONTWRITEBYTECODE": "1"},
+                env=self._environ,
             )
         await until_ready(self.urls[number] + "/readyz")
         self.up[number] = True
 
     async def kill(self, number: int) -> None:
+        self.look(number)
         self.up[number] = False
         self._signal(number, signal.SIGKILL)
         await self._wait(number)
@@ -92,6 +110,7 @@ class Nodes:
         self._signal(number, signal.SIGUSR1 if ahead else signal.SIGUSR2)
 
     async def drain(self, number: int) -> None:
+        self.look(number)
         self.up[number] = False
         self._signal(number, signal.SIGTERM)
         await self._wait(number)
@@ -101,6 +120,12 @@ class Nodes:
             if process is not None and process.returncode is None:
                 self._signal(number, signal.SIGCONT)
                 await self.drain(number)
+
+    def look(self, number: int) -> None:
+        """Has it ended by itself?"""
+        process = self._processes[number]
+        if self.up[number] and process is not None and process.returncode is not None:
+            self.ended.append(f"node {number} ended by itself: {process.returncode}")
 
     def logs(self) -> str:
         return "".join(file.read_text() for file in sorted(self._directory.glob("node*/log")))
@@ -123,7 +148,9 @@ def user_of(number: int) -> str:
 
 
 @asynccontextmanager
-async def running(first_port: int, program: str = "server") -> AsyncIterator[Nodes]:
+async def running(
+    first_port: int, program: str = "server", wires: Wires | None = None
+) -> AsyncIterator[Nodes]:
     """Redis, PostgreSQL and three nodes on first_port and the eleven ports after it."""
     directory = Path(tempfile.mkdtemp(prefix="talknow-chaos-"))
     try:
@@ -134,7 +161,7 @@ async def running(first_port: int, program: str = "server") -> AsyncIterator[Nod
                     user = user_of(number)
                     connection.execute(f"CREATE ROLE {user} LOGIN IN ROLE talknow")
                     connection.execute(f"ALTER ROLE {user} SET role = talknow")
-            nodes = Nodes(redis, postgres, directory, first_port, program)
+            nodes = Nodes(redis, postgres, directory, first_port, program, wires)
             try:
                 for number in range(NODES):
                     await nodes.start(number)

@@ -18,7 +18,7 @@ import socketio
 
 from benchmarks.chaos.checker import Heard, Sent, Stored, Verdict, Waited, judge
 from benchmarks.media_source import tone_packets
-from benchmarks.session_client import CONSENT, Person, agents, visitor
+from benchmarks.session_client import CONSENT, Person, agents, ask, visitor
 
 SITE = "bench"
 ANSWER_S = 3.0
@@ -28,6 +28,8 @@ GAP_S = 0.03  # packets come every 0.02 s
 CONNECT_S = 1.5
 CHECK_S = 0.7
 SILENT_S = 1.2
+END_S = 1.0
+TAKEN_S = 20.0
 FAULTS = (
     TimeoutError,
     OSError,
@@ -101,6 +103,12 @@ class Roaming:
             self._endings.add(ending)
             ending.add_done_callback(self._endings.discard)
 
+    async def leave(self) -> None:
+        """For good, its calls too, whether or not its node answers."""
+        with contextlib.suppress(*FAULTS):
+            async with asyncio.timeout(END_S):
+                await self.person.close()
+
     async def insist(self, name: str, **fields: Any) -> dict[str, Any]:
         """A command, until it is answered: a durable one is repeated with the same counter."""
         while True:
@@ -124,7 +132,7 @@ class Roaming:
                 continue
             socket = self.person.socket
             try:
-                await socket.call("session.check", {}, timeout=SILENT_S)
+                await ask(socket, "session.check", {}, SILENT_S)
             except FAULTS:
                 if socket is self.person.socket:
                     self._silent = self.person.base_url
@@ -159,6 +167,7 @@ class Roaming:
                         f"{base}?before={items[0]['seq']}", headers=headers
                     ) as answer:
                         page = await answer.json()
+                        assert answer.status != 401, "who reads is not known any more"
                     items, more = page["items"] + items, page["more"]
             except (KeyError, *FAULTS) as fault:
                 if str(fault).endswith("not_found"):
@@ -178,7 +187,7 @@ class Roaming:
 
 async def _end(socket: Any) -> None:
     with contextlib.suppress(*FAULTS):
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(END_S):
             await socket.disconnect()
 
 
@@ -348,6 +357,15 @@ class Writer(Roaming):
         self.waited[-1].served(view["queued_ms"], view["agent"])
 
 
+async def taken(engagement: str, desks: list[Desk]) -> Desk:
+    """By whom, as soon as somebody has."""
+    while True:
+        for desk in desks:
+            if engagement in desk.mine:
+                return desk
+        await asyncio.sleep(0.02)
+
+
 class Caller:
     """A customer and an agent in a call.
 
@@ -372,10 +390,8 @@ class Caller:
         customer = self.customer.person
         ack = await customer.durable("call.start", consent=CONSENT)
         self.engagement = str(ack["engagement"])
-        async with asyncio.timeout(20):
-            while self.desk is None:
-                await asyncio.sleep(0.02)
-                self.desk = next((desk for desk in desks if self.engagement in desk.mine), None)
+        async with asyncio.timeout(TAKEN_S):
+            self.desk = await taken(self.engagement, desks)
             theirs, ours = customer.leg(self.engagement), self.desk.person.leg(self.engagement)
             theirs.speak(self._tones[0], frozenset(self._tones[1]))
             ours.speak(self._tones[1], frozenset(self._tones[0]))
@@ -412,7 +428,6 @@ class Caller:
         if not mine or mine[0]["state"] == "connected":
             return True
         leg = side.person.leg(self.engagement)
-        before = leg.path
         body = {"engagement": self.engagement, "device": side.person.device}
         self.moves.append(time.monotonic())
         try:
@@ -420,8 +435,6 @@ class Caller:
         except FAULTS:
             await asyncio.sleep(0.1)
             return False
-        if before is not None:
-            before.close()
         return True
 
     async def _listen(self, person: Person) -> None:

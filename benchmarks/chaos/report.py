@@ -27,7 +27,8 @@ def text(outcome: Outcome, options: argparse.Namespace) -> str:
         f"# Chaos, {datetime.now(UTC):%Y-%m-%d}: {'nothing lost' if outcome.fine else 'BROKEN'}",
         "",
         f"`talknow bench chaos --kills {options.kills} --seed {options.seed} --writers {options.writers} "
-        f"--calls {options.calls}{also}`, {outcome.took_s / 60:.1f} minutes, commit {harness.commit()}, "
+        f"--calls {options.calls} --pages {options.pages}{also}`, "
+        f"{outcome.took_s / 60:.1f} minutes, commit {harness.commit()}, "
         f"{harness.machine()}. Three nodes, Redis, PostgreSQL and everybody who used them on this machine.",
         "",
         f"Done to them: {done}.",
@@ -39,12 +40,18 @@ def text(outcome: Outcome, options: argparse.Namespace) -> str:
         f"| in one order for all readers | reordered {verdict.reordered} | the same |",
         f"| nowhere else | foreign {verdict.foreign} | {verdict.deliveries:,} messages sent and read |",
         f"| places in the queue only get better | displaced {verdict.displaced} | {verdict.places:,} |",
+        f"| who looks at a shared page sees that page | torn {verdict.torn} | {verdict.frames:,} frames |",
         f"| one agent gets it | twice taken {verdict.twice_taken} | every engagement |",
         "",
         "| back after | of | n | p50 | p95 | max |",
         "|---|---|---|---|---|---|",
     ]
-    for name, by_kind in (("signaling", outcome.signaling_back_s), ("call audio", outcome.audio_back_s)):
+    back = (
+        ("signaling", outcome.signaling_back_s),
+        ("call audio", outcome.audio_back_s),
+        ("shared page", outcome.page_back_s),
+    )
+    for name, by_kind in back:
         for kind, seconds in sorted(by_kind.items()):
             p50, p95 = (harness.percentile(seconds, share) for share in (0.5, 0.95))
             figures = f"{p50:.2f} s | {p95:.2f} s | {max(seconds):.2f} s"
@@ -58,7 +65,8 @@ def text(outcome: Outcome, options: argparse.Namespace) -> str:
         lines += ["", "Found:", "", *(f"- {example}" for example in verdict.examples)]
     lines += [
         "",
-        f"Stack traces in the nodes' logs: {len(outcome.errors)}. Stuck in the end: {len(outcome.stuck)}.",
+        f"Nodes that ended by themselves, and stack traces in their logs: {len(outcome.errors)}. "
+        f"Stuck in the end: {len(outcome.stuck)}.",
         "",
     ]
     return "\n".join(lines)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import random
 import secrets
 import time
@@ -17,12 +18,16 @@ from benchmarks import harness
 from benchmarks.chaos import people
 from benchmarks.chaos.checker import BROKEN, SUMS, Verdict, judge_queue
 from benchmarks.chaos.nemesis import KINDS, Blow, Nemesis, plan
-from benchmarks.chaos.nodes import Nodes, running
+from benchmarks.chaos.nodes import NODES, Nodes, running
+from benchmarks.chaos.pauses import Pauses
+from benchmarks.chaos.sharers import sharer
+from benchmarks.chaos.wires import Wires, own_network
 from benchmarks.journey import free_port
 
 KILLS = 30
 WRITERS = 24
 CALLS = 2
+PAGES = 2
 DESKS = 3
 CAPACITY = 7  # of a desk: so few that some of the writers wait in the queue
 PAUSE_S = (0.3, 1.5)
@@ -35,12 +40,13 @@ MOVED_S = 4.0
 class Outcome(Struct):
     """What a run brought. *_back_s by kind of blow; drain_gap_s: the longest gap of each call that moved.
 
-    errors: stack traces of nodes; stuck: what writers waited for in the end.
+    errors: nodes that ended by themselves, stack traces; stuck: what writers waited for in the end.
     """
 
     verdict: Verdict = field(default_factory=Verdict)
     blows: list[Blow] = field(default_factory=list)
     signaling_back_s: dict[str, list[float]] = field(default_factory=dict)
+    page_back_s: dict[str, list[float]] = field(default_factory=dict)
     audio_back_s: dict[str, list[float]] = field(default_factory=dict)
     drain_gap_s: list[float] = field(default_factory=list)
     took_s: float = 0.0
@@ -57,6 +63,7 @@ async def one_run(nodes: Nodes, options: argparse.Namespace) -> Outcome:
     """Everything that is chance comes from options.seed."""
     chance = random.Random(options.seed)
     outcome = Outcome()
+    pauses = Pauses()
     nemesis = Nemesis(nodes, options.seed, PAUSE_S)
     kinds = plan(
         options.kills, options.kills // 4 if options.others is None else options.others, options.also
@@ -67,11 +74,16 @@ async def one_run(nodes: Nodes, options: argparse.Namespace) -> Outcome:
         desks = await people.desks(nodes.urls, http, nodes.token, DESKS, CAPACITY, chance)
         writers = await people.writers(nodes.urls, http, options.writers, chance, desks)
         callers = [await _caller(nodes, http, chance) for _ in range(options.calls)]
+        sharers = [await sharer(nodes.urls, http, number, chance) for number in range(options.pages)]
         async with asyncio.TaskGroup() as tasks:
             working = [tasks.create_task(desk.work()) for desk in desks]
+            working.append(tasks.create_task(pauses.watch()))
             for caller in callers:
                 await caller.begin(desks)
                 working.append(tasks.create_task(caller.work()))
+            for one in sharers:
+                await one.begin(desks)
+                working.append(tasks.create_task(one.work()))
             writing = [tasks.create_task(writer.work()) for writer in writers]
             with harness.progress() as bar:
                 task = bar.add_task(f"nodes are killed, seed {options.seed}", total=len(kinds))
@@ -81,24 +93,28 @@ async def one_run(nodes: Nodes, options: argparse.Namespace) -> Outcome:
                 writer.stopped = True
             await asyncio.wait(writing, timeout=STUCK_S)
             stuck = [writer for writer, task in zip(writers, writing, strict=True) if not task.done()]
-            outcome.stuck = [writer.last for writer in stuck]
-            working += writing
-            for one in working:
-                one.cancel()
-        for person in (*[w.person for w in writers], *[d.person for d in desks]):
-            await person.close()
-        for caller in callers:
-            await caller.customer.person.close()
+            outcome.stuck = [writer.last for writer in stuck] + [one.stuck for one in sharers if one.stuck]
+            for work in (*working, *writing):
+                work.cancel()
+        everybody: list[people.Roaming] = [*writers, *desks]
+        everybody += [one.customer for one in callers] + [one.customer for one in sharers]
+        await asyncio.gather(*[one.leave() for one in everybody])
     for writer in writers:
         outcome.verdict.add(writer.verdict)
+    for one in sharers:
+        outcome.verdict.add(one.verdict)
     outcome.verdict.add(judge_queue([one for writer in writers for one in writer.waited]))
     outcome.blows = nemesis.blows
     outcome.signaling_back_s = back(nemesis.blows, [wait for w in writers for wait in w.waits])
+    outcome.page_back_s = back(nemesis.blows, [gap for one in sharers for gap in one.gaps])
     outcome.audio_back_s = back(nemesis.blows, [s for caller in callers for s in caller.silences])
-    outcome.drain_gap_s = drain_gaps(nemesis.blows, callers)
+    outcome.drain_gap_s = drain_gaps(nemesis.blows, callers, pauses)
     outcome.took_s = time.monotonic() - began_s
     outcome.logs = nodes.logs()
-    outcome.errors += [text[:9_000] for text in outcome.logs.split("\nTraceback")[1:]]
+    for number in range(NODES):
+        nodes.look(number)
+    outcome.errors += nodes.ended
+    outcome.errors += [text[:9_000] for text in outcome.logs.split("Traceback (most recent call last)")[1:]]
     return outcome
 
 
@@ -108,28 +124,39 @@ async def _caller(nodes: Nodes, http: aiohttp.ClientSession, chance: random.Rand
 
 
 def back(blows: Sequence[Blow], waits: Sequence[tuple[float, float]]) -> dict[str, list[float]]:
-    """Seconds of a wait from the blow it fell into, or that came within LATE_S before it, by kind of blow.
+    """Seconds of a wait from the first blow that fell into it, by the kinds of all that did ("kill+full").
 
-    What is cut off notices later: its lease must run out first.
+    Where none did, from the last one that came within LATE_S before it: what is cut off notices later, its
+    lease must run out first.
     """
     found: dict[str, list[float]] = {}
     for end_s, seconds in waits:
         began_s = end_s - seconds
-        within = [blow for blow in blows if began_s - LATE_S <= blow.at_s < end_s]
+        within = [blow for blow in blows if began_s <= blow.at_s < end_s]
+        within = within or [blow for blow in blows if began_s - LATE_S <= blow.at_s < began_s][-1:]
         if within:
-            found.setdefault(within[0].kind, []).append(end_s - max(began_s, within[0].at_s))
+            kinds = "+".join(dict.fromkeys(blow.kind for blow in within))
+            found.setdefault(kinds, []).append(end_s - max(began_s, within[0].at_s))
     return found
 
 
-def drain_gaps(blows: Sequence[Blow], callers: Sequence[people.Caller]) -> list[float]:
-    """The longest time without a packet in each call that a drain moved, in seconds."""
+def drain_gaps(blows: Sequence[Blow], callers: Sequence[people.Caller], pauses: Pauses) -> list[float]:
+    """The longest time without a packet in each call that a drain moved, in seconds.
+
+    Until the next blow; without what this process itself slept through.
+    """
     found = []
-    for blow in blows:
-        until_s = blow.at_s + MOVED_S
+    ends_s = [*(following.at_s for following in blows[1:]), math.inf]
+    for blow, end_s in zip(blows, ends_s, strict=True):
+        until_s = min(blow.at_s + MOVED_S, end_s)
         for caller in callers if blow.kind == "drain" else ():
             if any(blow.at_s <= moved_s < until_s for moved_s in caller.moves):
-                gaps = [seconds for at_s, seconds in caller.gaps if blow.at_s <= at_s < until_s]
-                found.append(max(gaps, default=people.GAP_S))
+                gaps = [
+                    seconds - pauses.within(at_s - seconds, at_s)
+                    for at_s, seconds in caller.gaps
+                    if blow.at_s <= at_s < until_s
+                ]
+                found.append(max([people.GAP_S, *gaps]))
     return found
 
 
@@ -143,6 +170,7 @@ def rows(outcome: Outcome, options: argparse.Namespace) -> list[harness.Row]:
     for name, by_kind in (
         ("chaos.signaling_back_ms", outcome.signaling_back_s),
         ("chaos.audio_back_ms", outcome.audio_back_s),
+        ("chaos.page_back_ms", outcome.page_back_s),
     ):
         for kind, seconds in by_kind.items():
             made.append(harness.row(name, "ms", [1_000 * s for s in seconds], params | {"after": kind}))
@@ -153,7 +181,9 @@ def rows(outcome: Outcome, options: argparse.Namespace) -> list[harness.Row]:
 
 def main(arguments: list[str]) -> int:
     options = parser().parse_args(arguments)
-    outcome = asyncio.run(_main(options))
+    if "part" in options.also and (returned := own_network()) is not None:
+        return returned
+    outcome = harness.generate(_main(options))
     harness.publish(rows(outcome, options), options.json)
     stuck = [f"stuck: {last}" for last in outcome.stuck]
     for example in (*outcome.verdict.examples, *outcome.errors[:3], *stuck):
@@ -171,7 +201,8 @@ def main(arguments: list[str]) -> int:
 
 async def _main(options: argparse.Namespace) -> Outcome:
     program = "benchmarks.chaos.shifted" if "clock" in options.also else "server"
-    async with running(options.port or free_port(12), program) as nodes:
+    wires = Wires(NODES) if "part" in options.also else None
+    async with running(options.port or free_port(12), program, wires) as nodes:
         return await one_run(nodes, options)
 
 
@@ -181,6 +212,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
     made.add_argument("--writers", type=int, default=WRITERS, help="people who write all the time")
     made.add_argument("--calls", type=int, default=CALLS, help="calls that are held")
+    made.add_argument("--pages", type=int, default=PAGES, help="pages that are shared")
     made.add_argument("--also", nargs="*", default=[], choices=KINDS[1:], help="what else happens")
     made.add_argument("--others", type=int, help="how much of that in all (default: a quarter of the kills)")
     made.add_argument("--port", type=int, default=0, help="first of twelve ports")

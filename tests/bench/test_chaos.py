@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
 import pytest
 
 from benchmarks.chaos.checker import Heard, Sent, Stored, Verdict, Waited, judge, judge_queue
 from benchmarks.chaos.nemesis import Blow, plan
-from benchmarks.chaos.run import back
+from benchmarks.chaos.pages import Drawn, Seen, judge_page
+from benchmarks.chaos.pauses import Pauses
+from benchmarks.chaos.people import GAP_S
+from benchmarks.chaos.run import back, drain_gaps
+from cobrowse.frames import decode
+from cobrowse.policy import CobrowsePolicy
+from cobrowse.stream import Stream
 
 MARK = "d_1"
 
@@ -65,6 +74,7 @@ def test_places_get_better_and_one_agent_comes() -> None:
     assert judge_queue([waited(50, [(10.0, 5), (20.0, 5), (30.0, 1)], "a_1")]).clean
     assert judge_queue([moved_back]).displaced == 1
     assert judge_queue([moved_back, waited(40, [(29.0, 3)])]).clean, "it came before, and was heard of late"
+    assert judge_queue([moved_back, waited(40, [(32.0, 3)])]).displaced == 1
     assert judge_queue([moved_back, waited(60, [(29.0, 3)])]).displaced == 1
     assert judge_queue([moved_back, waited(40, [(15.0, 3)])]).displaced == 1
 
@@ -86,7 +96,73 @@ def test_other_blows_are_spread_among_the_kills() -> None:
     assert plan(0, 3, ["drain"]) == ["drain"] * 3
 
 
-def test_a_wait_counts_from_the_first_blow_it_fell_into() -> None:
-    blows = [Blow(10.0, "kill", 0), Blow(11.0, "flush", -1), Blow(20.0, "kill", 1)]
-    waits = [(11.5, 2.0), (15.0, 1.0), (20.5, 0.6)]
-    assert back(blows, waits) == {"kill": [1.5, 0.5]}
+def test_a_wait_counts_from_the_first_blow_that_fell_into_it() -> None:
+    blows = [Blow(10.0, "kill", 0), Blow(11.0, "flush", -1), Blow(20.0, "kill", 1), Blow(21.0, "kill", 2)]
+    waits = [(11.5, 2.0), (15.0, 1.0), (20.5, 0.6), (21.5, 1.6)]
+    assert back(blows, waits) == {"kill+flush": [1.5], "kill": [0.5, 1.5]}
+
+
+def test_a_wait_without_a_blow_is_of_the_last_one_just_before() -> None:
+    blows = [Blow(10.0, "kill", 0), Blow(11.0, "cut", 1)]
+    assert back(blows, [(13.0, 1.0), (15.5, 2.0)]) == {"cut": [1.0]}
+
+
+class Talked:
+    """Stands for a caller: when it heard again, after how long, and when its path moved."""
+
+    def __init__(self, moves: list[float], gaps: list[tuple[float, float]]) -> None:
+        self.moves = moves
+        self.gaps = gaps
+
+
+def test_a_drains_gap_is_the_longest_of_a_call_that_moved_until_the_next_blow() -> None:
+    blows = [Blow(10.0, "drain", 0), Blow(12.0, "kill", 1), Blow(20.0, "drain", 2)]
+    moved = Talked([10.5, 20.5], [(10.6, 0.05), (11.0, 0.09), (12.9, 0.9), (20.8, 0.04)])
+    stayed = Talked([12.5], [(10.9, 0.5)])
+    silent = Talked([20.1], [])
+    found = drain_gaps(blows, [moved, stayed, silent], Pauses())  # type: ignore[list-item]
+    assert found == [0.09, 0.04, GAP_S]
+
+
+def test_what_the_generator_slept_through_is_not_counted() -> None:
+    pauses = Pauses()
+    pauses.spans += [(10.91, 10.96), (10.98, 11.5), (5.0, 6.0)]
+    assert pauses.within(10.9, 11.0) == pytest.approx(0.07)
+    moved = Talked([10.5], [(11.0, 0.1)])
+    assert drain_gaps([Blow(10.0, "drain", 0)], [moved], pauses) == [GAP_S]  # type: ignore[list-item]
+
+
+async def test_a_pause_of_the_loop_is_noticed() -> None:
+    pauses = Pauses()
+    watching = asyncio.ensure_future(pauses.watch())
+    await asyncio.sleep(0.05)
+    time.sleep(0.1)  # noqa: ASYNC251 - that is what is to be noticed
+    await asyncio.sleep(0.02)
+    watching.cancel()
+    assert max(until_s - since_s for since_s, until_s in pauses.spans) > 0.08
+
+
+def test_a_shared_page_is_whole_after_each_frame_also_for_who_comes_late() -> None:
+    drawn, stream, early = Drawn("page of one"), Stream(CobrowsePolicy()), Seen()
+    for document in range(2):
+        stream.begin(f"doc {document}")
+        for number in range(30):
+            frame = drawn.snapshot() if number in (0, 20) else drawn.change()
+            early.apply(decode(stream.push(frame, 0).frame))
+            late = Seen()
+            late.apply(decode(stream.keyframe()))
+            assert judge_page(drawn, early).clean
+            assert judge_page(drawn, late).clean
+        drawn.leave()
+
+
+def test_a_page_of_somebody_else_of_another_frame_or_before_its_beginning_is_found() -> None:
+    drawn, seen = Drawn("page of one"), Seen()
+    seen.apply(decode(drawn.snapshot()))
+    assert judge_page(Drawn("page of two"), seen).foreign == len(seen.lines)
+    late = decode(drawn.change())
+    assert judge_page(drawn, seen, (0, 2)).torn == 1, "it was further already"
+    seen.seq = late[0]
+    assert judge_page(drawn, seen).torn == 1
+    with pytest.raises(ValueError, match="begins with op"):
+        Seen().apply(late)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -32,6 +33,14 @@ def test_rows_are_one_json_line_each_and_are_read_again(tmp_path: Path) -> None:
     assert all(set(json.loads(line)) == keys for line in file.read_text().splitlines())
     assert harness.read(file) == rows
     assert harness.compare(rows, rows).row_count == 2
+
+
+async def test_a_connect_that_was_given_up_is_no_fault(caplog: pytest.LogCaptureFixture) -> None:
+    loop = asyncio.get_running_loop()
+    harness.tell(loop, {"message": "Unclosed connection", "client_connection": None})
+    assert not caplog.records
+    harness.tell(loop, {"message": "something else"})
+    assert caplog.records[0].message == "something else"
 
 
 def test_an_unknown_load_test_is_told_in_words(capsys: pytest.CaptureFixture[str]) -> None:
@@ -76,6 +85,20 @@ def test_the_journey_bench_reports_every_figure(tmp_path: Path) -> None:
         "journey.path_replace_gap_ms",
         "journey.failed",
     ]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_the_soak_bench_lets_people_come_talk_and_go(tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    command = [sys.executable, "-m", "server", "bench", "soak", "--minutes", "0.35", "--json", str(file)]
+    done = subprocess.run([*command, "--short"], cwd=ROOT, capture_output=True, text=True, timeout=110)
+    assert done.returncode == 0, done.stderr
+    rows = {(row.name, row.params.get("of")): row.value for row in harness.read(file)}
+    assert rows["soak.lives", None] > 20
+    assert rows["soak.failed", None] == 0
+    assert {of for name, of in rows if name == "soak.kept"} >= {"tasks", "descriptors", "files"}
+    assert rows["soak.kept", "files"] == 0
 
 
 @pytest.mark.slow
