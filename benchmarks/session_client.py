@@ -142,20 +142,11 @@ class LegClient:
         before_speaking: called just before the first packet can leave on the new path.
         """
         path = PeerPath(offer["sdp"], lambda *heard: self._on_rtp(path, *heard))
-        async with asyncio.timeout(10):
-            _, answered, _ = await asyncio.gather(
-                path.start(),
-                self.person.post(
-                    f"/v1/paths/{offer['path']}/answer",
-                    {
-                        "engagement": offer["engagement"],
-                        "device": self.person.device,
-                        "revision": offer["revision"],
-                        "sdp": path.answer_sdp,
-                    },
-                ),
-                path.connected,
-            )
+        try:
+            answered = await self._answer(offer, path)
+        except BaseException:
+            path.close()
+            raise
         self.ticket = answered.get("ticket")
         self._leave_before()
         self._before, self.path = self.path, path
@@ -164,6 +155,20 @@ class LegClient:
             self.voice.path, self.voice.before = path, self._before
         if self._before is not None:
             asyncio.get_running_loop().call_later(LEAVE_S, self._leave_before, self._before)
+
+    async def _answer(self, offer: dict[str, Any], path: PeerPath) -> dict[str, Any]:
+        body = {
+            "engagement": offer["engagement"],
+            "device": self.person.device,
+            "revision": offer["revision"],
+            "sdp": path.answer_sdp,
+        }
+        async with asyncio.timeout(10):
+            _, answered, _ = await asyncio.gather(
+                path.start(), self.person.post(f"/v1/paths/{offer['path']}/answer", body), path.connected
+            )
+            found: dict[str, Any] = answered
+        return found
 
     def speak(self, packets: list[bytes], expect: Container[bytes]) -> None:
         """Begin to send; count only packets whose payload is in `expect` as the other side's voice."""

@@ -262,14 +262,13 @@ class Service:
                 if node is not None and outlet is not None:
                     self._outlets.depends(outlet, node)
                 return await self._peers.ask(node or self._peers.me, ask)
-            except BackendUnavailable as error:
+            except (BackendUnavailable, OwnershipLost) as error:
                 # Following twice is following once; a command may have been done before its node died.
-                if outlet is None and not isinstance(error, Unreachable):
+                done = isinstance(error, BackendUnavailable) and not isinstance(error, Unreachable)
+                if outlet is None and done:
                     raise
-                if time.monotonic() > until_s:
-                    raise
-            except OwnershipLost:
-                if time.monotonic() > until_s:
+                # Whoever comes while this node may do nothing is better off at another one.
+                if time.monotonic() > until_s or (outlet is not None and not self._hub.holds):
                     raise
             self._hub.forget(actor)
             await asyncio.sleep(FIND_AGAIN_S)

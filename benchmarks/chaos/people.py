@@ -1,4 +1,4 @@
-"""Who uses the nodes while they die: writers, agents who take them, callers who hear each other.
+"""Who uses the nodes while they die: writers, and agents who take them.
 
 Each connects to any node and, when its connection ends or an answer does not come, to any other one, as a
 client behind a load balancer does. What happens to it is recorded for the judge.
@@ -17,19 +17,17 @@ import aiohttp
 import socketio
 
 from benchmarks.chaos.checker import Heard, Sent, Stored, Verdict, Waited, judge
-from benchmarks.media_source import tone_packets
-from benchmarks.session_client import CONSENT, Person, agents, ask, visitor
+from benchmarks.chaos.story import SLOW_S, Slow, Story, slow
+from benchmarks.session_client import Person, agents, ask, visitor
 
 SITE = "bench"
 ANSWER_S = 3.0
 LETTERS = 150
 LONG_S = 0.25
-GAP_S = 0.03  # packets come every 0.02 s
 CONNECT_S = 1.5
 CHECK_S = 0.7
 SILENT_S = 1.2
 END_S = 1.0
-TAKEN_S = 20.0
 FAULTS = (
     TimeoutError,
     OSError,
@@ -52,13 +50,18 @@ class Roaming:
         self._silent = ""
         self._lost = asyncio.Event()
         self.last = ""
+        self.story = Story()
         self.ready: dict[str, Any] = {}
         self.take_over(person)
 
     def take_over(self, person: Person) -> None:
         self.person = person
         person.on_event = self.on_event
-        person.on_lost = self._lost.set
+        person.on_lost = self._gone
+
+    def _gone(self) -> None:
+        self.story.note("connection ended")
+        self._lost.set()
 
     @property
     def connected(self) -> bool:
@@ -91,7 +94,9 @@ class Roaming:
                         await asyncio.sleep(0.01)
                         if not self.connected:
                             raise ConnectionError("closed before it was ready")
-            except FAULTS:
+                self.story.note(f"back at {self.person.base_url}")
+            except FAULTS as fault:
+                self.story.note(f"not at {self.person.base_url}: {fault!r}")
                 await self.hang_up()
 
     async def hang_up(self) -> None:
@@ -120,8 +125,10 @@ class Roaming:
                 self.last = f"{self.last}: {refused}"
                 if str(refused).rpartition(" ")[2] not in ("unavailable", "overloaded", "rate_limited"):
                     raise
+                self.story.note(f"{refused}")
                 await asyncio.sleep(0.05)
-            except FAULTS:
+            except FAULTS as fault:
+                self.story.note(f"{name}: {fault!r}")
                 await self.hang_up()
 
     async def watch(self) -> None:
@@ -135,6 +142,7 @@ class Roaming:
                 await ask(socket, "session.check", {}, SILENT_S)
             except FAULTS:
                 if socket is self.person.socket:
+                    self.story.note("no answer")
                     self._silent = self.person.base_url
                     self._told_to_go = True
                     self._lost.set()
@@ -180,6 +188,7 @@ class Roaming:
         if name == "session.ready":
             self.ready = data
         elif name == "session.closing" and self.person.socket is not None:
+            self.story.note(f"told to go: {data['code']}")
             self._told_to_go = True
             self._stays = data["code"] == "moved"  # what it reads has moved; the node it is at is well
             self._lost.set()
@@ -271,6 +280,7 @@ class Writer(Roaming):
         self._desks = desks
         self.verdict = Verdict()
         self.waits: list[tuple[float, float]] = []
+        self.slow: list[Slow] = []
         self.stopped = False
         self._last_ok_s = time.monotonic()
         self._heard = Heard([[]])
@@ -333,6 +343,9 @@ class Writer(Roaming):
         now_s = time.monotonic()
         if now_s - self._last_ok_s > LONG_S:
             self.waits.append((now_s, now_s - self._last_ok_s))
+        if now_s - self._last_ok_s > SLOW_S:
+            story = {"writer": self.story}
+            self.slow.append(slow(f"{self.person.device} has no answer", story, self._last_ok_s, now_s))
         self._last_ok_s = now_s
 
     async def _read_elsewhere(self, engagement: str) -> list[Stored]:
@@ -344,6 +357,7 @@ class Writer(Roaming):
         super().on_event(name, data, at_ns)
         if name == "session.ready":
             self._heard.connections.append([])
+            self.waited[-1].connected_s = time.monotonic()
             for shot in data["engagements"]:
                 self._served_by(shot["view"])
         elif name == "chat.posted":
@@ -366,90 +380,6 @@ async def taken(engagement: str, desks: list[Desk]) -> Desk:
         await asyncio.sleep(0.02)
 
 
-class Caller:
-    """A customer and an agent in a call.
-
-    gaps: when somebody heard again, and the seconds between two packets; moves: when a new path was opened.
-    """
-
-    def __init__(self, customer: Roaming, tones: tuple[list[bytes], list[bytes]]) -> None:
-        self.customer = customer
-        self._tones = tones
-        self.desk: Desk | None = None
-        self.engagement = ""
-        self.gaps: list[tuple[float, float]] = []
-        self.moves: list[float] = []
-
-    @property
-    def silences(self) -> list[tuple[float, float]]:
-        return [(at_s, seconds) for at_s, seconds in self.gaps if seconds > LONG_S]
-
-    async def begin(self, desks: list[Desk]) -> None:
-        """One of them takes it. Raises: TimeoutError when they do not hear each other."""
-        await self.customer.come_back()
-        customer = self.customer.person
-        ack = await customer.durable("call.start", consent=CONSENT)
-        self.engagement = str(ack["engagement"])
-        async with asyncio.timeout(TAKEN_S):
-            self.desk = await taken(self.engagement, desks)
-            theirs, ours = customer.leg(self.engagement), self.desk.person.leg(self.engagement)
-            theirs.speak(self._tones[0], frozenset(self._tones[1]))
-            ours.speak(self._tones[1], frozenset(self._tones[0]))
-            await asyncio.gather(theirs.heard.wait(), ours.heard.wait())
-
-    async def work(self) -> None:
-        assert self.desk is not None
-        async with asyncio.TaskGroup() as tasks:
-            for side in (self.customer, self.desk):
-                tasks.create_task(self._keep(side))
-                tasks.create_task(self._listen(side.person))
-            tasks.create_task(self.customer.watch())
-
-    async def _keep(self, side: Roaming) -> None:
-        """Come back, and open a new path where the leg awaits one."""
-        seen: dict[str, Any] = {}
-        while True:
-            if side is self.customer and not side.connected:
-                await side.come_back()
-            if side.ready is not seen and side.ready:
-                if await self._new_path(side, side.ready):
-                    seen = side.ready
-            await asyncio.sleep(0.01)
-
-    async def _new_path(self, side: Roaming, ready: dict[str, Any]) -> bool:
-        """False when it did not come about and is to be tried again."""
-        legs = [
-            leg
-            for shot in ready["engagements"]
-            if shot["view"]["id"] == self.engagement and shot["view"]["call"]
-            for leg in shot["view"]["call"]["legs"]
-        ]
-        mine = [leg for leg in legs if leg["participant"] == ready["participant"]]
-        if not mine or mine[0]["state"] == "connected":
-            return True
-        leg = side.person.leg(self.engagement)
-        body = {"engagement": self.engagement, "device": side.person.device}
-        self.moves.append(time.monotonic())
-        try:
-            await leg.take(await side.person.post("/v1/paths", body))
-        except FAULTS:
-            await asyncio.sleep(0.1)
-            return False
-        return True
-
-    async def _listen(self, person: Person) -> None:
-        leg = person.leg(self.engagement)
-        leg.arrivals_ns = []
-        last_ns = time.perf_counter_ns()
-        while True:
-            await asyncio.sleep(0.05)
-            arrived, leg.arrivals_ns = leg.arrivals_ns, []
-            for at_ns in arrived:
-                if at_ns - last_ns > GAP_S * 1e9:
-                    self.gaps.append((at_ns / 1e9, (at_ns - last_ns) / 1e9))
-                last_ns = max(last_ns, at_ns)
-
-
 async def writers(
     urls: list[str], http: aiohttp.ClientSession, count: int, chance: random.Random, desks: list[Desk]
 ) -> list[Writer]:
@@ -468,7 +398,3 @@ async def desks(
     chance: random.Random,
 ) -> list[Desk]:
     return [Desk(person, urls, chance) for person in await agents(urls[0], http, token, count, capacity)]
-
-
-def tones() -> tuple[list[bytes], list[bytes]]:
-    return list(tone_packets(440.0)), list(tone_packets(660.0))

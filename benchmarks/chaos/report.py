@@ -63,6 +63,8 @@ def text(outcome: Outcome, options: argparse.Namespace) -> str:
         lines[-1] += f"p50 {p50:.0f}, p95 {p95:.0f}, max {max(gaps):.0f} ms."
     if verdict.examples:
         lines += ["", "Found:", "", *(f"- {example}" for example in verdict.examples)]
+    if outcome.slow:
+        lines += ["", "What happened in the longest silences:", "", *(f"- {story}" for story in outcome.slow)]
     lines += [
         "",
         f"Nodes that ended by themselves, and stack traces in their logs: {len(outcome.errors)}. "

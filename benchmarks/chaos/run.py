@@ -16,11 +16,13 @@ from msgspec import Struct, field
 
 from benchmarks import harness
 from benchmarks.chaos import people
+from benchmarks.chaos.callers import GAP_S, Caller, tones
 from benchmarks.chaos.checker import BROKEN, SUMS, Verdict, judge_queue
 from benchmarks.chaos.nemesis import KINDS, Blow, Nemesis, plan
 from benchmarks.chaos.nodes import NODES, Nodes, running
 from benchmarks.chaos.pauses import Pauses
 from benchmarks.chaos.sharers import sharer
+from benchmarks.chaos.story import clock
 from benchmarks.chaos.wires import Wires, own_network
 from benchmarks.journey import free_port
 
@@ -40,7 +42,8 @@ MOVED_S = 4.0
 class Outcome(Struct):
     """What a run brought. *_back_s by kind of blow; drain_gap_s: the longest gap of each call that moved.
 
-    errors: nodes that ended by themselves, stack traces; stuck: what writers waited for in the end.
+    errors: nodes that ended by themselves, stack traces; stuck: what writers waited for in the end;
+    slow: what happened in the longest silences.
     """
 
     verdict: Verdict = field(default_factory=Verdict)
@@ -53,6 +56,7 @@ class Outcome(Struct):
     logs: str = ""
     errors: list[str] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
+    slow: list[str] = field(default_factory=list)
 
     @property
     def fine(self) -> bool:
@@ -109,6 +113,9 @@ async def one_run(nodes: Nodes, options: argparse.Namespace) -> Outcome:
     outcome.page_back_s = back(nemesis.blows, [gap for one in sharers for gap in one.gaps])
     outcome.audio_back_s = back(nemesis.blows, [s for caller in callers for s in caller.silences])
     outcome.drain_gap_s = drain_gaps(nemesis.blows, callers, pauses)
+    blows = [(blow.at_s, f"nemesis {blow.kind} {blow.node}") for blow in nemesis.blows]
+    for waits in (one.slow for many in (writers, callers, sharers) for one in many):
+        outcome.slow += [wait.told(blows) for wait in waits]
     outcome.took_s = time.monotonic() - began_s
     outcome.logs = nodes.logs()
     for number in range(NODES):
@@ -118,9 +125,9 @@ async def one_run(nodes: Nodes, options: argparse.Namespace) -> Outcome:
     return outcome
 
 
-async def _caller(nodes: Nodes, http: aiohttp.ClientSession, chance: random.Random) -> people.Caller:
+async def _caller(nodes: Nodes, http: aiohttp.ClientSession, chance: random.Random) -> Caller:
     customer = (await people.writers(nodes.urls, http, 1, chance, []))[0]
-    return people.Caller(customer, people.tones())
+    return Caller(customer, tones())
 
 
 def back(blows: Sequence[Blow], waits: Sequence[tuple[float, float]]) -> dict[str, list[float]]:
@@ -140,7 +147,7 @@ def back(blows: Sequence[Blow], waits: Sequence[tuple[float, float]]) -> dict[st
     return found
 
 
-def drain_gaps(blows: Sequence[Blow], callers: Sequence[people.Caller], pauses: Pauses) -> list[float]:
+def drain_gaps(blows: Sequence[Blow], callers: Sequence[Caller], pauses: Pauses) -> list[float]:
     """The longest time without a packet in each call that a drain moved, in seconds.
 
     Until the next blow; without what this process itself slept through.
@@ -156,7 +163,7 @@ def drain_gaps(blows: Sequence[Blow], callers: Sequence[people.Caller], pauses: 
                     for at_s, seconds in caller.gaps
                     if blow.at_s <= at_s < until_s
                 ]
-                found.append(max([people.GAP_S, *gaps]))
+                found.append(max([GAP_S, *gaps]))
     return found
 
 
@@ -185,11 +192,14 @@ def main(arguments: list[str]) -> int:
         return returned
     outcome = harness.generate(_main(options))
     harness.publish(rows(outcome, options), options.json)
+    for story in outcome.slow:
+        harness.console.print(f"  slow: {story}", style="yellow", markup=False)
     stuck = [f"stuck: {last}" for last in outcome.stuck]
     for example in (*outcome.verdict.examples, *outcome.errors[:3], *stuck):
         harness.console.print(f"  {example}", style="red", markup=False)
     if options.logs:
-        Path(options.logs).write_text(outcome.logs)
+        blows = [f"{clock(blow.at_s)} nemesis {blow.kind} {blow.node}\n" for blow in outcome.blows]
+        Path(options.logs).write_text("".join(blows) + outcome.logs)
     if options.report:
         from benchmarks.chaos.report import write
 
@@ -217,6 +227,6 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--others", type=int, help="how much of that in all (default: a quarter of the kills)")
     made.add_argument("--port", type=int, default=0, help="first of twelve ports")
     made.add_argument("--json", help="append rows to this file (- for stdout)")
-    made.add_argument("--logs", help="keep the nodes' logs in this file")
+    made.add_argument("--logs", help="keep the blows and the nodes' logs in this file")
     made.add_argument("--report", help="write what was done and found, in words")
     return made

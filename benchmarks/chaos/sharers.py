@@ -19,9 +19,11 @@ from urllib.parse import urljoin
 import aiohttp
 from msgspec import msgpack
 
+from benchmarks.chaos.callers import TAKEN_S
 from benchmarks.chaos.checker import Verdict
 from benchmarks.chaos.pages import Drawn, Seen, judge_page
-from benchmarks.chaos.people import CONNECT_S, FAULTS, LONG_S, SITE, TAKEN_S, Desk, Roaming, taken
+from benchmarks.chaos.people import CONNECT_S, FAULTS, LONG_S, SITE, Desk, Roaming, taken
+from benchmarks.chaos.story import SLOW_S, Slow, Story, slow
 from benchmarks.session_client import VIEW_CONSENT, visitor
 from cobrowse.frames import Items, decode
 from cobrowse.ops import SIDE, WIRE_VERSION
@@ -36,13 +38,18 @@ FINAL = (4400, 4401, 4403, 4406)
 
 
 class Sharer:
-    """gaps: when the agent saw the page change again, and the seconds since it did before."""
+    """gaps: when the agent saw the page change again, and the seconds since it did before.
+
+    slow: what happened in those that were longer than SLOW_S.
+    """
 
     def __init__(self, customer: Roaming, mark: str, chance: random.Random) -> None:
         self.customer = customer
         self.verdict = Verdict()
         self.gaps: list[tuple[float, float]] = []
         self.last = ""
+        self.slow: list[Slow] = []
+        self._story = Story()
         self._chance = chance
         self._desk: Desk | None = None
         self._engagement = ""
@@ -163,6 +170,9 @@ class Sharer:
             self._newest = self._seen.at
         if now_s - self._seen_s > LONG_S:
             self.gaps.append((now_s, now_s - self._seen_s))
+        if now_s - self._seen_s > SLOW_S and self._desk is not None:
+            stories = {"customer": self.customer.story, "agent": self._desk.story, "page": self._story}
+            self.slow.append(slow(f"{self._drawn.mark} does not change", stories, self._seen_s, now_s))
         self._seen_s = now_s
 
     # --- both -----------------------------------------------------------------------------------
@@ -172,7 +182,8 @@ class Sharer:
             try:
                 await self._once(who, use)
             except* FAULTS as faults:
-                self.last = f"{use.__name__}: {faults.exceptions[0]}"
+                self.last = f"{use.__name__}: {faults.exceptions[0]!r}"
+                self._story.note(self.last)
             await asyncio.sleep(self._chance.uniform(*AGAIN_S))
 
     async def _once(self, who: Roaming, use: Use) -> None:
@@ -182,6 +193,7 @@ class Sharer:
         timeout = aiohttp.ClientWSTimeout(ws_close=0.2)
         async with asyncio.timeout(CONNECT_S):
             socket = await person.http.ws_connect(url, compress=15, timeout=timeout)
+        self._story.note(f"{use.__name__} has a socket to {url}")
         try:
             async with asyncio.TaskGroup() as tasks:
                 renewing = tasks.create_task(

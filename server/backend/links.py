@@ -117,6 +117,10 @@ class Links:
         """To whom there is a stream."""
         return frozenset(self._out)
 
+    def had(self, node: NodeId) -> bool:
+        """Has there been a stream since it joined?"""
+        return node in self._had
+
     async def reach(self, node: NodeId, seconds: float) -> None:
         """Wait until there is a stream, also to a node that we have not heard of yet.
 
@@ -214,7 +218,13 @@ class Links:
         writer.transport.abort()
         if self._out.get(node) is writer:
             del self._out[node]
+            self._end_theirs(node)
             self._tell("link_down", node)
+
+    def _end_theirs(self, node: NodeId) -> None:
+        """It would find out by itself, later: both ways begin anew, and nobody is told twice."""
+        if (theirs := self._in.pop(node, None)) is not None:
+            theirs.transport.abort()
 
     # --- from others --------------------------------------------------------------------------
 
@@ -233,7 +243,10 @@ class Links:
                 self._tell("link_down", node)
             self._in[node] = writer
             while True:
-                if frame := await _read(reader, MAX_FRAME):
+                frame = await _read(reader, MAX_FRAME)
+                if self._in.get(node) is not writer:
+                    return  # given up, and whoever sent this is told
+                if frame:
                     await self.inbox.put((node, frame))
         except _FAULTS:
             pass

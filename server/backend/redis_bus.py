@@ -28,8 +28,9 @@ logger = logging.getLogger(__name__)
 TTL_S = 1.2
 PEER_S = 1.5
 SILENT_S = 0.6
-FRESH_S = 0.9  # who has been silent for so long may be dead: what it said of its links counts no more
-JOIN_S = 1.5  # so long who is new, or was away, counts as linked
+QUICK_S = 0.1  # between beats while somebody is not reached: who gives way is read from beats
+FRESH_S = 0.6  # who has been silent for so long may be dead: what it said of its links counts no more
+JOIN_S = 1.5  # so long who is new, or was away, counts as linked before it is
 REACH_S = 1.0
 FORGET_S = 5.0  # then its entry goes: a new node takes every entry for a living node until it knows better
 MAX_KNOWN_OWNERS = 200_000
@@ -47,6 +48,7 @@ class _Peer(Struct):
     alive: bool = False
     linked: Set[NodeId] | None = None
     joined_s: float = 0.0  # when it came to life, for us
+    reached_us: bool = False  # it has said so since
 
 
 class RedisBus:
@@ -98,9 +100,14 @@ class RedisBus:
                 logger.warning("lease not renewed", extra={"reason": str(error.args[1:])})
             self._judge()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(0.05, BEAT_S - (now_s() - began_s))):
+                async with asyncio.timeout(max(0.05, self._pause_s() - (now_s() - began_s))):
                     await self._soon.wait()
             self._soon.clear()
+
+    def _pause_s(self) -> float:
+        linked = self._links.linked()
+        whole = all(peer.node.id in linked for peer in self._peers.values() if peer.alive)
+        return BEAT_S if whole else QUICK_S
 
     async def leave(self) -> None:
         """Say goodbye, so that nobody waits for our lease to run out."""
@@ -150,11 +157,12 @@ class RedisBus:
             if beats and entry.linked is not None:
                 self._links.join(peer.node)  # it is only away, and comes back when it is reached
         elif not peer.alive:
-            peer.alive, peer.joined_s = True, at_s
+            peer.alive, peer.joined_s, peer.reached_us = True, at_s, False
             logger.info("node joined", extra={"node": peer.node.id})
             self._links.join(peer.node)
             if peer.node.id in self._links.linked():
                 self.link_up(peer.node.id)
+        peer.reached_us |= peer.linked is not None and self._me.id in peer.linked
 
     def _judge(self) -> None:
         """Who has not been heard of is dead; and are we?"""
@@ -181,15 +189,19 @@ class RedisBus:
     def linked(self) -> Mapping[NodeId, Set[NodeId] | None]:
         mine = set(self._links.linked())
         found: dict[NodeId, Set[NodeId] | None] = {self._me.id: mine}
+        until_s = self._since_s + JOIN_S
         for peer in self._peers.values():
             node = peer.node.id
-            if not peer.alive or self._read_s - peer.changed_s > FRESH_S:
+            silent = self._read_s - peer.changed_s > FRESH_S
+            if not peer.alive or silent or self._links.refuses(node):
                 continue
-            known_s = max(peer.joined_s, self._since_s) + JOIN_S
-            if now_s() < known_s:
+            # A link that is not there yet is awaited; one that has been there and is not is broken.
+            joins_s = peer.joined_s + JOIN_S
+            if now_s() < (until_s if self._links.had(node) else max(until_s, joins_s)):
                 mine.add(node)
             found[node] = peer.linked
-            if peer.linked is not None and peer.changed_s < known_s:
+            said_s = until_s if peer.reached_us else max(until_s, joins_s)
+            if peer.linked is not None and peer.changed_s < said_s:
                 found[node] = peer.linked | {self._me.id}
         return found
 

@@ -17,8 +17,8 @@ from signaling.protocol import NodeId
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 0.2
-PATIENCE_S = 0.9  # a link that broke is there again much sooner, or not soon
+LOOK_EVERY_S = 0.05
+PATIENCE_S = 0.6  # a link that broke is there again much sooner, or not soon
 WELL_S = 1.0
 WHY = "links"
 

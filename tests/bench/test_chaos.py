@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 
 import pytest
 
+from benchmarks.chaos.callers import GAP_S
 from benchmarks.chaos.checker import Heard, Sent, Stored, Verdict, Waited, judge, judge_queue
 from benchmarks.chaos.nemesis import Blow, plan
 from benchmarks.chaos.pages import Drawn, Seen, judge_page
 from benchmarks.chaos.pauses import Pauses
-from benchmarks.chaos.people import GAP_S
 from benchmarks.chaos.run import back, drain_gaps
+from benchmarks.chaos.story import Story, slow
 from cobrowse.frames import decode
 from cobrowse.policy import CobrowsePolicy
 from cobrowse.stream import Stream
@@ -61,8 +63,10 @@ def test_every_broken_promise_is_found(kind: str, found: Verdict) -> None:
     assert found.examples
 
 
-def waited(arrived_ms: int, told: list[tuple[float, int]], agent: str = "") -> Waited:
-    made = Waited()
+def waited(
+    arrived_ms: int, told: list[tuple[float, int]], agent: str = "", connected_s: float = 0.0
+) -> Waited:
+    made = Waited(connected_s=connected_s)
     for at_s, place in told:
         made.place(at_s, place)
     made.served(arrived_ms, agent or None)
@@ -75,6 +79,8 @@ def test_places_get_better_and_one_agent_comes() -> None:
     assert judge_queue([moved_back]).displaced == 1
     assert judge_queue([moved_back, waited(40, [(29.0, 3)])]).clean, "it came before, and was heard of late"
     assert judge_queue([moved_back, waited(40, [(32.0, 3)])]).displaced == 1
+    assert judge_queue([moved_back, waited(40, [(32.0, 3)], connected_s=31.5)]).clean, "nobody could tell it"
+    assert judge_queue([moved_back, waited(40, [(34.0, 3)], connected_s=31.5)]).displaced == 1
     assert judge_queue([moved_back, waited(60, [(29.0, 3)])]).displaced == 1
     assert judge_queue([moved_back, waited(40, [(15.0, 3)])]).displaced == 1
 
@@ -166,3 +172,19 @@ def test_a_page_of_somebody_else_of_another_frame_or_before_its_beginning_is_fou
     assert judge_page(drawn, seen).torn == 1
     with pytest.raises(ValueError, match="begins with op"):
         Seen().apply(late)
+
+
+def test_a_long_silence_is_told_by_what_happened_in_it() -> None:
+    customer, desk = Story(), Story()
+    for story, text in ((customer, "connection ended"), (desk, "no answer"), (customer, "back")):
+        story.note(text)
+        story.note(text)
+    now_s = time.monotonic()
+    wait = slow("no sound", {"customer": customer, "agent": desk}, now_s - 1.0, now_s)
+    text = wait.told([(now_s - 1.5, "nemesis kill 2"), (now_s - 9.0, "nemesis kill 1")])
+    assert re.fullmatch(
+        r"no sound, 1\.00 s from [\d:.]+: -0\.50 nemesis kill 2; \+\S+ customer connection ended;"
+        r" \S+ agent no answer; \S+ customer back",
+        text,
+    )
+    assert not slow("no sound", {"customer": customer}, now_s + 1, now_s + 2).notes

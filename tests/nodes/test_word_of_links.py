@@ -11,7 +11,7 @@ import pytest
 from server.backend import EpochStore, NodeInfo, redis_bus
 from server.backend.address_book import BEAT_S, AddressBook, Entry
 from server.backend.links import Links
-from server.backend.redis_bus import FRESH_S, JOIN_S, RedisBus
+from server.backend.redis_bus import FRESH_S, JOIN_S, QUICK_S, RedisBus
 from signaling.protocol import NodeId
 
 ME, OTHER = NodeId("n_me"), NodeId("n_other")
@@ -23,6 +23,7 @@ class Book:
     def __init__(self) -> None:
         self.beat_of_other = 0
         self.lives = True
+        self.left = False
         self.reaches: tuple[NodeId, ...] = ()
         self.said: list[Entry] = []
         self.closed = False
@@ -30,23 +31,29 @@ class Book:
     async def beat(self, entry: Entry, forget: Sequence[NodeId]) -> list[Entry]:
         self.said.append(entry)
         self.beat_of_other += self.lives
-        return [entry, Entry(NodeInfo(OTHER), self.beat_of_other, linked=self.reaches)]
+        return [entry, Entry(NodeInfo(OTHER), self.beat_of_other, self.left, self.reaches)]
 
     async def close(self) -> None:
         self.closed = True
 
 
 class NoLinks:
-    """Joined, and never linked."""
+    """Joined, and not linked. once: but it was. refused: its machine says that nobody listens there."""
 
     users: object = None
+    refused = False
+    once = False
 
     def linked(self) -> frozenset[NodeId]:
         return frozenset()
 
+    def had(self, node: NodeId) -> bool:
+        return self.once
+
     def join(self, node: NodeInfo) -> None: ...
+    def leave(self, node: NodeId) -> None: ...
     def refuses(self, node: NodeId) -> bool:
-        return False
+        return self.refused
 
 
 class Clock:
@@ -62,8 +69,9 @@ async def beats(bus: RedisBus, clock: Clock, seconds: float) -> None:
         await asyncio.sleep(0)
 
 
-def made(book: Book) -> RedisBus:
-    return RedisBus(NodeInfo(ME), cast(AddressBook, book), cast(Links, NoLinks()), cast(EpochStore, None))
+def made(book: Book, links: NoLinks | None = None) -> RedisBus:
+    no_links = cast(Links, links or NoLinks())
+    return RedisBus(NodeInfo(ME), cast(AddressBook, book), no_links, cast(EpochStore, None))
 
 
 async def test_who_is_new_counts_as_linked_and_then_has_to_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,6 +86,24 @@ async def test_who_is_new_counts_as_linked_and_then_has_to_say_so(monkeypatch: p
     assert set(bus.linked()[OTHER] or ()) == {ME}
 
 
+async def test_a_link_that_has_been_there_is_not_awaited(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node that has just come back and is cut off again."""
+    book, clock, links = Book(), Clock(monkeypatch), NoLinks()
+    bus = made(book, links)
+    await beats(bus, clock, JOIN_S + 3 * BEAT_S)
+    book.left = True
+    await beats(bus, clock, BEAT_S)
+    book.left = False
+    await beats(bus, clock, BEAT_S)
+    assert bus.linked() == {ME: {OTHER}, OTHER: {ME}}, "it is back, and its links are awaited"
+    links.once, book.reaches = True, (ME,)
+    await beats(bus, clock, BEAT_S)
+    assert bus.linked() == {ME: set(), OTHER: {ME}}
+    book.reaches = ()
+    await beats(bus, clock, BEAT_S)
+    assert bus.linked() == {ME: set(), OTHER: set()}
+
+
 async def test_who_is_silent_has_no_word(monkeypatch: pytest.MonkeyPatch) -> None:
     book, clock = Book(), Clock(monkeypatch)
     bus = made(book)
@@ -86,6 +112,25 @@ async def test_who_is_silent_has_no_word(monkeypatch: pytest.MonkeyPatch) -> Non
     book.lives = False
     await beats(bus, clock, FRESH_S + BEAT_S)
     assert set(bus.linked()) == {ME}
+
+
+async def test_whose_process_is_gone_has_no_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was killed: nobody gives way to it in the moment until it counts as dead."""
+    book, clock, links = Book(), Clock(monkeypatch), NoLinks()
+    bus = made(book, links)
+    await beats(bus, clock, JOIN_S + 3 * BEAT_S)
+    assert OTHER in bus.linked()
+    links.refused = True
+    assert set(bus.linked()) == {ME}
+
+
+async def test_beats_are_quick_while_somebody_is_not_reached() -> None:
+    """Who gives way is read from beats."""
+    book = Book()
+    running = asyncio.get_running_loop().create_task(made(book).run())
+    await asyncio.sleep(4 * QUICK_S)
+    running.cancel()
+    assert len(book.said) >= 3, "one in that time where all are reached"
 
 
 async def test_while_redis_does_not_answer_the_last_word_stands(monkeypatch: pytest.MonkeyPatch) -> None:
