@@ -87,6 +87,44 @@ async def test_where_a_stream_broke_nobody_waits_long() -> None:
     silent.close()
 
 
+async def test_a_way_that_breaks_takes_the_other_with_it_and_is_told_once() -> None:
+    """Where nothing arrives any more only who writes finds out soon."""
+
+    class Users:
+        def __init__(self) -> None:
+            self.told: list[str] = []
+
+        def link_up(self, node: NodeId) -> None:
+            self.told.append(f"up {node}")
+
+        def link_down(self, node: NodeId) -> None:
+            self.told.append(f"down {node}")
+
+        def link_refused(self, node: NodeId) -> None: ...
+
+    async with task_group() as tasks:
+        me, other = (Links(NodeId(name), KEY, tasks) for name in ("n_me", "n_other"))
+        me.users = users = Users()
+        ports = [await one.listen("127.0.0.1", 0) for one in (me, other)]
+        me.join(NodeInfo(NodeId("n_other"), link=f"127.0.0.1:{ports[1]}"))
+        other.join(NodeInfo(NodeId("n_me"), link=f"127.0.0.1:{ports[0]}"))
+        await me.reach(NodeId("n_other"), 10.0)
+        await other.reach(NodeId("n_me"), 10.0)
+        other.send(NodeId("n_me"), b"hello")
+        assert await me.inbox.get() == ("n_other", b"hello")
+        theirs = me._in[NodeId("n_other")]
+        me._out[NodeId("n_other")].transport.abort()
+        while len(users.told) < 3:
+            await asyncio.sleep(0.01)
+        assert theirs.transport.is_closing()
+        await me.reach(NodeId("n_other"), 10.0)
+        await other.reach(NodeId("n_me"), 10.0)
+        await asyncio.sleep(0.1)
+        assert users.told == ["up n_other", "down n_other", "up n_other"]
+        me.close()
+        other.close()
+
+
 async def test_who_knocks_speaks_http_to_what_stands_behind_the_door() -> None:
     async def answer(_: web.Request) -> web.Response:
         return web.Response(text="come in")

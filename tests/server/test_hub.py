@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 
 from server.backend import Projection
+from server.backend.memory_bus import MemoryBus
 from server.backend.open import open_backend
 from server.cobrowse.node import Cobrowse
 from server.config import Config, SiteConfig
@@ -348,6 +349,28 @@ async def test_what_moves_while_a_connection_begins_is_asked_for_anew(tmp_path: 
         restless.moves = 99
         with pytest.raises(BackendUnavailable):
             await world.service.attach(restless)
+
+
+async def test_who_comes_to_a_node_that_steps_down_is_sent_on_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its engagement is with a node that is not reached; this one gave way while it looked for it."""
+    async with core(tmp_path, FakeClock()) as world:
+        await world.service.execute(VISITOR, p.ChatSend(counter=1, text="hello"))
+        await world.settled()
+        looked: list[p.ActorId] = []
+
+        async def locate(actor: p.ActorId, *_: object) -> None:
+            looked.append(actor)
+            monkeypatch.setattr(MemoryBus, "holds", property(lambda _: len(looked) < 3))
+            raise OwnershipLost(actor)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(world.hub, "locate", locate)
+            with pytest.raises(OwnershipLost):
+                await world.service.attach(Outlet(VISITOR))
+        monkeypatch.undo()
+        assert len(looked) == 3
 
 
 def test_who_is_to_come_back_before_it_began_starts_over() -> None:
