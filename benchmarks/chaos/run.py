@@ -22,7 +22,7 @@ from benchmarks.chaos.nemesis import KINDS, Blow, Nemesis, plan
 from benchmarks.chaos.nodes import NODES, Nodes, running
 from benchmarks.chaos.pauses import Pauses
 from benchmarks.chaos.sharers import sharer
-from benchmarks.chaos.story import clock
+from benchmarks.chaos.story import Slow, clock
 from benchmarks.chaos.wires import Wires, own_network
 from benchmarks.journey import free_port
 
@@ -37,6 +37,7 @@ SETTLE_S = 4.0
 STUCK_S = 20.0
 LATE_S = 2.0
 MOVED_S = 4.0
+STORIES = 12
 
 
 class Outcome(Struct):
@@ -113,9 +114,8 @@ async def one_run(nodes: Nodes, options: argparse.Namespace) -> Outcome:
     outcome.page_back_s = back(nemesis.blows, [gap for one in sharers for gap in one.gaps])
     outcome.audio_back_s = back(nemesis.blows, [s for caller in callers for s in caller.silences])
     outcome.drain_gap_s = drain_gaps(nemesis.blows, callers, pauses)
-    blows = [(blow.at_s, f"nemesis {blow.kind} {blow.node}") for blow in nemesis.blows]
-    for waits in (one.slow for many in (writers, callers, sharers) for one in many):
-        outcome.slow += [wait.told(blows) for wait in waits]
+    waits = [wait for many in (writers, callers, sharers) for one in many for wait in one.slow]
+    outcome.slow = stories(waits, nemesis.blows)
     outcome.took_s = time.monotonic() - began_s
     outcome.logs = nodes.logs()
     for number in range(NODES):
@@ -145,6 +145,15 @@ def back(blows: Sequence[Blow], waits: Sequence[tuple[float, float]]) -> dict[st
             kinds = "+".join(dict.fromkeys(blow.kind for blow in within))
             found.setdefault(kinds, []).append(end_s - max(began_s, within[0].at_s))
     return found
+
+
+def stories(waits: Sequence[Slow], blows: Sequence[Blow]) -> list[str]:
+    """The longest of them in words; not where what all share was struck, for all wait for that."""
+    shared = [blow for blow in blows if blow.node < 0]
+    found = [wait for wait in waits if not any(wait.since_s - LATE_S < b.at_s < wait.until_s for b in shared)]
+    found.sort(key=lambda wait: wait.since_s - wait.until_s)
+    notes = [(blow.at_s, f"nemesis {blow.kind} {blow.node}") for blow in blows]
+    return [wait.told(notes) for wait in found[:STORIES]]
 
 
 def drain_gaps(blows: Sequence[Blow], callers: Sequence[Caller], pauses: Pauses) -> list[float]:

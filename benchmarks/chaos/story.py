@@ -11,6 +11,7 @@ from msgspec import Struct
 
 SLOW_S = 3.0
 BEFORE_S = 2.0
+MOST = 800  # characters of a story
 KEPT = 60
 
 

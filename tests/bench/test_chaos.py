@@ -13,8 +13,8 @@ from benchmarks.chaos.checker import Heard, Sent, Stored, Verdict, Waited, judge
 from benchmarks.chaos.nemesis import Blow, plan
 from benchmarks.chaos.pages import Drawn, Seen, judge_page
 from benchmarks.chaos.pauses import Pauses
-from benchmarks.chaos.run import back, drain_gaps
-from benchmarks.chaos.story import Story, slow
+from benchmarks.chaos.run import STORIES, back, drain_gaps, stories
+from benchmarks.chaos.story import Slow, Story, slow
 from cobrowse.frames import decode
 from cobrowse.policy import CobrowsePolicy
 from cobrowse.stream import Stream
@@ -188,3 +188,12 @@ def test_a_long_silence_is_told_by_what_happened_in_it() -> None:
         text,
     )
     assert not slow("no sound", {"customer": customer}, now_s + 1, now_s + 2).notes
+
+
+def test_the_longest_silences_are_told_but_for_those_that_all_had() -> None:
+    waits = [Slow(f"wait {number}", 100.0 * number, 100.0 * number + 4 + number, []) for number in range(20)]
+    told = stories(waits, [Blow(1900.5, "full", -1), Blow(1800.5, "kill", 1)])
+    assert [text.split(",")[0] for text in told] == [
+        f"wait {number}" for number in range(18, 18 - STORIES, -1)
+    ]
+    assert "+0.50 nemesis kill 1" in told[0]
