@@ -19,6 +19,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from msgspec import Struct
 
+from server.secret_file import secret_file
 from signaling.errors import BackendUnavailable
 from signaling.events import Sealed
 from signaling.protocol import FileInfo
@@ -115,12 +116,4 @@ class Sealer:
 
 def content_key(directory: Path) -> bytes:
     """32 bytes from `directory/content.key`, made there at first start, readable by its owner only."""
-    path = directory / "content.key"
-    if not path.exists():
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as out:
-            out.write(os.urandom(32))
-            out.flush()
-            os.fsync(out.fileno())
-    return path.read_bytes()
+    return secret_file(directory / "content.key", lambda: os.urandom(32))

@@ -16,6 +16,7 @@ from aiohttp import web
 
 from cobrowse.policy import CobrowsePolicy
 from server.config import Config, SiteConfig, TokenKey
+from server.secret_file import secret_file
 
 PAGES = Path(__file__).parents[2] / "demo"
 CUSTOMERS = {"anna": ("customer-4711", "Anna Berg"), "jonas": ("customer-4712", "Jonas Lind")}
@@ -37,11 +38,7 @@ def demo_site(config: Config, key: str) -> SiteConfig:
 def demo_key(directory: Path) -> str:
     """The demo company's signing secret, made at first start."""
     path = directory / "demo-company.key"
-    if not path.exists():
-        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path.touch(0o600)
-        path.write_text(secrets.token_urlsafe(48))
-    return path.read_text().strip()
+    return secret_file(path, lambda: secrets.token_urlsafe(48).encode()).decode().strip()
 
 
 class DemoCompany:
