@@ -81,6 +81,8 @@ def open_both(server: Server, agents: Page, customers: Page, path: str) -> tuple
     # On a phone what is shown now is the page: the chat closes by itself.
     if customers.viewport_size["width"] > 480:  # type: ignore[index]
         customer.page.get_by_role("button", name="Close chat").first.dispatch_event("click")
+        # The focus goes back a moment later: what a test chooses before that is chosen no more.
+        expect(customer.page.get_by_role("button", name="Open chat")).to_be_focused()
     return customer, agent
 
 
