@@ -39,21 +39,19 @@ class Heard(Struct):
 class Waited(Struct):
     """A visitor as it waited: when it came (the server's clock), and what it was told of its place, and when.
 
-    entered: when it was first told of a place, again after it had an agent, and since when it was connected
-    then. agents: whose it was, each time.
+    entered: when it was first told of a place, again after it had an agent. agents: whose it was, each time.
     """
 
     arrived_ms: int = 0
     told: list[tuple[float, int]] = field(default_factory=list)
-    entered: list[tuple[float, float]] = field(default_factory=list)
+    entered: list[float] = field(default_factory=list)
     agents: list[str] = field(default_factory=list)
     waits: bool = False
-    connected_s: float = 0.0
 
     def place(self, at_s: float, place: int) -> None:
         if not self.waits:
             self.waits = True
-            self.entered.append((at_s, self.connected_s))
+            self.entered.append(at_s)
         self.told.append((at_s, place))
 
     def served(self, arrived_ms: int, agent: str | None) -> None:
@@ -134,20 +132,16 @@ def judge_queue(waited: Sequence[Waited]) -> Verdict:
     """Who waits moves up, whatever happens to nodes; exactly one agent gets it.
 
     The order is that of arrival: whoever came earlier but is heard of late goes before, as whoever comes back
-    because its agent was away too long (only then it may have a second one). Late: within TELLING_S of the
-    worse place, or of when it was connected again and could be told.
+    because its agent was away too long (only then it may have a second one).
     """
     verdict = Verdict(places=sum(len(one.told) for one in waited))
-    entered = sorted((at_s, since_s, one.arrived_ms) for one in waited for at_s, since_s in one.entered)
+    entered = sorted((at_s, one.arrived_ms) for one in waited for at_s in one.entered)
     for one in waited:
         for (before_s, place), (after_s, later) in pairwise(one.told):
             if later > place:
-                first = bisect(entered, (before_s - TELLING_S,))
-                earlier = [
-                    at_s
-                    for at_s, since_s, arrived_ms in entered[first:]
-                    if arrived_ms < one.arrived_ms and at_s <= max(after_s, since_s) + TELLING_S
-                ]
+                since = bisect(entered, (before_s - TELLING_S,))
+                until = bisect(entered, (after_s + TELLING_S,))
+                earlier = [at_s for at_s, arrived_ms in entered[since:until] if arrived_ms < one.arrived_ms]
                 worse = f"{place} at {before_s:.2f}, {later} at {after_s:.2f}"
                 verdict.found("displaced", int(later - place > len(earlier)), f"{worse}, {earlier}; {one}")
         verdict.found("twice_taken", int(len(set(one.agents)) > max(1, len(one.entered))), f"{one}")

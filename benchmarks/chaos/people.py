@@ -357,7 +357,6 @@ class Writer(Roaming):
         super().on_event(name, data, at_ns)
         if name == "session.ready":
             self._heard.connections.append([])
-            self.waited[-1].connected_s = time.monotonic()
             for shot in data["engagements"]:
                 self._served_by(shot["view"])
         elif name == "chat.posted":

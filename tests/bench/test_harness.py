@@ -70,13 +70,19 @@ def test_the_sample_client_writes_once_even_when_it_is_run_again(tmp_path: Path)
     assert "stored as seq 2 of e_" in said[0].stdout
 
 
+def short(directory: Path, *words: str) -> Path:
+    """Where a short `talknow bench WORDS` left its rows."""
+    file = directory / "rows.jsonl"
+    command = [sys.executable, "-m", "server", "bench", *words, "--json", str(file), "--short"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110)
+    assert done.returncode == 0, done.stderr
+    return file
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_the_journey_bench_reports_every_figure(tmp_path: Path) -> None:
-    file = tmp_path / "rows.jsonl"
-    command = [sys.executable, "-m", "server", "bench", "journey", "--calls", "2", "--json", str(file)]
-    done = subprocess.run([*command, "--short"], cwd=ROOT, capture_output=True, text=True, timeout=110)
-    assert done.returncode == 0, done.stderr
+    file = short(tmp_path, "journey", "--calls", "2")
     names = [json.loads(line)["name"] for line in file.read_text().splitlines()]
     assert names == [
         "journey.click_to_audio_ms",
@@ -90,10 +96,7 @@ def test_the_journey_bench_reports_every_figure(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_the_soak_bench_lets_people_come_talk_and_go(tmp_path: Path) -> None:
-    file = tmp_path / "rows.jsonl"
-    command = [sys.executable, "-m", "server", "bench", "soak", "--minutes", "0.35", "--json", str(file)]
-    done = subprocess.run([*command, "--short"], cwd=ROOT, capture_output=True, text=True, timeout=110)
-    assert done.returncode == 0, done.stderr
+    file = short(tmp_path, "soak", "--minutes", "0.35")
     rows = {(row.name, row.params.get("of")): row.value for row in harness.read(file)}
     assert rows["soak.lives", None] > 20
     assert rows["soak.failed", None] == 0

@@ -362,14 +362,13 @@ async def test_who_comes_to_a_node_that_steps_down_is_sent_on_at_once(
 
         async def locate(actor: p.ActorId, *_: object) -> None:
             looked.append(actor)
-            monkeypatch.setattr(MemoryBus, "holds", property(lambda _: len(looked) < 3))
             raise OwnershipLost(actor)
 
         with monkeypatch.context() as patched:
             patched.setattr(world.hub, "locate", locate)
+            patched.setattr(MemoryBus, "holds", property(lambda _: len(looked) < 3))
             with pytest.raises(OwnershipLost):
                 await world.service.attach(Outlet(VISITOR))
-        monkeypatch.undo()
         assert len(looked) == 3
 
 

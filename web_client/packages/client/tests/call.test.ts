@@ -246,11 +246,17 @@ describe("leg", () => {
     expect(peer(0).connectionState).toBe("closed");
   });
 
-  it("moves to an offered path without a gap: both are used until the other side is heard on it", async () => {
+  /** Connected on p_1, and it has answered p_2. */
+  async function offeredAnother(): Promise<CallLeg> {
     const leg = new CallLeg(options());
     await leg.accept(offerOf("p_1"));
     peer().become("connected");
     await leg.accept(offerOf("p_2"));
+    return leg;
+  }
+
+  it("moves to an offered path without a gap: both are used until the other side is heard on it", async () => {
+    const leg = await offeredAnother();
     expect(peer(0).connectionState).toBe("connected");
     expect(leg.state.phase).toBe("connected");
     peer().become("connected");
@@ -264,10 +270,7 @@ describe("leg", () => {
   });
 
   it("does not wait for ever for somebody who is not heard on the new path", async () => {
-    const leg = new CallLeg(options());
-    await leg.accept(offerOf("p_1"));
-    peer().become("connected");
-    await leg.accept(offerOf("p_2"));
+    await offeredAnother();
     peer().become("connected");
     await vi.advanceTimersByTimeAsync(2_600);
     expect(peer(0).connectionState).toBe("closed");
