@@ -12,7 +12,7 @@ import getpass
 import secrets
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -183,16 +183,13 @@ def _cause(fault: BaseException) -> BaseException:
 
 
 def _demo_agent(config: Config) -> tuple[str, str] | None:
-    """Login and password of the demo agent, made at first start and kept beside the data."""
-    path = config.keys / "demo-agent"
-    with _accounts(config) as agents:
-        if not path.exists():
-            login, password = "demo", secrets.token_urlsafe(9)
-            agents.add(site="demo", login=login, name="Dana Holm", password=password, capacity=3)
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            path.touch(0o600)
-            path.write_text(f"{login} {password}")
-    login, password = path.read_text().split(" ", 1)
+    """Login and password of the demo agent, made at first start (also of several nodes) and kept."""
+    from server.secret_file import secret_file
+
+    kept = secret_file(config.keys / "demo-agent", lambda: f"demo {secrets.token_urlsafe(9)}".encode())
+    login, password = kept.decode().split(" ", 1)
+    with _accounts(config) as agents, suppress(ValueError):  # it exists
+        agents.add(site="demo", login=login, name="Dana Holm", password=password, capacity=3)
     return login, password
 
 

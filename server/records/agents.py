@@ -12,6 +12,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error
 from msgspec import Struct
 from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from server.backend.schema import agent_sessions, agents
 from server.records.store import Store
@@ -68,20 +69,23 @@ class Agents:
         identity = ParticipantId(f"a_{secrets.token_urlsafe(12)}")
 
         def work(connection: Connection) -> None:
+            exists = ValueError(f"login {login!r} exists already")
             if connection.execute(select(agents.c.id).where(agents.c.login == login)).first():
-                raise ValueError(f"login {login!r} exists already")
-            connection.execute(
-                insert(agents).values(
-                    id=identity,
-                    site=site,
-                    login=login,
-                    name=name,
-                    role=role,
-                    password_hash=_hasher.hash(password),
-                    capacity=capacity,
-                    created_ms=_now_ms(),
-                )
-            )
+                raise exists
+            values = {
+                "id": identity,
+                "site": site,
+                "login": login,
+                "name": name,
+                "role": role,
+                "password_hash": _hasher.hash(password),
+                "capacity": capacity,
+                "created_ms": _now_ms(),
+            }
+            try:
+                connection.execute(insert(agents).values(values))
+            except IntegrityError:  # another node was faster
+                raise exists from None
 
         self._store.run_now(work)
         return identity

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -31,10 +32,10 @@ def nodes(shared: Shared, tmp_path: Path, opened: Opened) -> Iterator[Nodes]:
     addresses = f"node_urls = {urls}\nviewer_urls = {viewers}\n[sites.demo]\norigins = {companies}\n"
     settings.write_text(addresses.replace("'", '"'))
     made = Nodes(shared, tmp_path)
-    for port, url in zip(ports, urls, strict=True):
-        made.start("--demo", "--config", str(settings), "--node-url", url, port=port)
-    yield made
-    made.stop()
+    with ExitStack() as stack:
+        stack.callback(made.stop)
+        made.start_three("--demo", "--config", str(settings), ports=ports, urls=urls)
+        yield made
 
 
 def talking(
@@ -49,7 +50,7 @@ def talking(
     agent.button("Suggest voice").click()
     customer.talk()
     connected(customer, agent)
-    eventually(lambda: both_hear(customer, agent), what="both hear each other")
+    both_hear(customer, agent)
     return customer, agent
 
 
@@ -87,7 +88,7 @@ def test_a_call_leaves_a_node_that_is_drained_without_a_silence(
         page.evaluate(SILENCE)
     nodes[0].process.send_signal(signal.SIGTERM)
     assert nodes[0].process.wait(20) == 0
-    eventually(lambda: both_hear(customer, agent), seconds=15, what="both hear each other elsewhere")
+    both_hear(customer, agent)
     silences = [page.evaluate("window.__longestSilence()") for page in (customer.page, agent.page)]
     assert max(silences) < SILENCE_MS, silences
     connected(customer, agent)
@@ -111,13 +112,13 @@ def test_chat_call_and_shared_page_cross_nodes_and_outlive_one(
     nodes[0].kill()
     customer.say("written after the first node died")
     expect(agent.page.get_by_role("log").get_by_text("after the first node died")).to_have_count(1)
-    eventually(lambda: both_hear(customer, agent), seconds=15, what="both hear each other again")
+    both_hear(customer, agent)
     customer.page.evaluate("document.querySelector('h1').textContent = 'Changed on another node'")
     expect(seen.get_by_text("Changed on another node")).to_be_visible(timeout=15_000)
 
     nodes[1].kill()
     customer.say("written after the agent's node died too")
-    expect(agent.page.get_by_role("log").get_by_text("node died too")).to_have_count(1, timeout=15_000)
-    eventually(lambda: both_hear(customer, agent), seconds=15, what="both hear each other on the third node")
+    expect(agent.page.get_by_role("log").get_by_text("node died too")).to_have_count(1)
+    both_hear(customer, agent)
     customer.page.evaluate("document.querySelector('h1').textContent = 'Changed once more'")
     expect(seen.get_by_text("Changed once more")).to_be_visible(timeout=15_000)

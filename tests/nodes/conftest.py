@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -34,10 +34,13 @@ class Nodes:
         self.servers.append(server)
         return server
 
-    def start_three(self) -> None:
-        """At the same time: each takes some seconds."""
+    def start_three(self, *extra: str, ports: Sequence[int] = (0, 0, 0), urls: Sequence[str] = ()) -> None:
+        """At the same time: each takes some seconds. urls: each node's own address."""
         with ThreadPoolExecutor(3) as pool:
-            runs = [pool.submit(self._run, number) for number in range(3)]
+            runs = []
+            for number, port in enumerate(ports):
+                own = ("--node-url", urls[number]) if urls else ()
+                runs.append(pool.submit(self._run, number, *extra, *own, port=port))
         self.servers += [run.result() for run in runs if run.exception() is None]
         for run in runs:
             run.result()
