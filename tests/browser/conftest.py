@@ -20,6 +20,9 @@ from tests.server_process import BENCH_TOKEN, ROOT, Server, start, talknow
 VISITOR_HZ = 660
 AGENT_HZ = 1_320
 PASSWORD = "correct horse battery staple"
+# How long what is to be seen may take on a busy machine: how soon it comes is measured in benchmarks.
+PATIENCE_S = 15
+expect.set_options(timeout=PATIENCE_S * 1_000)
 CHROMIUM_FLAGS = [*FLAGS, "--disable-quic", "--disable-component-update", "--disable-sync"]
 
 
@@ -101,7 +104,7 @@ class Opened:
         context.grant_permissions(["microphone", "camera"])
         for script in (SPY, *self.scripts):
             context.add_init_script(script)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE_S * 1_000)
         context.on("page", self.watch)
         self.contexts.append(context)
         return context
@@ -257,31 +260,31 @@ def connected(*sides: Agent | Customer) -> None:
     eventually(lambda: all(side.call_state() == "connected" for side in sides), what="call is connected")
 
 
-def loudness(page: Page, *, ms: int = 900, tones: Sequence[int] = (VISITOR_HZ, AGENT_HZ)) -> dict[int, float]:
+def loudness(page: Page, *, ms: int = 600, tones: Sequence[int] = (VISITOR_HZ, AGENT_HZ)) -> dict[int, float]:
     """dBFS of each tone in what this page receives, best within `ms`."""
     tones = list(tones)
     heard = page.evaluate(LISTEN, {"frequencies": tones, "ms": ms})
     return dict(zip(tones, heard, strict=True))
 
 
-def hears(page: Page, hz: int, *, within_s: float = 1.0) -> None:
+def hears(page: Page, hz: int, *, seconds: float = PATIENCE_S) -> None:
     """The page receives the tone `hz`, and not the other one (its own)."""
     other = AGENT_HZ if hz == VISITOR_HZ else VISITOR_HZ
-    levels = loudness(page, ms=int(within_s * 1_000))
-    assert levels[hz] > -60, levels
-    assert levels[other] < levels[hz] - 20, levels
+
+    def heard() -> bool:
+        levels = loudness(page)
+        return levels[hz] > -60 and levels[other] < levels[hz] - 20
+
+    eventually(heard, seconds=seconds, what=f"{hz} Hz is heard, {other} Hz is not")
 
 
-def both_hear(customer: Customer, agent: Agent) -> bool:
-    try:
-        hears(agent.page, VISITOR_HZ, within_s=0.6)
-        hears(customer.page, AGENT_HZ, within_s=0.6)
-    except AssertionError:
-        return False
-    return True
+def both_hear(customer: Customer, agent: Agent, *, seconds: float = PATIENCE_S) -> None:
+    """Each the other."""
+    hears(agent.page, VISITOR_HZ, seconds=seconds)
+    hears(customer.page, AGENT_HZ, seconds=seconds)
 
 
-def eventually(check: Callable[[], bool], *, seconds: float = 10, what: str = "condition") -> None:
+def eventually(check: Callable[[], bool], *, seconds: float = PATIENCE_S, what: str = "condition") -> None:
     deadline = time.monotonic() + seconds
     while not check():
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"

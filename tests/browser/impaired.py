@@ -9,7 +9,7 @@ from itertools import pairwise
 from playwright.sync_api import Page
 
 from benchmarks.background_relay import BackgroundRelay
-from tests.browser.conftest import Agent, Customer, connected, eventually
+from tests.browser.conftest import Agent, Customer, both_hear, connected, eventually
 
 # Every 50 ms what the page's connected path has received so far, until `__watch.stop` is called.
 WATCH = """
@@ -144,6 +144,9 @@ class Impaired:
         self.agent.button("Suggest voice").click()
         self.customer.talk()
         connected(self.customer, self.agent)
+
+    def heard(self) -> None:
+        both_hear(self.customer, self.agent)
 
     def cameras(self) -> None:
         """Both cameras on, and both pictures flow."""

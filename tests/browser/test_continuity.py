@@ -123,7 +123,7 @@ def test_a_second_tab_is_a_stream_of_its_own_and_the_one_in_front_leads(
     shows(seen, "/first")
     customer.page.evaluate("document.querySelector('h1').textContent = 'Only one again'")
     expect(seen.get_by_text("Only one again")).to_be_visible()
-    expect(tabs).to_have_count(0, timeout=10_000)
+    expect(tabs).to_have_count(0)
 
 
 def test_a_copied_tab_does_not_take_the_stream_of_the_first(
@@ -220,7 +220,7 @@ def test_an_origin_that_is_not_listed_stays_with_the_customer(
     shows(seen, "/first")
     goes_to(customer.page, f"{other}/elsewhere")
     customer.page.wait_for_url("**/elsewhere")
-    expect(cover(agent)).to_contain_text(AWAY, timeout=10_000)
+    expect(cover(agent)).to_contain_text(AWAY)
     expect(cover(agent)).to_be_visible()
     shows(seen, "/first")
     expect(customer.page.locator("[data-sharing]")).to_have_count(0)
@@ -236,7 +236,7 @@ def test_a_site_without_our_script_in_between_ends_nothing(
     customer, agent = chat_at(browsers, here, f"{pages.origins[0]}/first")
     seen = shared(customer, agent)
     goes_to(customer.page, f"{pages.origins[1]}/foreign")
-    expect(cover(agent)).to_contain_text(AWAY, timeout=10_000)
+    expect(cover(agent)).to_contain_text(AWAY)
     customer.page.go_back()
     shows(seen, "/first")
     expect(cover(agent)).to_be_hidden()

@@ -49,13 +49,17 @@ class Hand:
     def __init__(self, customer: Customer, agent: Agent, seen: FrameLocator) -> None:
         self.customer, self.agent, self.seen = customer, agent, seen
 
-    def on(self, selector: str) -> None:
-        """Press where the agent sees it."""
-        place = self.seen.locator(selector)
-        expect(place).to_be_visible()
-        box = place.bounding_box()
+    def place(self, selector: str) -> tuple[float, float]:
+        """Where the agent sees it."""
+        part = self.seen.locator(selector)
+        expect(part).to_be_visible()
+        box = part.bounding_box()
         assert box is not None
-        self.agent.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+        return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    def on(self, selector: str) -> None:
+        """Press there."""
+        self.agent.page.mouse.click(*self.place(selector))
 
     def write(self, selector: str, text: str) -> None:
         self.on(selector)
@@ -113,8 +117,9 @@ def test_secrets_and_closed_parts_stay_with_the_customer(hand: Hand) -> None:
 
 
 def test_the_customers_own_input_goes_first(hand: Hand) -> None:
+    press = hand.place("#press")
     hand.customer.page.mouse.click(700, 600)
-    hand.on("#press")
+    hand.agent.page.mouse.click(*press)
     hand.is_told("using the page")
     hand.customer.page.wait_for_timeout(WAIT_MS)
     hand.on("#press")

@@ -186,8 +186,12 @@ def test_a_phone_is_named_and_what_it_has_zoomed_in_to_is_framed(server: Server,
     expect(agent.page.locator("[data-device]")).to_contain_text("zoomed in to 200 %")
     viewer = agent.page.frame_locator("iframe.shared-frame")
     expect(viewer.locator("#lens")).to_be_visible()
-    customer.page.touchscreen.tap(60, 200)
-    expect(viewer.locator(".ripple")).to_have_count(1)
+
+    def tapped() -> bool:
+        customer.page.touchscreen.tap(60, 200)
+        return viewer.locator(".ripple").count() > 0  # each for 0.7 s
+
+    eventually(tapped, what="the tap is seen")
     zoom.send("Emulation.setPageScaleFactor", {"pageScaleFactor": 1})
     expect(viewer.locator("#lens")).to_be_hidden()
 

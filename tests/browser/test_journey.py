@@ -16,6 +16,7 @@ from tests.browser.conftest import (
     Browsers,
     Customer,
     Opened,
+    both_hear,
     connected,
     eventually,
     hears,
@@ -54,8 +55,7 @@ def test_chat_reaches_both_sides_with_marks_and_typing(both: tuple[Customer, Age
 def test_each_side_hears_the_other_and_not_itself(both: tuple[Customer, Agent]) -> None:
     customer, agent = both
     call(customer, agent)
-    hears(agent.page, VISITOR_HZ)
-    hears(customer.page, AGENT_HZ)
+    both_hear(customer, agent)
 
 
 def test_hanging_up_returns_to_chat(both: tuple[Customer, Agent]) -> None:
@@ -69,8 +69,7 @@ def test_hanging_up_returns_to_chat(both: tuple[Customer, Agent]) -> None:
 
 def test_talk_now_from_the_start_without_any_chat(server: Server, browsers: Browsers) -> None:
     customer, agent = browsers.call(server)
-    hears(agent.page, VISITOR_HZ)
-    hears(customer.page, AGENT_HZ)
+    both_hear(customer, agent)
 
 
 def decoded(page: object) -> int:
@@ -93,8 +92,8 @@ def test_video_is_added_on_both_sides_without_a_new_call(both: tuple[Customer, A
     before = customer.page.evaluate("window.__seen.pcs.length")
     agent.button("Turn camera on").click()
     customer.button("Turn camera on").click()
-    eventually(lambda: decoded(customer.page) > 10, seconds=15, what="customer decodes video")
-    eventually(lambda: decoded(agent.page) > 10, seconds=15, what="agent decodes video")
+    eventually(lambda: decoded(customer.page) > 10, what="customer decodes video")
+    eventually(lambda: decoded(agent.page) > 10, what="agent decodes video")
     assert customer.page.evaluate("window.__seen.pcs.length") == before
     hears(agent.page, VISITOR_HZ)
 
@@ -123,11 +122,10 @@ def test_the_call_comes_back_after_a_full_page_change(both: tuple[Customer, Agen
     call(customer, agent)
     customer.page.goto(customer.server.demo + "/accounts.html")
     connected(customer, agent)
-    hears(agent.page, VISITOR_HZ, within_s=3)
-    hears(customer.page, AGENT_HZ, within_s=3)
+    both_hear(customer, agent)
     customer.page.reload()
     connected(customer, agent)
-    hears(agent.page, VISITOR_HZ, within_s=3)
+    hears(agent.page, VISITOR_HZ)
     expect(agent.page.get_by_text("hung up", exact=False)).to_have_count(0)
 
 
@@ -137,8 +135,7 @@ def test_the_agents_reload_brings_call_and_chat_back(both: tuple[Customer, Agent
     agent.page.reload()
     expect(agent.page.get_by_text("Hello, may I ask something?").first).to_be_visible()
     connected(customer, agent)
-    hears(agent.page, VISITOR_HZ, within_s=3)
-    hears(customer.page, AGENT_HZ, within_s=3)
+    both_hear(customer, agent)
 
 
 def test_chat_and_place_are_there_after_a_link_and_nothing_is_sent_twice(
@@ -163,8 +160,8 @@ def test_another_tab_shares_the_engagement_and_can_take_the_call(both: tuple[Cus
     expect(other.panel.get_by_text("Hello, may I ask something?")).to_be_visible()
     other.panel.get_by_role("button", name="Bring the call here").click()
     connected(other, agent)
-    hears(tab, AGENT_HZ, within_s=3)
-    hears(agent.page, VISITOR_HZ, within_s=3)
+    hears(tab, AGENT_HZ)
+    hears(agent.page, VISITOR_HZ)
 
 
 def test_a_signed_in_customer_is_known_by_name_and_id(
@@ -201,11 +198,11 @@ def test_signing_in_keeps_the_chat_the_call_and_the_shared_page(
         customer.page.locator("[data-sign-in]").first.click()
     expect(seen.get_by_role("heading", name="Good day")).to_be_visible()
     expect(agent.page.get_by_text("customer-4711").first).to_be_visible()
-    hears(customer.page, AGENT_HZ, within_s=5)
+    hears(customer.page, AGENT_HZ)
     customer.page.get_by_role("link", name="Loans").first.click()
     expect(seen.get_by_role("heading", name="Your home loan")).to_be_visible()
     expect(customer.page.locator("[data-sharing=live]")).to_be_visible()
-    hears(customer.page, AGENT_HZ, within_s=5)
+    hears(customer.page, AGENT_HZ)
     customer.open()
     customer.say("It is still me")
     expect(agent.page.get_by_text("It is still me").first).to_be_visible()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
-from tests.browser.conftest import Agent, Customer, Opened, both_hear, connected, eventually
+from tests.browser.conftest import Agent, Customer, Opened, both_hear, connected
 from tests.server_process import start
 
 
@@ -29,6 +29,6 @@ def test_a_killed_server_brings_chat_and_call_back(
     expect(agent.page.get_by_role("log").get_by_text("written while nobody listens")).to_have_count(
         1, timeout=20_000
     )
-    eventually(lambda: both_hear(customer, agent), seconds=30, what="both hear each other again")
+    both_hear(customer, agent, seconds=30)
     assert server.stop() == 0
     assert "Traceback" not in server.log
