@@ -21,7 +21,7 @@ from tests.browser.conftest import Agent, Browsers, Customer, eventually
 from tests.browser.test_cobrowse import shared
 from tests.browser.test_control import LAB, Hand
 
-GRANT_S = 25
+GRANT_S = 15
 # Keeps every cobrowse socket of the page, what came by it beside the stream, and what was sent.
 TAP = """() => {
   const Native = WebSocket;
