@@ -129,6 +129,8 @@ async def run_node(config: Config) -> AsyncIterator[Node]:
             owner = Owner(hub, peers, sealer, effects, outlets, records)
             service = Service(hub, backend.log, sealer, effects, outlets, owner)
             cluster = Cluster(backend.bus, hub, owner, service, effects, outlets)
+            database_watch = DatabaseWatch(backend.bus, backend.log, peers)
+            # From here on others may ask.
             tasks.create_task(peers.run(), name="peers")
             media.relay_only = lambda engagement: _relay_only(hub, sites, engagement)
             media.listener = Bystander(service) if config.bench_token else service
@@ -144,7 +146,7 @@ async def run_node(config: Config) -> AsyncIterator[Node]:
             await service.start(config.sites)
             if config.redis_url:
                 tasks.create_task(cluster.sweep(), name="sweep")
-                tasks.create_task(DatabaseWatch(backend.bus, backend.log, peers).run(), name="database-watch")
+                tasks.create_task(database_watch.run(), name="database-watch")
                 tasks.create_task(LinkWatch(backend.bus, cluster.send_away).run(), name="link-watch")
             api = HttpApi(config, gate, auth, agents, files, service)
             runners = [

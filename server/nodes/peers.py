@@ -145,11 +145,11 @@ class Peers:
             self.note(peer.id, note)
 
     async def ask_all(self, ask: Ask) -> list[Any]:
-        """Answers of all nodes that can be reached, ours too."""
+        """Answers of all nodes that can be reached and had one, ours too."""
         nodes = [self._bus.node_id, *(peer.id for peer in self._bus.peers())]
         answers = await asyncio.gather(*(self.ask(node, ask) for node in nodes), return_exceptions=True)
         for answer in answers:
-            if isinstance(answer, BaseException) and not isinstance(answer, errors.BackendError):
+            if isinstance(answer, BaseException) and not isinstance(answer, TalkError):
                 raise answer
         return [answer for answer in answers if not isinstance(answer, BaseException)]
 
