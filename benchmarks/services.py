@@ -93,13 +93,18 @@ class Redis:
 
 
 class Sentinel:
-    """`with Sentinel(name, port) as sentinel`: one that watches the Redis on that port under that name."""
+    """`with Sentinel(name, port) as sentinel`: one that watches the Redis on that port under that name.
 
-    def __init__(self, name: str, port: int) -> None:
+    settings: further lines of its file; tls: listen with TLS alone.
+    """
+
+    def __init__(self, name: str, port: int, *settings: str, tls: bool = False) -> None:
         self.port = free_port()
         self._directory = Path(tempfile.mkdtemp(prefix="talknow-sentinel-"))
-        settings = [f"port {self.port}", "bind 127.0.0.1", f"sentinel monitor {name} 127.0.0.1 {port} 1"]
-        (self._directory / "sentinel.conf").write_text("\n".join([*settings, ""]))
+        listen = ["port 0", f"tls-port {self.port}"] if tls else [f"port {self.port}"]
+        watch = f"sentinel monitor {name} 127.0.0.1 {port} 1"
+        lines = [*listen, "bind 127.0.0.1", watch, *settings, ""]
+        (self._directory / "sentinel.conf").write_text("\n".join(lines))
 
     def __enter__(self) -> Service:
         settings = str(self._directory / "sentinel.conf")

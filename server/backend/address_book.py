@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import msgspec
 from msgspec import Struct
 from redis.asyncio import Redis, RedisCluster, Sentinel
+from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException, RedisError
@@ -25,6 +26,7 @@ from signaling.protocol import NodeId
 
 BEAT_S = 0.4
 ANSWER_S = 0.5
+_OF_THE_SENTINEL = ("host", "port", "connection_class")
 FAULTS = (RedisError, RedisClusterException, OSError, TimeoutError)
 
 
@@ -96,18 +98,29 @@ def connect(url: str) -> Any:
 
 
 def _by_sentinel(url: str, options: dict[str, Any]) -> Any:
-    """Several sentinels: ?sentinel=host:port for each further one."""
+    """?sentinel=host:port for each further one, ?sentinel_password=… (and _username) for themselves.
+
+    Everything else in the URL is for the server; TLS for both.
+    """
     parts = urlsplit(url)
-    more = [value.rpartition(":") for name, value in parse_qsl(parts.query) if name == "sentinel"]
+    words = parse_qsl(parts.query)
+    more = [value.rpartition(":") for name, value in words if name == "sentinel"]
     places = [(parts.hostname or "127.0.0.1", parts.port or 26379)]
     places += [(host, int(port)) for host, _, port in more]
-    options |= {"ssl": parts.scheme.startswith("rediss")}
-    if parts.username:
-        options["username"] = unquote(parts.username)
-    if parts.password:
-        options["password"] = unquote(parts.password)
-    waits = {"socket_timeout": ANSWER_S, "socket_connect_timeout": ANSWER_S}
-    sentinels = Sentinel(places, sentinel_kwargs=waits, **options)  # type: ignore[no-untyped-call]
+    query = urlencode([word for word in words if not word[0].startswith("sentinel")])
+    tls = parts.scheme.startswith("rediss")
+    plain = urlunsplit(parts._replace(scheme="rediss" if tls else "redis", path="", query=query))
+    told: dict[str, Any] = {
+        key: value for key, value in parse_url(plain).items() if key not in _OF_THE_SENTINEL
+    }
+    theirs: dict[str, Any] = {
+        name.removeprefix("sentinel_"): value for name, value in words if name.startswith("sentinel_")
+    }
+    theirs |= {key: value for key, value in told.items() if key.startswith("ssl_")}
+    theirs |= {key: value for key, value in options.items() if key.startswith("socket_")}
+    sentinels = Sentinel(  # type: ignore[no-untyped-call]
+        places, sentinel_kwargs={"ssl": tls, **theirs}, ssl=tls, **options, **told
+    )
     return sentinels.master_for(parts.path.strip("/"))
 
 
