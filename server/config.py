@@ -11,7 +11,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -96,7 +96,8 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     demo: serve the demo company on demo_port or port+1. viewer_port: the shared-page viewer's
     origin (0: port+2). public_ip, public_udp_port: what media candidates advertise (default: host).
     public_url, viewer_url: how browsers reach us and the viewer's origin behind a proxy. trusted_proxies:
-    whose X-Forwarded-* count. turn_urls, turn_secret: TURN servers and coturn's static-auth-secret.
+    addresses or networks whose X-Forwarded-* count. turn_urls, turn_secret: TURN servers and coturn's
+    static-auth-secret.
     bench_token: when set, `talknow bench --url --token` may make its own agents on the site `bench`.
     media_engine: how packets are forwarded: auto, fast or plain (docs/media.md). insecure_http: allow plain
     HTTP off loopback (only behind a proxy that ends TLS).
@@ -230,11 +231,7 @@ def check(config: Config) -> None:
             raise ConfigError(f"{key}: {getattr(config, key)} is not a port")
     if bool(config.tls_cert) != bool(config.tls_key):
         raise ConfigError("tls_cert and tls_key belong together: give both or none")
-    if config.public_ip:
-        try:
-            ip_address(config.public_ip)
-        except ValueError:
-            raise ConfigError(f"public_ip: {config.public_ip!r} is not an IP address") from None
+    _check_addresses(config)
     if config.host not in LOOPBACK_NAMES and not config.tls_cert and not config.insecure_http:
         raise ConfigError(
             "tls_cert: browsers give no microphone to plain HTTP off loopback; give tls_cert and tls_key, "
@@ -246,6 +243,19 @@ def check(config: Config) -> None:
         raise ConfigError("bench_token: at least 16 characters")
     for name, site in config.sites.items():
         _check_site(f"sites.{name}", site)
+
+
+def _check_addresses(config: Config) -> None:
+    if config.public_ip:
+        try:
+            ip_address(config.public_ip)
+        except ValueError:
+            raise ConfigError(f"public_ip: {config.public_ip!r} is not an IP address") from None
+    for proxy in config.trusted_proxies:
+        try:
+            ip_network(proxy)
+        except ValueError as error:
+            raise ConfigError(f"trusted_proxies: {error}") from None
 
 
 def _check_nodes(config: Config) -> None:

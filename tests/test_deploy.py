@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,8 @@ def environments(service: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_compose_gives_every_node_its_own_addresses_and_the_same_shared_ones() -> None:
-    services = yaml.safe_load((SAMPLES / "compose.yaml").read_text())["services"]
+    whole = yaml.safe_load((SAMPLES / "compose.yaml").read_text())
+    services = whole["services"]
     nodes = {name: environments(service) for name, service in services.items() if name.startswith("node")}
     assert len(nodes) == 3
     for own in ("TALKNOW_LINK_ADDRESS", "TALKNOW_PUBLIC_UDP_PORT"):
@@ -73,6 +75,9 @@ def test_compose_gives_every_node_its_own_addresses_and_the_same_shared_ones() -
         assert services[name]["ports"] == [f"{settings['TALKNOW_PUBLIC_UDP_PORT']}:8080/udp"]
         assert services[name]["stop_grace_period"] == "30s"
         assert {key.removeprefix("TALKNOW_").lower() for key in settings} <= set(Config.__struct_fields__)
+    (network,) = whole["networks"]["default"]["ipam"]["config"]
+    trusted = load(SAMPLES / "talknow.toml", {"host": "0.0.0.0"}, {}).trusted_proxies
+    assert any(ip_network(network["subnet"]).subnet_of(ip_network(proxy)) for proxy in trusted)  # type: ignore[arg-type]
     for shared in ("TALKNOW_DATABASE_URL", "TALKNOW_REDIS_URL", "TALKNOW_KEYS_DIR"):
         assert len({settings[shared] for settings in nodes.values()}) == 1
 
@@ -82,6 +87,9 @@ def test_kubernetes_drains_before_it_kills() -> None:
     assert kinds["PodDisruptionBudget"]["spec"]["maxUnavailable"] == 1
     pod = kinds["StatefulSet"]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
+    user = pod["securityContext"]
+    assert f"USER {user['runAsUser']}:{user['runAsGroup']}\n" in (SAMPLES / "Dockerfile").read_text()
+    assert user["fsGroup"] == user["runAsGroup"], "who may read the keys"
     waits = int(container["lifecycle"]["preStop"]["exec"]["command"][1])
     drains = Config().drain_s + 2
     assert pod["terminationGracePeriodSeconds"] >= waits + 2 * drains

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 from aiohttp import web
@@ -12,16 +12,24 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def trust_proxies(proxies: tuple[str, ...]) -> Any:
-    """A middleware that gives the request the client's address and scheme as the nearest proxy saw them."""
+    """A middleware that gives the request the client's address and scheme as the nearest proxy saw them.
+
+    proxies: their addresses or networks, as in `10.0.0.0/8`.
+    """
+    networks = [ip_network(proxy) for proxy in proxies]
+
+    def _is_among(address: str) -> bool:
+        return _is_address(address) and any(ip_address(address) in network for network in networks)
 
     @web.middleware
     async def trusted(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.remote in proxies:
+        nearest = request.remote or ""
+        if _is_among(nearest):
             scheme = request.headers.get("X-Forwarded-Proto", request.scheme)
             remote = request.headers.get("X-Forwarded-For", "").rsplit(",", 1)[-1].strip()
             request = request.clone(
                 scheme=scheme if scheme in ("http", "https") else request.scheme,
-                remote=remote if _is_address(remote) else request.remote,
+                remote=remote if _is_address(remote) else nearest,
             )
         return await handler(request)
 

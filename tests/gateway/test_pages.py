@@ -115,7 +115,15 @@ async def test_the_softphone_runs_only_what_is_ours(aiohttp_client: AiohttpClien
     assert loader.headers["Access-Control-Allow-Origin"] == "*"
 
 
-@pytest.mark.parametrize(("trusted", "seen"), [(("127.0.0.1",), "https 203.0.113.9"), ((), "http 127.0.0.1")])
+@pytest.mark.parametrize(
+    ("trusted", "seen"),
+    [
+        (("127.0.0.1",), "https 203.0.113.9"),
+        (("2001:db8::/32", "127.0.0.0/8"), "https 203.0.113.9"),
+        (("10.0.0.0/8",), "http 127.0.0.1"),
+        ((), "http 127.0.0.1"),
+    ],
+)
 async def test_only_a_trusted_proxy_is_believed(
     aiohttp_client: AiohttpClient, trusted: tuple[str, ...], seen: str
 ) -> None:

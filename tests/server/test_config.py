@@ -40,6 +40,7 @@ def test_flags_win_over_environment_and_environment_over_the_file(tmp_path: Path
         ('host = "0.0.0.0"\n', "tls_cert"),
         ('tls_cert = "x"\n', "tls_cert"),
         ('public_ip = "here"\n', "public_ip"),
+        ('trusted_proxies = ["10.0.0.1/8"]\n', "trusted_proxies"),
         ('turn_urls = ["turn:x"]\n', "turn_secret"),
         ('turn_secret = "in the file is wrong"\n', "turn_secret"),
         ("port = \n", "talknow.toml"),
