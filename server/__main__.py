@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import gc
 import getpass
 import secrets
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from server.records.agents import Agents
 
 EX_CONFIG = 78
+LISTENING = (errno.EADDRINUSE, errno.EADDRNOTAVAIL, errno.EACCES)
 GC_THRESHOLDS = (50_000, 20, 20)
 
 
@@ -41,15 +43,39 @@ def main(argv: list[str] | None = None) -> int:
         "schema": _schema,
         "migrate": _migrate,
     }[options.command]
-    from server.config import ConfigError
-
     try:
         return command(options)
-    except ConfigError as error:
-        print(f"talknow: configuration: {error}", file=sys.stderr)
-        return EX_CONFIG
     except KeyboardInterrupt:
         return 0
+    except BaseException as fault:
+        if (told := _in_words(_cause(fault))) is None:
+            raise
+        code, words = told
+        print(f"talknow: {words}", file=sys.stderr)
+        return code
+
+
+def _cause(fault: BaseException) -> BaseException:
+    """The one fault that a group of groups is about; the group itself when it is about several."""
+    while isinstance(fault, BaseExceptionGroup) and len(fault.exceptions) == 1:
+        fault = fault.exceptions[0]
+    return fault
+
+
+def _in_words(fault: BaseException) -> tuple[int, str] | None:
+    """Exit code and words for what whoever started us can mend."""
+    from server.config import ConfigError
+    from signaling.errors import BackendUnavailable
+
+    if isinstance(fault, ConfigError):
+        return EX_CONFIG, f"configuration: {fault}"
+    if isinstance(fault, BackendUnavailable):
+        return 1, f"cannot reach {fault.args[0]} ({fault.args[1]}). Is it there?"
+    if isinstance(fault, OSError) and fault.filename is None and fault.errno in LISTENING:
+        return 1, f"cannot listen: {fault}. Is something else on these ports?"
+    if isinstance(fault, OSError):
+        return 1, str(fault)
+    return None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -144,10 +170,8 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 def _serve(options: argparse.Namespace) -> int:
     config = _load(options)
-    from server.config import ConfigError
     from server.node import serve_until_stopped
     from server.telemetry import setup_logging
-    from signaling.errors import BackendUnavailable
 
     setup_logging(config.log_level)
     login = _demo_agent(config) if config.demo else None
@@ -155,31 +179,10 @@ def _serve(options: argparse.Namespace) -> int:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(
-                serve_until_stopped(config, lambda one: _say_started(one, login), lambda: _load(options))
-            )
-    except BaseException as fault:
-        wrong = _cause(fault)
-        if isinstance(wrong, ConfigError):
-            raise wrong from None
-        if isinstance(wrong, BackendUnavailable):
-            print(f"talknow: cannot reach {wrong.args[0]} ({wrong.args[1]}). Is it there?", file=sys.stderr)
-        elif isinstance(wrong, OSError):
-            print(f"talknow: cannot listen: {wrong}. Is something else on these ports?", file=sys.stderr)
-        else:
-            raise
-        return 1
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(serve_until_stopped(config, lambda one: _say_started(one, login), lambda: _load(options)))
     print("talknow: stopped, everything is stored")
     return 0
-
-
-def _cause(fault: BaseException) -> BaseException:
-    """The one fault that a group of groups is about; the group itself when it is about several."""
-    while isinstance(fault, BaseExceptionGroup) and len(fault.exceptions) == 1:
-        fault = fault.exceptions[0]
-    return fault
 
 
 def _demo_agent(config: Config) -> tuple[str, str] | None:

@@ -9,7 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from sqlalchemy import create_engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from signaling.errors import BackendUnavailable
 
 HEAD = "0002"
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -35,8 +37,15 @@ def current(database: str) -> str | None:
 def migrate(database: str) -> bool:
     """Upgrade to HEAD; True when something was done. Alembic is only imported when needed.
 
-    Raises: sqlalchemy.exc.SQLAlchemyError when the database cannot be reached.
+    Raises: BackendUnavailable when the database cannot be reached.
     """
+    try:
+        return _migrate(database)
+    except SQLAlchemyError as error:
+        raise BackendUnavailable("database", type(error).__name__) from error
+
+
+def _migrate(database: str) -> bool:
     found = current(database)
     if found is not None and found >= HEAD:
         return False

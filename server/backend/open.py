@@ -14,7 +14,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
 
 from msgspec import Struct
-from sqlalchemy.exc import SQLAlchemyError
 
 from server.backend import Blobs, Bus, Log, NodeInfo
 from server.backend.blobs import DirectoryBlobs
@@ -24,7 +23,6 @@ from server.backend.sqlite_log import SqliteLog
 from server.config import Config, ConfigError
 from server.sealing import content_key
 from server.tasks import task_group
-from signaling.errors import BackendUnavailable
 from signaling.protocol import NodeId
 
 IDLE_MS, LOCK_MS = 1_500, 1_800  # of transactions that hold a lock for work outside the database
@@ -45,10 +43,7 @@ async def open_backend(config: Config) -> AsyncIterator[Backend]:
     """
     config.data_dir.mkdir(parents=True, exist_ok=True)
     key = content_key(config.keys)
-    try:
-        await asyncio.to_thread(migrate, config.database)
-    except SQLAlchemyError as error:
-        raise BackendUnavailable("database", type(error).__name__) from error
+    await asyncio.to_thread(migrate, config.database)
     me = NodeInfo(
         NodeId(f"n_{secrets.token_hex(6)}"),
         link=config.link,

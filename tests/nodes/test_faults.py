@@ -253,6 +253,16 @@ def test_what_cannot_be_reached_at_the_start_is_said_in_words(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("command", ["migrate", "agent list", "serve --demo"])
+def test_every_command_says_that_the_database_cannot_be_reached(command: str, tmp_path: Path) -> None:
+    flags = ["--data", str(tmp_path), "--database", "postgresql://x@127.0.0.1:1/x"]
+    done = subprocess.run(
+        [sys.executable, "-m", "server", *command.split(), *flags], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr == "talknow: cannot reach database (OperationalError). Is it there?\n"
+
+
 @pytest.mark.parametrize("wrong", ["--redis redis://x/0", "--database mysql://x/y", "--link-listen here"])
 def test_settings_that_cannot_work_are_named(wrong: str, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "server", "serve", "--data", str(tmp_path), *wrong.split()]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from server.__main__ import main
-from tests.server_process import start, talknow
+from tests.server_process import ROOT, start, talknow
 
 
 def test_accounts_are_made_listed_and_changed(tmp_path: Path) -> None:
@@ -70,9 +72,6 @@ def test_a_second_start_keeps_the_demo_login_and_ctrl_c_ends_it(tmp_path: Path) 
 
 
 def test_a_taken_port_is_told_in_words(tmp_path: Path) -> None:
-    import subprocess
-    import sys
-
     running = start(tmp_path)
     command = [
         sys.executable,
@@ -89,3 +88,17 @@ def test_a_taken_port_is_told_in_words(tmp_path: Path) -> None:
     assert second.returncode == 1
     assert "cannot listen" in second.stderr
     assert "Traceback" not in second.stderr
+
+
+def test_keys_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    """A directory in the key's place: whoever runs the tests as root may read every file."""
+    key = tmp_path / "keys/content.key"
+    key.mkdir(parents=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "server", "serve", "--port", "0", "--data", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=20,
+    )
+    assert (done.returncode, done.stderr) == (1, f"talknow: [Errno 21] Is a directory: '{key}'\n")
