@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 
 from benchmarks.chaos import people
-from benchmarks.chaos.checker import Verdict
+from benchmarks.chaos.history import History
 from tests.server_process import BENCH_TOKEN, start
 
 KILLS = 20
@@ -29,7 +29,8 @@ async def test_acked_messages_survive_twenty_kills(tmp_path: Path) -> None:
     urls = [server.url]
     async with aiohttp.ClientSession() as http, asyncio.TaskGroup() as tasks:
         desks = await people.desks(urls, http, BENCH_TOKEN, 1, 100, chance)
-        writers = await people.writers(urls, http, WRITERS, chance, desks)
+        history = History()
+        writers = await people.writers(urls, http, WRITERS, chance, desks, history)
         working = [tasks.create_task(desk.work()) for desk in desks]
         writing = [tasks.create_task(writer.work()) for writer in writers]
         for _ in range(KILLS):
@@ -44,9 +45,7 @@ async def test_acked_messages_survive_twenty_kills(tmp_path: Path) -> None:
             task.cancel()
         for one in (*writers, *desks):
             await one.person.close()
-    verdict = Verdict()
-    for writer in writers:
-        verdict.add(writer.verdict)
+    verdict = history.verdict
     assert verdict.clean, verdict.examples
     assert verdict.acked >= 100, "the load was no load"
     assert server.stop() == 0

@@ -6,7 +6,8 @@ import asyncio
 import time
 from typing import Any
 
-from benchmarks.chaos.people import FAULTS, LONG_S, Desk, Roaming, taken
+from benchmarks.chaos.people import LONG_S, Desk, taken
+from benchmarks.chaos.roaming import FAULTS, Roaming
 from benchmarks.chaos.story import SLOW_S, Slow, Story, slow
 from benchmarks.media_source import tone_packets
 from benchmarks.session_client import CONSENT, Person

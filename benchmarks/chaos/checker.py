@@ -1,11 +1,13 @@
 """The judge: does what was stored and heard keep the promises made by the acks? Pure, and knows no server.
 
-What each person records is a history in the manner of Jepsen: every message was invoked; it ended `ok` with
-the seq of its ack, or its outcome is unknown. Unknown may have been stored once or not at all, never twice.
+What each person records is a history in the manner of Jepsen: every message is tried until it is acked; each
+try ended `ok`, `fail` (a refusal that says it was not done) or `unknown`. Unknown may have been stored once
+or not at all, never twice; what only ever failed is not stored.
 """
 
 from __future__ import annotations
 
+import time
 from bisect import bisect
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,15 +15,33 @@ from itertools import pairwise
 
 from msgspec import Struct, field
 
+OK, FAIL, UNKNOWN = "ok", "fail", "unknown"
+
+
+class Try(Struct, frozen=True, array_like=True):
+    """began_s, ended_s: monotonic."""
+
+    counter: int
+    began_s: float
+    ended_s: float
+    outcome: str
+
 
 class Sent(Struct):
-    """What a writer invoked in one engagement: counter -> seq of its ack, None while unknown."""
+    """What a writer invoked in one engagement: counter -> seq of its ack, None while unknown.
+
+    tries: in the order in which they ended.
+    """
 
     device: str
     acks: dict[int, int | None] = field(default_factory=dict)
+    tries: list[Try] = field(default_factory=list)
+
+    def tried(self, counter: int, began_s: float, outcome: str) -> None:
+        self.tries.append(Try(counter, began_s, time.monotonic(), outcome))
 
 
-class Stored(Struct, frozen=True):
+class Stored(Struct, frozen=True, array_like=True):
     """A message as a reader finds it afterwards."""
 
     seq: int
@@ -31,8 +51,12 @@ class Stored(Struct, frozen=True):
 
 
 class Heard(Struct):
-    """What came to one reader of an engagement, connection by connection, in the order it came."""
+    """What came to one reader of an engagement, connection by connection, in the order it came.
 
+    device: its own, whose messages need not come to it.
+    """
+
+    device: str = ""
     connections: list[list[Stored]] = field(default_factory=list)
 
 
@@ -62,23 +86,27 @@ class Waited(Struct):
 
 
 TELLING_S = 1.0  # within so long all who wait are told of a change
-SUMS = ("acked", "unknown", "deliveries", "places", "frames")
-BROKEN = ("lost", "duplicated", "reordered", "foreign", "displaced", "twice_taken", "torn")
+SUMS = ("acked", "unknown", "unanswered", "refused", "deliveries", "places", "frames")
+BROKEN = ("lost", "duplicated", "reordered", "missed", "foreign", "displaced", "twice_taken", "torn")
 
 
 class Verdict(Struct):
     """Sums over everything that was judged. examples: the first few violations in words.
 
-    deliveries: messages that somebody was sent or read. displaced: a place in the queue got worse.
-    twice_taken: an engagement had two agents. frames: of shared pages that somebody saw; torn: what was seen
-    then was not the page.
+    unanswered, refused: tries that ended unknown, or failed; unknown: messages that were never acked.
+    deliveries: messages that somebody was sent or read. missed: on a connection that went on a message did
+    not come, though later ones did. displaced: a place in the queue got worse. twice_taken: an engagement had
+    two agents. frames: of shared pages that somebody saw; torn: what was seen then was not the page.
     """
 
     acked: int = 0
     unknown: int = 0
+    unanswered: int = 0
+    refused: int = 0
     lost: int = 0
     duplicated: int = 0
     reordered: int = 0
+    missed: int = 0
     foreign: int = 0
     displaced: int = 0
     twice_taken: int = 0
@@ -104,7 +132,7 @@ class Verdict(Struct):
 
 
 def judge(
-    engagement: str, mark: str, sent: Iterable[Sent], readings: list[list[Stored]], heard: Iterable[Heard]
+    engagement: str, mark: str, sent: Sequence[Sent], readings: list[list[Stored]], heard: Iterable[Heard]
 ) -> Verdict:
     """One engagement. mark: begins every text that belongs here. readings: the whole, by each reader."""
     verdict = Verdict(deliveries=sum(map(len, readings)))
@@ -123,7 +151,9 @@ def judge(
     for reader in heard:
         for connection in reader.connections:
             _connection(verdict, engagement, mark, connection, by_seq)
-    strangers = [one.text for one in stored if not one.text.startswith(mark)]
+            _gaps(verdict, engagement, reader.device, connection, stored)
+    writers = {writer.device for writer in sent}
+    strangers = [one for one in stored if not one.text.startswith(mark) or one.device not in writers]
     verdict.found("foreign", len(strangers), f"{engagement} {strangers[:3]}")
     return verdict
 
@@ -169,8 +199,27 @@ def _writer(verdict: Verdict, engagement: str, writer: Sent, stored: list[Stored
     seqs = [places[counter] for counter in sorted(places)]
     wrong = sum(later <= earlier for earlier, later in pairwise(seqs))
     verdict.found("reordered", wrong, f"{engagement} {writer.device}: not as written")
+    for ended in writer.tries:
+        verdict.unanswered += ended.outcome == UNKNOWN
+        verdict.refused += ended.outcome == FAIL
+    possible = {one.counter for one in writer.tries if one.outcome != FAIL}
+    failed = ({one.counter for one in writer.tries} - possible) & places.keys()
+    verdict.found(
+        "foreign", len(failed), f"{engagement} {writer.device}: refused, yet stored {sorted(failed)[:3]}"
+    )
     never = places.keys() - writer.acks.keys()
     verdict.found("foreign", len(never), f"{engagement} {writer.device} never wrote {sorted(never)[:3]}")
+
+
+def _gaps(verdict: Verdict, engagement: str, device: str, heard: list[Stored], stored: list[Stored]) -> None:
+    """Between the first and the last that came on a connection nothing is missing but the reader's own."""
+    came = {one.seq for one in heard}
+    missing = [
+        one.seq
+        for one in stored
+        if came and min(came) < one.seq < max(came) and one.device != device and one.seq not in came
+    ]
+    verdict.found("missed", len(missing), f"{engagement} by {device}: {missing[:5]} of {sorted(came)[:3]}...")
 
 
 def _connection(

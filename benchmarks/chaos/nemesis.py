@@ -17,7 +17,20 @@ from benchmarks.services import end_of_log, limit_files
 STOPPED_S = 4.0
 PARTED_S = 8.0
 DOWN_S = 1.0
-KINDS = ("kill", "stop", "cut", "split", "part", "clock", "drain", "flush", "redis", "postgres", "full")
+KINDS = (
+    "kill",
+    "all",
+    "stop",
+    "cut",
+    "split",
+    "part",
+    "clock",
+    "drain",
+    "flush",
+    "redis",
+    "postgres",
+    "full",
+)
 ROOM_BYTES = 50_000
 
 
@@ -46,6 +59,7 @@ class Nemesis:
         self._pause_s = pause_s
         self._deeds: dict[str, Callable[[int], Awaitable[None]]] = {
             "kill": self._kill,
+            "all": self._kill_all,
             "stop": self._stop,
             "cut": self._cut,
             "split": self._split,
@@ -66,7 +80,7 @@ class Nemesis:
             struck()
 
     async def _deed(self, kind: str) -> None:
-        shared = kind in ("flush", "redis", "postgres", "full")
+        shared = kind in ("all", "flush", "redis", "postgres", "full")
         node = -1 if shared else self._chance.randrange(NODES)
         self.blows.append(Blow(time.monotonic(), kind, node))
         await self._deeds[kind](node)
@@ -74,6 +88,11 @@ class Nemesis:
     async def _kill(self, node: int) -> None:
         await self._nodes.kill(node)
         await self._nodes.start(node)
+
+    async def _kill_all(self, _: int) -> None:
+        """Every node in the same moment."""
+        await asyncio.gather(*(self._nodes.kill(node) for node in range(NODES)))
+        await asyncio.gather(*(self._nodes.start(node) for node in range(NODES)))
 
     async def _drain(self, node: int) -> None:
         await self._nodes.drain(node)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import harness
-from benchmarks.chaos.run import Outcome
+from benchmarks.chaos.run import Outcome, again
 
 
 def write(file: Path, outcome: Outcome, options: argparse.Namespace) -> None:
@@ -21,14 +21,11 @@ def text(outcome: Outcome, options: argparse.Namespace) -> str:
     done = ", ".join(
         f"{kind} {count}" for kind, count in sorted(Counter(b.kind for b in outcome.blows).items())
     )
-    also = f" --also {' '.join(options.also)}" if options.also else ""
-    also += f" --others {options.others}" if options.others is not None else ""
+    unanswered = f"{verdict.unanswered:,} tries without an answer, {verdict.refused:,} refused"
     lines = [
         f"# Chaos, {datetime.now(UTC):%Y-%m-%d}: {'nothing lost' if outcome.fine else 'BROKEN'}",
         "",
-        f"`talknow bench chaos --kills {options.kills} --seed {options.seed} --writers {options.writers} "
-        f"--calls {options.calls} --pages {options.pages}{also}`, "
-        f"{outcome.took_s / 60:.1f} minutes, commit {harness.commit()}, "
+        f"`{again(options)}`, {outcome.took_s / 60:.1f} minutes, commit {harness.commit()}, "
         f"{harness.machine()}. Three nodes, Redis, PostgreSQL and everybody who used them on this machine.",
         "",
         f"Done to them: {done}.",
@@ -36,8 +33,9 @@ def text(outcome: Outcome, options: argparse.Namespace) -> str:
         "| promise | found | checked |",
         "|---|---|---|",
         f"| an acked message is stored, at its place | lost {verdict.lost} | {verdict.acked:,} acks |",
-        f"| once | duplicated {verdict.duplicated} | also {verdict.unknown:,} without an ack |",
+        f"| once | duplicated {verdict.duplicated} | also {unanswered} |",
         f"| in one order for all readers | reordered {verdict.reordered} | the same |",
+        f"| whole, for whoever stays connected | missed {verdict.missed} | the same |",
         f"| nowhere else | foreign {verdict.foreign} | {verdict.deliveries:,} messages sent and read |",
         f"| places in the queue only get better | displaced {verdict.displaced} | {verdict.places:,} |",
         f"| who looks at a shared page sees that page | torn {verdict.torn} | {verdict.frames:,} frames |",

@@ -17,10 +17,12 @@ from msgspec import Struct, field
 from benchmarks import harness
 from benchmarks.chaos import people
 from benchmarks.chaos.callers import GAP_S, Caller, tones
-from benchmarks.chaos.checker import BROKEN, SUMS, Verdict, judge_queue
+from benchmarks.chaos.checker import BROKEN, SUMS, Verdict
+from benchmarks.chaos.history import History, Queue, judge_again
 from benchmarks.chaos.nemesis import KINDS, Blow, Nemesis, plan
 from benchmarks.chaos.nodes import NODES, Nodes, running
 from benchmarks.chaos.pauses import Pauses
+from benchmarks.chaos.roaming import Roaming
 from benchmarks.chaos.sharers import sharer
 from benchmarks.chaos.story import Slow, clock
 from benchmarks.chaos.wires import Wires, own_network
@@ -70,6 +72,7 @@ async def one_run(nodes: Nodes, options: argparse.Namespace) -> Outcome:
     outcome = Outcome()
     pauses = Pauses()
     nemesis = Nemesis(nodes, options.seed, PAUSE_S)
+    history = History(Path(options.history) if options.history else None)
     kinds = plan(
         options.kills, options.kills // 4 if options.others is None else options.others, options.also
     )
@@ -77,7 +80,7 @@ async def one_run(nodes: Nodes, options: argparse.Namespace) -> Outcome:
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector) as http:
         desks = await people.desks(nodes.urls, http, nodes.token, DESKS, CAPACITY, chance)
-        writers = await people.writers(nodes.urls, http, options.writers, chance, desks)
+        writers = await people.writers(nodes.urls, http, options.writers, chance, desks, history)
         callers = [await _caller(nodes, http, chance) for _ in range(options.calls)]
         sharers = [await sharer(nodes.urls, http, number, chance) for number in range(options.pages)]
         async with asyncio.TaskGroup() as tasks:
@@ -101,14 +104,14 @@ async def one_run(nodes: Nodes, options: argparse.Namespace) -> Outcome:
             outcome.stuck = [writer.last for writer in stuck] + [one.stuck for one in sharers if one.stuck]
             for work in (*working, *writing):
                 work.cancel()
-        everybody: list[people.Roaming] = [*writers, *desks]
+        everybody: list[Roaming] = [*writers, *desks]
         everybody += [one.customer for one in callers] + [one.customer for one in sharers]
         await asyncio.gather(*[one.leave() for one in everybody])
-    for writer in writers:
-        outcome.verdict.add(writer.verdict)
+    history.add(Queue([one for writer in writers for one in writer.waited]))
+    history.close()
+    outcome.verdict.add(history.verdict)
     for one in sharers:
         outcome.verdict.add(one.verdict)
-    outcome.verdict.add(judge_queue([one for writer in writers for one in writer.waited]))
     outcome.blows = nemesis.blows
     outcome.signaling_back_s = back(nemesis.blows, [wait for w in writers for wait in w.waits])
     outcome.page_back_s = back(nemesis.blows, [gap for one in sharers for gap in one.gaps])
@@ -126,7 +129,7 @@ async def one_run(nodes: Nodes, options: argparse.Namespace) -> Outcome:
 
 
 async def _caller(nodes: Nodes, http: aiohttp.ClientSession, chance: random.Random) -> Caller:
-    customer = (await people.writers(nodes.urls, http, 1, chance, []))[0]
+    (customer,) = await people.writers(nodes.urls, http, 1, chance, [], History())
     return Caller(customer, tones())
 
 
@@ -197,6 +200,8 @@ def rows(outcome: Outcome, options: argparse.Namespace) -> list[harness.Row]:
 
 def main(arguments: list[str]) -> int:
     options = parser().parse_args(arguments)
+    if options.judge:
+        return _judge(Path(options.judge))
     if "part" in options.also and (returned := own_network()) is not None:
         return returned
     outcome = harness.generate(_main(options))
@@ -213,9 +218,26 @@ def main(arguments: list[str]) -> int:
         from benchmarks.chaos.report import write
 
         write(Path(options.report), outcome, options)
-    again = f"talknow bench chaos --kills {options.kills} --seed {options.seed}"
-    harness.console.print(f"{'clean' if outcome.fine else 'BROKEN'}; the same again: {again}")
+    harness.console.print(f"{'clean' if outcome.fine else 'BROKEN'}; the same again: {again(options)}")
     return 0 if outcome.fine else 1
+
+
+def again(options: argparse.Namespace) -> str:
+    """The command that does the same to nodes that are used the same way."""
+    words = ["talknow", "bench", "chaos"]
+    for name in ("kills", "seed", "writers", "calls", "pages", "others"):
+        if getattr(options, name) is not None:
+            words += [f"--{name}", str(getattr(options, name))]
+    return " ".join([*words, *(["--also", *options.also] if options.also else [])])
+
+
+def _judge(file: Path) -> int:
+    verdict = judge_again(file)
+    for name in (*SUMS, *BROKEN):
+        harness.console.print(f"{name:12} {getattr(verdict, name):,}")
+    for example in verdict.examples:
+        harness.console.print(f"  {example}", style="red", markup=False)
+    return 0 if verdict.clean else 1
 
 
 async def _main(options: argparse.Namespace) -> Outcome:
@@ -236,6 +258,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--others", type=int, help="how much of that in all (default: a quarter of the kills)")
     made.add_argument("--port", type=int, default=0, help="first of twelve ports")
     made.add_argument("--json", help="append rows to this file (- for stdout)")
+    made.add_argument("--history", metavar="FILE", help="keep what was tried, stored and heard (gzip)")
+    made.add_argument("--judge", metavar="FILE", help="no run: judge such a history again")
     made.add_argument("--logs", help="keep the blows and the nodes' logs in this file")
     made.add_argument("--report", help="write what was done and found, in words")
     return made

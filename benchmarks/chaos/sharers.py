@@ -22,7 +22,8 @@ from msgspec import msgpack
 from benchmarks.chaos.callers import TAKEN_S
 from benchmarks.chaos.checker import Verdict
 from benchmarks.chaos.pages import Drawn, Seen, judge_page
-from benchmarks.chaos.people import CONNECT_S, FAULTS, LONG_S, SITE, Desk, Roaming, taken
+from benchmarks.chaos.people import LONG_S, SITE, Desk, taken
+from benchmarks.chaos.roaming import CONNECT_S, FAULTS, Roaming
 from benchmarks.chaos.story import SLOW_S, Slow, Story, slow
 from benchmarks.session_client import VIEW_CONSENT, visitor
 from cobrowse.frames import Items, decode

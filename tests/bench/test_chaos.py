@@ -5,15 +5,28 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from pathlib import Path
 
 import pytest
 
 from benchmarks.chaos.callers import GAP_S
-from benchmarks.chaos.checker import Heard, Sent, Stored, Verdict, Waited, judge, judge_queue
+from benchmarks.chaos.checker import (
+    FAIL,
+    OK,
+    UNKNOWN,
+    Heard,
+    Sent,
+    Stored,
+    Verdict,
+    Waited,
+    judge,
+    judge_queue,
+)
+from benchmarks.chaos.history import Engagement, History, Queue, judge_again
 from benchmarks.chaos.nemesis import Blow, plan
 from benchmarks.chaos.pages import Drawn, Seen, judge_page
 from benchmarks.chaos.pauses import Pauses
-from benchmarks.chaos.run import STORIES, back, drain_gaps, stories
+from benchmarks.chaos.run import STORIES, again, back, drain_gaps, main, parser, stories
 from benchmarks.chaos.story import Slow, Story, slow
 from cobrowse.frames import decode
 from cobrowse.policy import CobrowsePolicy
@@ -32,7 +45,7 @@ def verdict(
     *more: list[Stored],
     heard: list[list[Stored]] | None = None,
 ) -> Verdict:
-    return judge("e_1", MARK, [Sent(MARK, acks)], [stored, *more], [Heard(heard or [])])
+    return judge("e_1", MARK, [Sent(MARK, acks)], [stored, *more], [Heard("", heard or [])])
 
 
 def test_what_was_acked_and_is_stored_is_fine() -> None:
@@ -61,6 +74,52 @@ def test_every_broken_promise_is_found(kind: str, found: Verdict) -> None:
     assert getattr(found, kind) >= 1
     assert not found.clean
     assert found.examples
+
+
+def test_what_was_only_ever_refused_is_not_stored() -> None:
+    sent = Sent(MARK, {1: None, 2: None, 3: 4})
+    for counter, outcome in ((1, FAIL), (1, FAIL), (2, FAIL), (2, UNKNOWN), (3, FAIL), (3, OK)):
+        sent.tried(counter, 0.0, outcome)
+    stored = [line(2, 1), line(3, 2), line(4, 3)]
+    fine = judge("e_1", MARK, [sent], [stored[1:]], [])
+    assert fine.clean
+    assert (fine.acked, fine.unknown, fine.unanswered, fine.refused) == (1, 2, 1, 4)
+    assert judge("e_1", MARK, [sent], [stored], []).foreign == 1
+
+
+def test_a_message_that_did_not_come_though_later_ones_did_is_missed() -> None:
+    mine, theirs = line(3, 2), Stored(4, "d_2", 1, f"{MARK} answer 1")
+    stored = [line(2, 1), mine, theirs, line(5, 3)]
+    sent = [Sent(MARK, {1: 2, 2: 3, 3: 5}), Sent("d_2", {1: 4})]
+
+    def missed(device: str, *connections: list[Stored]) -> int:
+        return judge("e_1", MARK, sent, [stored], [Heard(device, list(connections))]).missed
+
+    assert missed("d_2", [stored[0], stored[3]]) == 1, "its own need not come"
+    assert missed(MARK, [stored[0], stored[3]]) == 1
+    assert missed(MARK, [stored[0], theirs, stored[3]]) == 0
+    assert missed("d_2", [stored[0]], [stored[3]]) == 0, "read again after it was back"
+    assert judge("e_1", MARK, sent[:1], [stored], []).foreign == 1, "of somebody who wrote nothing"
+
+
+def test_a_kept_history_is_judged_again_as_it_was(tmp_path: Path) -> None:
+    history = History(tmp_path / "history")
+    sent = Sent(MARK, {1: 2, 2: 3})
+    sent.tried(1, 0.5, UNKNOWN)
+    heard = [Heard("d_2", [[line(2, 1)], []])]
+    history.add(Engagement("e_1", MARK, [sent], [[line(2, 1)], [line(2, 1)]], heard))
+    history.add(Queue([waited(50, [(10.0, 5), (20.0, 3), (30.0, 4)])]))
+    history.close()
+    assert (history.verdict.lost, history.verdict.displaced, history.verdict.unanswered) == (1, 1, 1)
+    assert judge_again(tmp_path / "history") == history.verdict
+    assert main(["--judge", str(tmp_path / "history")]) == 1
+
+
+def test_the_same_again_names_all_that_was_asked() -> None:
+    asked = parser().parse_args("--kills 3 --others 2 --seed 7 --writers 4 --also part drain".split())
+    words = again(asked).split()
+    assert words[:3] == ["talknow", "bench", "chaos"]
+    assert parser().parse_args(words[3:]) == asked
 
 
 def waited(arrived_ms: int, told: list[tuple[float, int]], agent: str = "") -> Waited:
