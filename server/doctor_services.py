@@ -10,7 +10,7 @@ from server.config import LOOPBACK_NAMES, Config
 from server.doctor import Finding
 
 OLDEST = 130_000
-CONNECTIONS = 17
+CONNECTIONS = 18  # two pools, the pulse, the accounts
 CONNECT_S = 3
 
 

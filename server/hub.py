@@ -17,11 +17,23 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
-import msgspec
-
 from server.backend import Bus, Log
 from server.machines import machine_of
-from server.mailbox import Live, Mail, Posted, Turn, answer_look, ask_again, fold
+from server.mailbox import (
+    Live,
+    Mail,
+    Posted,
+    Turn,
+    answer_look,
+    ask_again,
+    checkpoint,
+    decode,
+    encode,
+    fold,
+    read,
+    read_on,
+    refuse,
+)
 from server.nodes.messages import Put, Stored
 from server.nodes.peers import Peers
 from server.timers import Clock, Timers
@@ -50,13 +62,11 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 MAX_BATCH = 128
-CHECKPOINT_EVERY = 500
 IDLE_S = 60.0
 ADOPT_AT_ONCE = 500
 ADOPTING = 6
-
-encode = msgspec.msgpack.Encoder().encode
-decode = msgspec.msgpack.Decoder(AnyEvent).decode
+AWAY_S = 0.1
+REACHED_S = 0.5
 
 
 class Runner(Protocol):
@@ -122,7 +132,11 @@ class Hub:
         event = decode(asked.event)
         if await self.locate(asked.actor, event) is not None:
             raise OwnershipLost(asked.actor)
-        posted = await self._post_here(asked.actor, event)
+        try:
+            posted = await self._post_here(asked.actor, event)
+        except BackendError:
+            self._unheard(asked.actor, event)
+            raise
         return Stored(posted.seq, posted.at_ms)
 
     async def inspect(self, actor: ActorId, look: Callable[[Live], T]) -> T:
@@ -217,9 +231,7 @@ class Hub:
         if self.live.get(live.actor) is live:
             del self.live[live.actor]
         live.stopped = True
-        while not live.inbox.empty():
-            if not (mail := live.inbox.get_nowait()).future.done():
-                mail.future.set_exception(OwnershipLost(live.actor))
+        refuse(live, OwnershipLost(live.actor))
         live.inbox.put_nowait(Mail(None, lambda _: None, self._ignored()))
         self.timers.cancel_all(live.actor)
         if self.runner is not None:
@@ -275,7 +287,7 @@ class Hub:
     async def _load(self, actor: ActorId, *, creates: bool) -> NodeId | None:
         """Read, claim, and read what came between: a claim ends what the owner before could append."""
         live = Live(actor, machine_of(actor))
-        await self._read(live)
+        await read(self._log, live)
         if live.state is None and not creates:
             raise NotFound(actor)
         doubts = -1
@@ -284,7 +296,7 @@ class Hub:
             live.ownership = await self._bus.claim(actor)
             if live.ownership.node != self._bus.node_id:
                 return live.ownership.node
-            await self._read_on(live)
+            await read_on(self._log, live)
             if self.prepare is not None:
                 await self.prepare(live)
         self.live[actor] = live
@@ -295,30 +307,6 @@ class Hub:
         if live.state is not None and self.runner is not None:
             self.runner.resume(live, live.machine.outstanding(live.state))
         return None
-
-    async def _read(self, live: Live) -> None:
-        """Fold the actor's log from its checkpoint (queues) or its beginning (engagements)."""
-        loaded = await self._log.load(live.actor)
-        live.state = None if loaded.checkpoint is None else live.machine.restore(loaded.checkpoint.state)
-        live.checkpointed = 0 if loaded.checkpoint is None else loaded.checkpoint.seq
-        live.extras.pop("drafts", None)
-        self._fold_records(live, loaded.records)
-
-    async def _read_on(self, live: Live) -> None:
-        """What was appended since `_read`."""
-        loaded = None if live.state is None else await self._log.load(live.actor, live.state.seq)
-        if loaded is None or loaded.checkpoint is not None:
-            await self._read(live)
-        else:
-            self._fold_records(live, loaded.records)
-
-    @staticmethod
-    def _fold_records(live: Live, records: Sequence[bytes]) -> None:
-        for record in records:
-            event = decode(record)
-            before = live.state
-            live.state, _ = live.machine.step(live.state, event)
-            live.machine.witness(live.extras, before, event, live.state)
 
     # --- the mailbox --------------------------------------------------------------------------
 
@@ -393,7 +381,7 @@ class Hub:
         live.state = state
         for turn in turns:
             self._committed(live, turn)
-        await self._maybe_checkpoint(live)
+        await checkpoint(self._log, live)
 
     def _committed(self, live: Live, turn: Turn) -> None:
         if turn.stored:
@@ -428,30 +416,37 @@ class Hub:
         for mail in batch:
             if not mail.future.done():
                 mail.future.set_exception(typed)
-        seq = 0 if live.state is None else live.state.seq
-        doubts = self._doubts
-        try:
-            live.ownership = await self._bus.claim(live.actor)
-            if live.ownership.node != self._bus.node_id:
-                self.drop(live)
-                return
-            await self._read(live)
-            live.doubted = live.doubted and doubts != self._doubts
-            if live.state is not None and self.runner is not None:
-                self.runner.resume(live, live.machine.outstanding(live.state))
-                if live.state.seq > seq:  # it was stored, only its answer was lost
-                    self.runner.missed(live)
-        except Exception as lost:
-            logger.warning("dropped", extra={"actor": live.actor, "reason": type(lost).__name__})
-            self.drop(live)
+        await self._read_again(live)
 
-    async def _maybe_checkpoint(self, live: Live) -> None:
-        if live.machine.checkpoints and live.state is not None:
-            if live.state.seq - live.checkpointed >= CHECKPOINT_EVERY:
-                assert live.ownership is not None
-                blob = msgspec.msgpack.encode(live.state)
-                await self._log.checkpoint(live.actor, live.ownership.epoch, live.state.seq, blob)
-                live.checkpointed = live.state.seq
+    async def _read_again(self, live: Live) -> None:
+        """As it is stored. While nobody can say that, its call and shared page go on; who asks is refused."""
+        seq = 0 if live.state is None else live.state.seq
+        while not live.stopped:
+            try:
+                return await self._reclaim(live, seq)
+            except BackendError as away:
+                refuse(live, away)
+                await asyncio.sleep(AWAY_S)
+            except Exception as lost:
+                logger.warning("dropped", extra={"actor": live.actor, "reason": type(lost).__name__})
+                self.drop(live)
+
+    async def _reclaim(self, live: Live, seq: int) -> None:
+        """seq: of the last event that is known to be stored."""
+        if not await self._log.reached(REACHED_S):
+            raise BackendUnavailable("log", retry_after_ms=500)
+        doubts = self._doubts
+        live.ownership = await self._bus.claim(live.actor)
+        if live.ownership.node != self._bus.node_id:
+            return self.drop(live)
+        await read(self._log, live)
+        live.doubted = live.doubted and doubts != self._doubts
+        if live.unheard:
+            return self.drop(live)  # as after a load, nobody is taken to be there until it says so
+        if live.state is not None and self.runner is not None:
+            self.runner.resume(live, live.machine.outstanding(live.state))
+            if live.state.seq > seq:  # it was stored, only its answer was lost
+                self.runner.missed(live)
 
     # --- small things -------------------------------------------------------------------------
 
@@ -480,6 +475,12 @@ class Hub:
             logger.debug("told event refused", extra={"actor": actor, "code": error.wire_code})
         except TalkError as error:
             logger.warning("told event lost", extra={"actor": actor, "code": error.wire_code})
+            self._unheard(actor, event)
+
+    def _unheard(self, actor: ActorId, event: AnyEvent) -> None:
+        posted = isinstance(event, PostedEvent)  # its sender asks again
+        if not posted and (live := self.live.get(actor)) is not None:
+            live.unheard = True
 
     def _timer_fired(self, actor: ActorId, event: AnyEvent) -> None:
         self.tell(actor, event)

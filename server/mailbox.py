@@ -1,6 +1,6 @@
-"""What lies in a mailbox and what comes of it: mail, a turn, the live actor, and one event folded.
+"""What lies in a mailbox and what comes of it: mail, a turn, the live actor as it is read, one event folded.
 
-The parts of `hub.py` that wait for nothing.
+The parts of `hub.py` that need no other actor, and no other node.
 """
 
 from __future__ import annotations
@@ -9,9 +9,10 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
-from server.backend import Ownership
+from server.backend import Log, Ownership
 from server.machines import Machine
 from signaling.effects import AnyEffect
 from signaling.errors import NotFound, OwnershipLost, PeerError, TalkError
@@ -19,6 +20,9 @@ from signaling.events import AnyEvent, Opened, SiteOpened
 from signaling.protocol import ActorId, PathOffer
 
 MAX_INBOX = 2_000
+CHECKPOINT_EVERY = 500
+encode = msgspec.msgpack.Encoder().encode
+decode = msgspec.msgpack.Decoder(AnyEvent).decode
 
 
 class Posted(Struct):
@@ -73,7 +77,44 @@ class Live:
         self.extras: dict[str, Any] = {}
         self.checkpointed = 0
         self.doubted = False  # the lease was away: another node may have gone on
+        self.unheard = False  # something that nobody says again was said while nothing could be stored
         self.stopped = False
+
+
+async def read(log: Log, live: Live) -> None:
+    """Fold the actor's log from its checkpoint (queues) or its beginning (engagements)."""
+    loaded = await log.load(live.actor)
+    live.state = None if loaded.checkpoint is None else live.machine.restore(loaded.checkpoint.state)
+    live.checkpointed = 0 if loaded.checkpoint is None else loaded.checkpoint.seq
+    live.extras.pop("drafts", None)
+    _fold_records(live, loaded.records)
+
+
+async def read_on(log: Log, live: Live) -> None:
+    """What was appended since `read`."""
+    loaded = None if live.state is None else await log.load(live.actor, live.state.seq)
+    if loaded is None or loaded.checkpoint is not None:
+        await read(log, live)
+    else:
+        _fold_records(live, loaded.records)
+
+
+async def checkpoint(log: Log, live: Live) -> None:
+    """Where the machine has checkpoints, every so many events."""
+    if live.machine.checkpoints and live.state is not None:
+        if live.state.seq - live.checkpointed >= CHECKPOINT_EVERY:
+            assert live.ownership is not None
+            blob = msgspec.msgpack.encode(live.state)
+            await log.checkpoint(live.actor, live.ownership.epoch, live.state.seq, blob)
+            live.checkpointed = live.state.seq
+
+
+def _fold_records(live: Live, records: Sequence[bytes]) -> None:
+    for record in records:
+        event = decode(record)
+        before = live.state
+        live.state, _ = live.machine.step(live.state, event)
+        live.machine.witness(live.extras, before, event, live.state)
 
 
 def fold(live: Live, state: Any, event: AnyEvent, mail: Mail) -> Turn:
@@ -88,6 +129,13 @@ def fold(live: Live, state: Any, event: AnyEvent, mail: Mail) -> Turn:
     after, effects = live.machine.step(state, event)
     answer = Posted(after.seq, event.at_ms)
     return Turn(actor, event, state, after, effects, answer, mail, stored=type(event).durable)
+
+
+def refuse(live: Live, error: TalkError) -> None:
+    """Whoever waits in the inbox."""
+    while not live.inbox.empty():
+        if not (mail := live.inbox.get_nowait()).future.done():
+            mail.future.set_exception(error)
 
 
 def ask_again(live: Live, mails: Sequence[Mail]) -> None:

@@ -155,7 +155,7 @@ class Nemesis:
     async def _fill(self, _: int) -> None:
         """PostgreSQL's disk is full: it cannot write its log, and may not come up before there is space."""
         service = self._nodes.postgres.service
-        limit_files(service.process, str(end_of_log(service.url) + ROOM_BYTES))
+        limit_files(service.process, str(await asyncio.to_thread(end_of_log, service.url) + ROOM_BYTES))
         await asyncio.sleep(STOPPED_S)
         limit_files(service.process, "unlimited")
         if service.process.poll() is not None:

@@ -18,7 +18,7 @@ from server.cobrowse.node import Cobrowse
 from server.config import Config, SiteConfig
 from server.edge.gateway import Connection
 from server.effects import QUEUE_NEWS_S, Effects
-from server.hub import Hub
+from server.hub import AWAY_S, Hub
 from server.nodes.peers import Peers
 from server.owner import Owner, Records
 from server.presence import Outlets
@@ -31,9 +31,10 @@ from server.tasks import task_group
 from signaling import protocol as p
 from signaling.actors import engagement_actor, routing_actor
 from signaling.errors import BackendUnavailable, Overloaded, OwnershipLost
-from signaling.events import EngagementGone
+from signaling.events import EngagementGone, ParticipantAway
 from signaling.protocol import DeviceId, NodeId, ParticipantId, SiteId
 from signaling.sharing import SecretsMasked
+from signaling.state import Presence
 from tests.fakes import FakeMedia
 
 SITES = {"bank": SiteConfig(origins=("https://bank.example",))}
@@ -78,6 +79,10 @@ class StubbornLog:
         self.held = asyncio.Event()
         self.held.set()
         self.fail = 0
+        self.away = False
+
+    async def reached(self, seconds: float) -> bool:
+        return not self.away
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._log, name)
@@ -91,6 +96,8 @@ class StubbornLog:
         projections: Sequence[Projection] = (),
     ) -> int:
         await self.held.wait()
+        if self.away:
+            raise BackendUnavailable("away")
         if self.fail:
             self.fail -= 1
             raise BackendUnavailable("disk full")
@@ -200,6 +207,42 @@ async def test_a_failed_append_is_no_append_and_the_retry_is_stored_once(tmp_pat
         assert sync.snapshot is not None
         texts = [item.text for item in sync.snapshot.items if isinstance(item, p.MessageItem)]
         assert texts == ["hello", "again"]
+
+
+async def test_an_actor_whose_log_is_away_stays_as_it_is_and_refuses(tmp_path: Path) -> None:
+    async with core(tmp_path, FakeClock()) as world:
+        engagement = await chat(world)
+        await world.settled()
+        live = world.hub.live[engagement_actor(engagement)]
+        world.log.away = True
+        said = p.ChatSend(counter=2, text="again", engagement=engagement)
+        for _ in range(3):
+            with pytest.raises(BackendUnavailable):
+                await world.service.execute(VISITOR, said)
+        with pytest.raises(BackendUnavailable):
+            await world.service.execute(VISITOR, p.EngagementSync(engagement=engagement))
+        world.log.away = False
+        await asyncio.sleep(2 * AWAY_S)
+        assert (await world.service.execute(VISITOR, said)).seq > 2
+        assert world.hub.live[live.actor] is live, "it was not given up"
+
+
+async def test_what_was_told_while_the_log_was_away_is_made_good_by_a_load(tmp_path: Path) -> None:
+    async with core(tmp_path, FakeClock()) as world:
+        engagement = await chat(world)
+        await world.settled()
+        live = world.hub.live[engagement_actor(engagement)]
+        assert live.state.participants[VISITOR.participant].presence is Presence.ONLINE
+        world.log.away = True
+        gone = ParticipantAway(at_ms=1, by=VISITOR.participant, reason="lost")
+        world.hub.tell(live.actor, gone)
+        await asyncio.sleep(2 * AWAY_S)
+        assert not live.stopped
+        world.log.away = False
+        await asyncio.sleep(2 * AWAY_S)
+        assert live.stopped, "nobody says again that somebody has left"
+        visitor = await world.hub.inspect(live.actor, lambda one: one.state.participants[VISITOR.participant])
+        assert visitor.presence is not Presence.ONLINE
 
 
 async def test_a_full_inbox_refuses_and_keeps_what_it_has(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from server import wire
-from server.hub import decode, encode
+from server.mailbox import decode, encode
 from signaling.protocol import AnyServerEvent
 from tests.vectors import make
 
