@@ -9,6 +9,8 @@ Raw driver on purpose: this is the message path (docs/architecture.md, "log").
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import queue
 import sqlite3
 import threading
@@ -28,8 +30,10 @@ from server.backend.index import COLUMNS, conditions
 from signaling.errors import BackendError, BackendUnavailable, SeqConflict, StaleEpoch
 from signaling.protocol import ActorId, NodeId
 
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 MAX_BATCH = 1_000
+EX_IOERR = 74
 
 _UPSERT = f"""
 INSERT INTO engagements ({COLUMNS})
@@ -292,8 +296,21 @@ class SqliteLog:
         except sqlite3.Error as error:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
-            failed = BackendUnavailable("log write", getattr(error, "sqlite_errorname", ""))
+            name = getattr(error, "sqlite_errorname", "")
+            if name == "SQLITE_IOERR_FSYNC":
+                _end(name)
+            failed = BackendUnavailable("log write", name)
             return [failed] * len(batch)
+
+
+def _end(name: str) -> None:
+    """The system may have dropped what it could not write, and say yes the next time.
+
+    What is on the disk is read by a new process, not guessed by this one.
+    """
+    logger.critical("the disk did not take it: ending", extra={"code": name})
+    logging.shutdown()
+    os._exit(EX_IOERR)
 
 
 def _in_savepoint(connection: sqlite3.Connection, job: _Job) -> Any:
