@@ -129,7 +129,7 @@ async def run_node(config: Config) -> AsyncIterator[Node]:
             owner = Owner(hub, peers, sealer, effects, outlets, records)
             service = Service(hub, backend.log, sealer, effects, outlets, owner)
             cluster = Cluster(backend.bus, hub, owner, service, effects, outlets)
-            database_watch = DatabaseWatch(backend.bus, backend.log, peers)
+            database_watch = DatabaseWatch(backend.bus, backend.log, peers, cluster.send_away)
             # From here on others may ask.
             tasks.create_task(peers.run(), name="peers")
             media.relay_only = lambda engagement: _relay_only(hub, sites, engagement)

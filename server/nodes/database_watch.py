@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import time
+from collections.abc import Callable
 
 from server.backend import Bus, Log
 from server.nodes.messages import Reaches
@@ -27,8 +28,10 @@ WHY = "database"
 class DatabaseWatch:
     """One per node among several; `run` asks until it is cancelled."""
 
-    def __init__(self, bus: Bus, log: Log, peers: Peers) -> None:
+    def __init__(self, bus: Bus, log: Log, peers: Peers, send_away: Callable[[], None]) -> None:
+        """send_away: called when this node has stepped down; its clients are better off elsewhere."""
         self._bus = bus
+        self._send_away = send_away
         self._log = log
         self._peers = peers
         self._fine_since_s: float | None = time.monotonic()
@@ -65,6 +68,7 @@ class DatabaseWatch:
                 self._away = True
                 logger.warning("stepping down: this node alone does not reach the database")
                 self._bus.step_down(WHY)
+                self._send_away()
 
     async def _reaches(self, _: NodeId, __: Reaches) -> float:
         return -1.0 if self._fine_since_s is None else time.monotonic() - self._fine_since_s
