@@ -114,6 +114,7 @@ async def test_sentinel_with_tls_and_passwords(tmp_path: Path) -> None:
         await keeps_entries(url)
 
 
+@pytest.mark.timeout(90)  # a Sentinel that was not given the time to look waits for 30 s
 async def test_after_a_failover_the_book_is_written_at_the_new_server() -> None:
     with Redis() as first, Redis("--replicaof", "127.0.0.1", str(first.port)) as second:
         soon = ("sentinel down-after-milliseconds talk 300", "sentinel failover-timeout talk 1000")
