@@ -53,7 +53,7 @@ class Person:
             auth["site"] = self.site
         if engagement is not None:
             auth |= {"engagement": engagement, "after_seq": after_seq}
-        await self.socket.connect(self.base_url, auth=auth, transports=["websocket"])
+        await self.socket.connect(self.base_url, auth=auth, transports=["websocket"], wait_timeout=ACK_S)
 
     async def _event(self, name: str, data: Any) -> None:
         at_ns = time.perf_counter_ns()

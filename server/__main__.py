@@ -70,10 +70,11 @@ def _in_words(fault: BaseException) -> tuple[int, str] | None:
     if isinstance(fault, ConfigError):
         return EX_CONFIG, f"configuration: {fault}"
     if isinstance(fault, BackendUnavailable):
-        return 1, f"cannot reach {fault.args[0]} ({fault.args[1]}). Is it there?"
+        what, *why = map(str, fault.args or ("something",))
+        return 1, f"cannot reach {what} ({', '.join(why) or fault.wire_code}). Is it there?"
     if isinstance(fault, OSError) and fault.filename is None and fault.errno in LISTENING:
         return 1, f"cannot listen: {fault}. Is something else on these ports?"
-    if isinstance(fault, OSError):
+    if isinstance(fault, OSError) and fault.filename is not None:
         return 1, str(fault)
     return None
 

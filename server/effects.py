@@ -102,7 +102,9 @@ class Media(Protocol):
 class Pages(Protocol):
     """The carrier of shared pages as effects see it (server/cobrowse/node.py)."""
 
-    def set_gate(self, engagement: EngagementId, site: SiteId, order: SetGate, box: Box) -> None: ...
+    def set_gate(
+        self, engagement: EngagementId, site: SiteId, order: SetGate, box: Box, *, again: bool
+    ) -> None: ...
     def set_code(self, engagement: EngagementId, site: SiteId, code: str) -> None: ...
     def let_go(self, engagement: EngagementId) -> None: ...
 
@@ -207,15 +209,16 @@ class Effects:
             case AnnounceQueue():
                 self._announce_queue(live.state.site)
             case _:
-                self._tell_call(live, effect)
+                self._tell_call(live, effect, again=turn is None)
 
-    def _tell_call(self, live: Live, effect: AnyEffect) -> None:
-        """The same, for what belongs to a call and its people."""
+    def _tell_call(self, live: Live, effect: AnyEffect, *, again: bool) -> None:
+        """The same, for what belongs to a call and its people. again: it was decided before."""
         match effect:
             case MoveLeg():
                 self._move_leg(live, effect)
             case SetGate() if self.pages is not None:
-                self.pages.set_gate(live.state.id, live.state.site, effect, live.extras["box"])
+                box: Box = live.extras["box"]
+                self.pages.set_gate(live.state.id, live.state.site, effect, box, again=again)
             case SetCode(code=code) if self.pages is not None:
                 self.pages.set_code(live.state.id, live.state.site, code)
             case Farewell(participant=participant):

@@ -15,14 +15,16 @@ import contextlib
 import logging
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from server.backend import Bus, Log
 from server.machines import machine_of
 from server.mailbox import (
+    SAID_ONCE,
     Live,
     Mail,
     Posted,
+    Runner,
     Turn,
     answer_look,
     ask_again,
@@ -30,6 +32,7 @@ from server.mailbox import (
     decode,
     encode,
     fold,
+    may_sleep,
     read,
     read_on,
     refuse,
@@ -37,7 +40,6 @@ from server.mailbox import (
 from server.nodes.messages import Put, Stored
 from server.nodes.peers import Peers
 from server.timers import Clock, Timers
-from signaling.effects import AnyEffect
 from signaling.errors import (
     BackendError,
     BackendUnavailable,
@@ -65,17 +67,9 @@ MAX_BATCH = 128
 IDLE_S = 60.0
 ADOPT_AT_ONCE = 500
 ADOPTING = 6
-AWAY_S = 0.1
+AWAY_S, AWAY_MOST_S = 0.2, 0.8
 REACHED_S = 0.5
-
-
-class Runner(Protocol):
-    """Executes effects (server/effects.py); must not wait. With `mail.wait_effects` it resolves the turn."""
-
-    def run(self, live: Live, turn: Turn) -> None: ...
-    def resume(self, live: Live, effects: Sequence[AnyEffect]) -> None: ...
-    def dropped(self, live: Live) -> None: ...
-    def missed(self, live: Live) -> None: ...
+WAKE_AGAIN_S = 0.5
 
 
 class Hub:
@@ -132,11 +126,7 @@ class Hub:
         event = decode(asked.event)
         if await self.locate(asked.actor, event) is not None:
             raise OwnershipLost(asked.actor)
-        try:
-            posted = await self._post_here(asked.actor, event)
-        except BackendError:
-            self._unheard(asked.actor, event)
-            raise
+        posted = await self._post_here(asked.actor, event)
         return Stored(posted.seq, posted.at_ms)
 
     async def inspect(self, actor: ActorId, look: Callable[[Live], T]) -> T:
@@ -222,16 +212,33 @@ class Hub:
             if live.actor not in kept:
                 self.drop(live)
                 continue
+            if live.unheard:
+                self._load_anew(live)
+                continue
             doubted, live.doubted = live.doubted, False
             if doubted and live.state is not None and self.runner is not None:
                 self.runner.resume(live, live.machine.outstanding(live.state))
+
+    def _load_anew(self, live: Live) -> None:
+        """Something that nobody says again was lost: as after a load, nobody is there until it says so."""
+        self.drop(live)
+        self.tasks.create_task(self._wake_again(live.actor), name=f"wake-{live.actor}")
+
+    async def _wake_again(self, actor: ActorId) -> None:
+        while not self._draining:
+            try:
+                await self.locate(actor)
+                return
+            except TalkError as error:
+                logger.debug("not loaded yet", extra={"actor": actor, "code": error.wire_code})
+            await asyncio.sleep(WAKE_AGAIN_S)
 
     def drop(self, live: Live) -> None:
         """Another node has it, or nobody can read it now: forget it and tell who followed it."""
         if self.live.get(live.actor) is live:
             del self.live[live.actor]
         live.stopped = True
-        refuse(live, OwnershipLost(live.actor))
+        refuse(live, live.queued(), OwnershipLost(live.actor))
         live.inbox.put_nowait(Mail(None, lambda _: None, self._ignored()))
         self.timers.cancel_all(live.actor)
         if self.runner is not None:
@@ -316,7 +323,7 @@ class Hub:
                 async with asyncio.timeout(IDLE_S):
                     first = await live.inbox.get()
             except TimeoutError:
-                if self._may_sleep(live):
+                if may_sleep(live):
                     del self.live[live.actor]
                     return
                 continue
@@ -413,51 +420,48 @@ class Hub:
         else:
             logger.error("mailbox failed", extra={"actor": live.actor}, exc_info=error)
             typed = error if isinstance(error, TalkError) else BackendUnavailable(type(error).__name__)
-        for mail in batch:
-            if not mail.future.done():
-                mail.future.set_exception(typed)
+        refuse(live, batch, typed)
         await self._read_again(live)
 
     async def _read_again(self, live: Live) -> None:
         """As it is stored. While nobody can say that, its call and shared page go on; who asks is refused."""
         seq = 0 if live.state is None else live.state.seq
+        pause_s = AWAY_S
         while not live.stopped:
             try:
-                return await self._reclaim(live, seq)
-            except BackendError as away:
-                refuse(live, away)
-                await asyncio.sleep(AWAY_S)
+                if await self._log.reached(REACHED_S):
+                    return await self._reclaim(live, seq)
+                refuse(live, live.queued(), BackendUnavailable("log", "away", retry_after_ms=500))
+            except BackendError as error:
+                refuse(live, live.queued(), error)
+                pause_s = min(2 * pause_s, AWAY_MOST_S)
             except Exception as lost:
                 logger.warning("dropped", extra={"actor": live.actor, "reason": type(lost).__name__})
-                self.drop(live)
+                return self.drop(live)
+            await asyncio.sleep(pause_s)
 
     async def _reclaim(self, live: Live, seq: int) -> None:
         """seq: of the last event that is known to be stored."""
-        if not await self._log.reached(REACHED_S):
-            raise BackendUnavailable("log", retry_after_ms=500)
         doubts = self._doubts
-        live.ownership = await self._bus.claim(live.actor)
-        if live.ownership.node != self._bus.node_id:
+        live.ownership = None  # nobody else judges it now
+        async with self._adopting:
+            owned = await self._bus.claim(live.actor)
+            if owned.node == self._bus.node_id and not live.stopped:
+                await read(self._log, live)
+        if live.stopped:
+            return
+        live.ownership = owned
+        if owned.node != self._bus.node_id:
             return self.drop(live)
-        await read(self._log, live)
         live.doubted = live.doubted and doubts != self._doubts
         if live.unheard:
-            return self.drop(live)  # as after a load, nobody is taken to be there until it says so
+            return self._load_anew(live)
         if live.state is not None and self.runner is not None:
             self.runner.resume(live, live.machine.outstanding(live.state))
             if live.state.seq > seq:  # it was stored, only its answer was lost
                 self.runner.missed(live)
 
     # --- small things -------------------------------------------------------------------------
-
-    def _may_sleep(self, live: Live) -> bool:
-        return (
-            live.inbox.empty()
-            and not live.extras.get("outlets")
-            and live.state is not None
-            and not live.machine.must_recover(live.state)
-            and not live.machine.outstanding(live.state)
-        )
 
     async def _put(self, live: Live, mail: Mail) -> Any:
         if live.stopped or not self._bus.holds:
@@ -475,12 +479,8 @@ class Hub:
             logger.debug("told event refused", extra={"actor": actor, "code": error.wire_code})
         except TalkError as error:
             logger.warning("told event lost", extra={"actor": actor, "code": error.wire_code})
-            self._unheard(actor, event)
-
-    def _unheard(self, actor: ActorId, event: AnyEvent) -> None:
-        posted = isinstance(event, PostedEvent)  # its sender asks again
-        if not posted and (live := self.live.get(actor)) is not None:
-            live.unheard = True
+            if isinstance(event, SAID_ONCE) and (live := self.live.get(actor)) is not None:
+                live.unheard = True
 
     def _timer_fired(self, actor: ActorId, event: AnyEvent) -> None:
         self.tell(actor, event)

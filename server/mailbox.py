@@ -6,8 +6,8 @@ The parts of `hub.py` that need no other actor, and no other node.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -16,13 +16,35 @@ from server.backend import Log, Ownership
 from server.machines import Machine
 from signaling.effects import AnyEffect
 from signaling.errors import NotFound, OwnershipLost, PeerError, TalkError
-from signaling.events import AnyEvent, Opened, SiteOpened
+from signaling.events import (
+    AgentDisconnected,
+    AnyEvent,
+    Opened,
+    ParticipantAway,
+    ParticipantOnline,
+    PathConnected,
+    PathLost,
+    Recovered,
+    SiteOpened,
+)
 from signaling.protocol import ActorId, PathOffer
+from signaling.sharing import ViewerJoined, ViewerLeft
 
 MAX_INBOX = 2_000
 CHECKPOINT_EVERY = 500
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(AnyEvent).decode
+# Everything else is sent again by who is not answered, or comes out of what is stored.
+SAID_ONCE = (
+    AgentDisconnected,
+    ParticipantAway,
+    ParticipantOnline,
+    PathConnected,
+    PathLost,
+    Recovered,
+    ViewerJoined,
+    ViewerLeft,
+)
 
 
 class Posted(Struct):
@@ -77,8 +99,22 @@ class Live:
         self.extras: dict[str, Any] = {}
         self.checkpointed = 0
         self.doubted = False  # the lease was away: another node may have gone on
-        self.unheard = False  # something that nobody says again was said while nothing could be stored
+        self.unheard = False  # something that nobody says again could not be stored
         self.stopped = False
+
+    def queued(self) -> Iterator[Mail]:
+        """What lies in the inbox, taken out."""
+        while not self.inbox.empty():
+            yield self.inbox.get_nowait()
+
+
+class Runner(Protocol):
+    """Executes effects (server/effects.py); must not wait. With `mail.wait_effects` it resolves the turn."""
+
+    def run(self, live: Live, turn: Turn) -> None: ...
+    def resume(self, live: Live, effects: Sequence[AnyEffect]) -> None: ...
+    def dropped(self, live: Live) -> None: ...
+    def missed(self, live: Live) -> None: ...
 
 
 async def read(log: Log, live: Live) -> None:
@@ -131,10 +167,22 @@ def fold(live: Live, state: Any, event: AnyEvent, mail: Mail) -> Turn:
     return Turn(actor, event, state, after, effects, answer, mail, stored=type(event).durable)
 
 
-def refuse(live: Live, error: TalkError) -> None:
-    """Whoever waits in the inbox."""
-    while not live.inbox.empty():
-        if not (mail := live.inbox.get_nowait()).future.done():
+def may_sleep(live: Live) -> bool:
+    """Nobody follows it, and nothing is to come of it by itself."""
+    return (
+        live.inbox.empty()
+        and not live.extras.get("outlets")
+        and live.state is not None
+        and not live.machine.must_recover(live.state)
+        and not live.machine.outstanding(live.state)
+    )
+
+
+def refuse(live: Live, mails: Iterable[Mail], error: TalkError) -> None:
+    """Their senders know that it was not done; where nobody will say it again, the actor does."""
+    for mail in mails:
+        live.unheard |= isinstance(mail.event, SAID_ONCE)
+        if not mail.future.done():
             mail.future.set_exception(error)
 
 

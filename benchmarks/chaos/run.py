@@ -9,6 +9,7 @@ import random
 import secrets
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import aiohttp
@@ -66,13 +67,12 @@ class Outcome(Struct):
         return self.verdict.clean and bool(self.verdict.acked) and not self.errors and not self.stuck
 
 
-async def one_run(nodes: Nodes, options: argparse.Namespace) -> Outcome:
+async def one_run(nodes: Nodes, options: argparse.Namespace, history: History) -> Outcome:
     """Everything that is chance comes from options.seed."""
     chance = random.Random(options.seed)
     outcome = Outcome()
     pauses = Pauses()
     nemesis = Nemesis(nodes, options.seed, PAUSE_S)
-    history = History(Path(options.history) if options.history else None)
     kinds = plan(
         options.kills, options.kills // 4 if options.others is None else options.others, options.also
     )
@@ -108,7 +108,6 @@ async def one_run(nodes: Nodes, options: argparse.Namespace) -> Outcome:
         everybody += [one.customer for one in callers] + [one.customer for one in sharers]
         await asyncio.gather(*[one.leave() for one in everybody])
     history.add(Queue([one for writer in writers for one in writer.waited]))
-    history.close()
     outcome.verdict.add(history.verdict)
     for one in sharers:
         outcome.verdict.add(one.verdict)
@@ -244,7 +243,8 @@ async def _main(options: argparse.Namespace) -> Outcome:
     program = "benchmarks.chaos.shifted" if "clock" in options.also else "server"
     wires = Wires(NODES) if "part" in options.also else None
     async with running(options.port or free_port(12), program, wires) as nodes:
-        return await one_run(nodes, options)
+        with closing(History(Path(options.history) if options.history else None)) as history:
+            return await one_run(nodes, options, history)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -117,9 +117,10 @@ def _by_sentinel(url: str, options: dict[str, Any]) -> Any:
         name.removeprefix("sentinel_"): value for name, value in words if name.startswith("sentinel_")
     }
     theirs |= {key: value for key, value in told.items() if key.startswith("ssl_")}
-    theirs |= {key: value for key, value in options.items() if key.startswith("socket_")}
+    options["retry"] = Retry(NoBackoff(), 0)
+    theirs |= {key: value for key, value in options.items() if key != "max_connections"}
     sentinels = Sentinel(  # type: ignore[no-untyped-call]
-        places, sentinel_kwargs={"ssl": tls, **theirs}, ssl=tls, **options, **told
+        places, sentinel_kwargs={"ssl": tls, **theirs}, ssl=tls, **(options | told)
     )
     return sentinels.master_for(parts.path.strip("/"))
 

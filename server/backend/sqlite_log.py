@@ -294,11 +294,11 @@ class SqliteLog:
             self.commits += 1
             return results
         except sqlite3.Error as error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
             name = getattr(error, "sqlite_errorname", "")
             if name == "SQLITE_IOERR_FSYNC":
                 _end(name)
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
             failed = BackendUnavailable("log write", name)
             return [failed] * len(batch)
 

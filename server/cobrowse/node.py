@@ -31,6 +31,7 @@ from signaling.protocol import CobrowseAccess, EngagementId, ParticipantId, Site
 
 SOCKET_PATH = "/v1/cobrowse"
 MASKED_NEWS_S = 10.0
+PAUSE = "pause"  # among what was taken back; the others are capabilities
 CODE_TRIES, CODE_WINDOW_S = 5, 60.0
 
 
@@ -59,6 +60,7 @@ class Cobrowse:
         self._tries: dict[ParticipantId, deque[float]] = {}
         self._masked: dict[EngagementId, int] = {}
         self._closed: dict[EngagementId, int] = {}
+        self._narrowed: dict[EngagementId, set[str]] = {}
 
     async def close(self) -> None:
         for room in list(self.rooms.values()):
@@ -96,8 +98,19 @@ class Cobrowse:
     def viewer_url(self) -> str:
         return self._config.viewer_origin + "/viewer.html"
 
-    def set_gate(self, engagement: EngagementId, site: SiteId, order: SetGate, box: Box) -> None:
-        """Do what the engagement decided; idempotent, also after a recovery."""
+    def set_gate(
+        self, engagement: EngagementId, site: SiteId, order: SetGate, box: Box, *, again: bool = False
+    ) -> None:
+        """Do what the engagement decided; idempotent, also after a recovery.
+
+        again: nothing new was decided: what was taken back, and is not yet written down, stays so.
+        """
+        if not again:
+            self._narrowed.pop(engagement, None)
+        elif narrowed := self._narrowed.get(engagement):
+            grants = tuple(grant for grant in order.grants if grant.capability not in narrowed)
+            paused = order.state == "live" and PAUSE in narrowed
+            order = replace(order, grants=grants, state="paused" if paused else order.state)
         room = self.rooms.get(engagement)
         if order.state == "closed":
             if room is not None and room.gate.state.epoch < order.epoch:
@@ -120,6 +133,7 @@ class Cobrowse:
 
     def close_now(self, engagement: EngagementId) -> None:
         """From this moment no frame passes, whatever becomes of the command that said so."""
+        self._narrowed.pop(engagement, None)
         room = self._close(engagement, 4403, "consent ended")
         if room is not None:
             # An opening of this epoch that is still on its way opens nothing.
@@ -139,6 +153,7 @@ class Cobrowse:
     def narrow(self, engagement: EngagementId, capability: str) -> None:
         """The same for one grant."""
         if (room := self.rooms.get(engagement)) is not None:
+            self._narrowed.setdefault(engagement, set()).add(capability)
             state = room.gate.state
             kept = tuple(grant for grant in state.grants if grant.capability != capability)
             room.gate.set(replace(state, grants=kept))
@@ -148,6 +163,7 @@ class Cobrowse:
     def hold(self, engagement: EngagementId) -> None:
         """The same for a pause."""
         if (room := self.rooms.get(engagement)) is not None:
+            self._narrowed.setdefault(engagement, set()).add(PAUSE)
             state = room.gate.state
             room.gate.set(replace(state, state="paused"))
             room.hold()

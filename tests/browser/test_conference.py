@@ -102,6 +102,11 @@ def sent_bps(page: Page, seconds: float = 1.0) -> float:
     return float(page.evaluate(STATS)["sent"] - before) * 8 / seconds
 
 
+def _one_sharp(rates: dict[str, float]) -> bool:
+    return list(rates) == ["1"] and rates["1"] >= 10
+
+
+@pytest.mark.timeout(180)
 def test_two_people_see_each_other_sharply(both: tuple[Customer, Agent]) -> None:
     """That it comes, in bytes that were sent; how soon is measured by `talknow bench growing`."""
     customer, agent = both
@@ -109,8 +114,7 @@ def test_two_people_see_each_other_sharply(both: tuple[Customer, Agent]) -> None
     agent.button("Turn camera on").click()
     for page in (customer.page, agent.page):
         eventually(lambda page=page: sent_bps(page) >= 1_500_000, what="1.5 Mbit/s", seconds=40)  # type: ignore[misc]
-        rates = frame_rates(page)
-        assert list(rates) == ["1"] and rates["1"] >= 10, rates
+        eventually(lambda page=page: _one_sharp(frame_rates(page)), what="one picture, 10 frames a second")  # type: ignore[misc]
     hear_exactly(customer.page, AGENT_HZ)
     hear_exactly(agent.page, VISITOR_HZ)
 
@@ -142,6 +146,7 @@ def supervisor(server: Server, more_browsers: tuple[Browser, Browser], opened: O
     return Agent(opened.page(more_browsers[1]), server, "siri", "Siri Moe", role="supervisor")
 
 
+@pytest.mark.timeout(180)
 def test_four_people_hear_as_the_table_says(
     both: tuple[Customer, Agent], colleague: Agent, supervisor: Agent, server: Server
 ) -> None:
@@ -164,6 +169,7 @@ def test_four_people_hear_as_the_table_says(
     assert not heard(customer.page) & {AGENT_HZ, COLLEAGUE_HZ, SUPERVISOR_HZ}
 
 
+@pytest.mark.timeout(240)
 def test_four_people_see_and_hear_each_other(
     both: tuple[Customer, Agent], colleague: Agent, supervisor: Agent, server: Server
 ) -> None:

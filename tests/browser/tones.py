@@ -55,19 +55,28 @@ async ({ frequencies, ms }) => {
 """
 
 # Looks every 10 ms when voice was last played, whichever way it came; `__longestSilence()`: milliseconds.
+# A time in which the page itself did not get to look says nothing.
 SILENCE = """
 () => {
-  const played = [];
+  const silences = [0];
+  let last = 0;
+  let looked = performance.now();
+  let blind = true;
   const timer = setInterval(() => {
+    blind ||= performance.now() - looked > 100;
+    looked = performance.now();
     const ways = window.__seen.pcs.filter((pc) => pc.connectionState !== 'closed');
     const voices = ways.flatMap((pc) => pc.getReceivers()).filter(({ track }) => track.kind === 'audio');
     const times = voices.flatMap((one) => one.getSynchronizationSources()).map((one) => one.timestamp);
     const latest = Math.max(0, ...times);
-    if (latest > (played.at(-1) ?? 0)) played.push(latest);
+    if (latest <= last) return;
+    if (!blind) silences.push(latest - last);
+    last = latest;
+    blind = false;
   }, 10);
   window.__longestSilence = () => {
     clearInterval(timer);
-    return Math.max(...played.slice(1).map((at, index) => at - played[index]));
+    return Math.max(...silences);
   };
 }
 """

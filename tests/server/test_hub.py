@@ -240,10 +240,34 @@ async def test_what_was_told_while_the_log_was_away_is_made_good_by_a_load(tmp_p
             await asyncio.sleep(0.01)
         assert not live.stopped
         world.log.away = False
-        while not live.stopped:  # nobody says again that somebody has left
+        while world.hub.live.get(live.actor, live) is live:  # nobody says again that somebody has left
             await asyncio.sleep(0.01)
+        assert live.stopped
         visitor = await world.hub.inspect(live.actor, lambda one: one.state.participants[VISITOR.participant])
         assert visitor.presence is not Presence.ONLINE
+
+
+async def test_a_recovery_that_could_not_be_stored_is_not_forgotten(tmp_path: Path) -> None:
+    """It is what marks as away whoever did not come back with a node."""
+    clock = FakeClock()
+    async with core(tmp_path, clock) as world:
+        engagement = await chat(world)
+    async with core(tmp_path, clock) as world:
+        actor = engagement_actor(engagement)
+        world.log.away = True
+        assert await world.hub.locate(actor) is None
+        await asyncio.sleep(AWAY_S)
+        world.log.away = False
+        while True:
+            try:
+                visitor = await world.hub.inspect(
+                    actor, lambda one: one.state.participants[VISITOR.participant]
+                )
+                if visitor.presence is not Presence.ONLINE:
+                    break
+            except (BackendUnavailable, OwnershipLost):
+                pass
+            await asyncio.sleep(0.01)
 
 
 async def test_a_full_inbox_refuses_and_keeps_what_it_has(tmp_path: Path) -> None:
