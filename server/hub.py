@@ -20,7 +20,6 @@ from typing import Any, TypeVar
 from server.backend import Bus, Log
 from server.machines import machine_of
 from server.mailbox import (
-    SAID_ONCE,
     Live,
     Mail,
     Posted,
@@ -479,7 +478,7 @@ class Hub:
             logger.debug("told event refused", extra={"actor": actor, "code": error.wire_code})
         except TalkError as error:
             logger.warning("told event lost", extra={"actor": actor, "code": error.wire_code})
-            if isinstance(event, SAID_ONCE) and (live := self.live.get(actor)) is not None:
+            if event.said_once and (live := self.live.get(actor)) is not None:
                 live.unheard = True
 
     def _timer_fired(self, actor: ActorId, event: AnyEvent) -> None:

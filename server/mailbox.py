@@ -16,35 +16,13 @@ from server.backend import Log, Ownership
 from server.machines import Machine
 from signaling.effects import AnyEffect
 from signaling.errors import NotFound, OwnershipLost, PeerError, TalkError
-from signaling.events import (
-    AgentDisconnected,
-    AnyEvent,
-    Opened,
-    ParticipantAway,
-    ParticipantOnline,
-    PathConnected,
-    PathLost,
-    Recovered,
-    SiteOpened,
-)
+from signaling.events import AnyEvent, Opened, SiteOpened
 from signaling.protocol import ActorId, PathOffer
-from signaling.sharing import ViewerJoined, ViewerLeft
 
 MAX_INBOX = 2_000
 CHECKPOINT_EVERY = 500
 encode = msgspec.msgpack.Encoder().encode
 decode = msgspec.msgpack.Decoder(AnyEvent).decode
-# Everything else is sent again by who is not answered, or comes out of what is stored.
-SAID_ONCE = (
-    AgentDisconnected,
-    ParticipantAway,
-    ParticipantOnline,
-    PathConnected,
-    PathLost,
-    Recovered,
-    ViewerJoined,
-    ViewerLeft,
-)
 
 
 class Posted(Struct):
@@ -181,7 +159,7 @@ def may_sleep(live: Live) -> bool:
 def refuse(live: Live, mails: Iterable[Mail], error: TalkError) -> None:
     """Their senders know that it was not done; where nobody will say it again, the actor does."""
     for mail in mails:
-        live.unheard |= isinstance(mail.event, SAID_ONCE)
+        live.unheard |= mail.event is not None and mail.event.said_once
         if not mail.future.done():
             mail.future.set_exception(error)
 

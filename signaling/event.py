@@ -16,9 +16,14 @@ Wants = Literal["chat", "voice", "video"]
 
 
 class Event(Struct, frozen=True, tag_field="t", kw_only=True, omit_defaults=True):
-    """Base. at_ms: server epoch time when the shell took it in. durable: appended before effects."""
+    """Base. at_ms: server epoch time when the shell took it in. durable: appended before effects.
+
+    said_once: nobody says it again, nor does it come out of what is stored: where it is lost, the actor is
+    loaded anew.
+    """
 
     durable: ClassVar[bool] = True
+    said_once: ClassVar[bool] = False
     at_ms: int
 
 

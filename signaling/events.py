@@ -9,7 +9,7 @@ Source: docs/architecture.md, sections "log" and "content".
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from signaling.event import CommandEvent as CommandEvent
 from signaling.event import Ephemeral as Ephemeral
@@ -129,12 +129,16 @@ class CallBroughtHere(CommandEvent, tag="call_brought_here", frozen=True):
 class PathConnected(Event, tag="path_connected", frozen=True):
     """A path of the leg is through ICE, DTLS and the fingerprint check: it carries media."""
 
+    said_once: ClassVar[bool] = True
+
     leg: LegId
     path: PathId
 
 
 class PathLost(Event, tag="path_lost", frozen=True):
     """The leg's only path died; the leg stays and awaits another."""
+
+    said_once: ClassVar[bool] = True
 
     leg: LegId
     path: PathId
@@ -143,12 +147,16 @@ class PathLost(Event, tag="path_lost", frozen=True):
 class ParticipantOnline(Event, tag="participant_online", frozen=True):
     """A first device of the participant is connected."""
 
+    said_once: ClassVar[bool] = True
+
     by: ParticipantId
     device: DeviceId
 
 
 class ParticipantAway(Event, tag="participant_away", frozen=True):
     """The participant's last device is gone."""
+
+    said_once: ClassVar[bool] = True
 
     by: ParticipantId
     reason: AwayReason
@@ -186,6 +194,8 @@ class WrappedUp(CommandEvent, tag="wrapped_up", frozen=True):
 
 class Recovered(Event, tag="recovered", frozen=True):
     """Loaded from the log: nobody is connected, every leg awaits a path."""
+
+    said_once: ClassVar[bool] = True
 
 
 class TimerFired(Event, tag="timer_fired", frozen=True):
@@ -326,6 +336,8 @@ class AgentConnected(Event, tag="agent_connected", frozen=True):
 
 class AgentDisconnected(Event, tag="agent_disconnected", frozen=True):
     """Last device gone: offers go back to the queue at once; grace before `offline`."""
+
+    said_once: ClassVar[bool] = True
 
     agent: ParticipantId
 

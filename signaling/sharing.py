@@ -8,6 +8,8 @@ receipt. Source: docs/protocol.md, "the shared page".
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from signaling.event import CommandEvent, Event
 from signaling.protocol import Capability, Consent, ControlKind, ParticipantId, RoleName, SiteId
 
@@ -66,10 +68,14 @@ class CapabilityRevoked(CommandEvent, tag="capability_revoked", frozen=True):
 class ViewerJoined(Event, tag="viewer_joined", frozen=True):
     """The first window of the participant that shows the page."""
 
+    said_once: ClassVar[bool] = True
+
     participant: ParticipantId
 
 
 class ViewerLeft(Event, tag="viewer_left", frozen=True):
+    said_once: ClassVar[bool] = True
+
     participant: ParticipantId
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any
 
 from aiohttp import web
@@ -18,27 +18,27 @@ def trust_proxies(proxies: tuple[str, ...]) -> Any:
     """
     networks = [ip_network(proxy) for proxy in proxies]
 
-    def _is_among(address: str) -> bool:
-        return _is_address(address) and any(ip_address(address) in network for network in networks)
+    def is_trusted(remote: str) -> bool:
+        address = _address(remote)
+        return address is not None and any(address in network for network in networks)
 
     @web.middleware
     async def trusted(request: web.Request, handler: Handler) -> web.StreamResponse:
         nearest = request.remote or ""
-        if _is_among(nearest):
+        if is_trusted(nearest):
             scheme = request.headers.get("X-Forwarded-Proto", request.scheme)
             remote = request.headers.get("X-Forwarded-For", "").rsplit(",", 1)[-1].strip()
             request = request.clone(
                 scheme=scheme if scheme in ("http", "https") else request.scheme,
-                remote=remote if _is_address(remote) else nearest,
+                remote=remote if _address(remote) is not None else nearest,
             )
         return await handler(request)
 
     return trusted
 
 
-def _is_address(text: str) -> bool:
+def _address(text: str) -> IPv4Address | IPv6Address | None:
     try:
-        ip_address(text)
+        return ip_address(text)
     except ValueError:
-        return False
-    return True
+        return None

@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Frame, Page, Route, expect
 
-from tests.browser.conftest import PATIENCE_S, Agent, Browsers, Customer, eventually
+from tests.browser.conftest import Agent, Browsers, Customer, eventually
 from tests.browser.message_relay import MessageRelay
 from tests.browser.test_cobrowse import shared
 from tests.server_process import Server
@@ -33,6 +33,7 @@ PROGRAMS = int(os.environ.get("TALKNOW_PROGRAMS", "100"))
 SEED = int(os.environ.get("TALKNOW_SEED", "0"))
 PER_ROUND = 5
 STEPS = 12
+WITHIN_S = 1.0
 HERE = Path(__file__).parent / "programs"
 LAB, MUTATE, OUTLINE = ((HERE / f"{name}.js").read_text() for name in ("lab", "mutate", "outline"))
 # before anything is shared: the cobrowse socket goes through the relay
@@ -158,7 +159,7 @@ class Lab:
     def _comes_to_the_same(self) -> None:
         begun = time.monotonic()
         while (mine := self.page.evaluate(OUTLINE)) != (theirs := self._seen.evaluate(OUTLINE)):
-            assert time.monotonic() < begun + PATIENCE_S, _differs(mine, theirs)
+            assert time.monotonic() < begun + WITHIN_S, _differs(mine, theirs)
             time.sleep(0.02)
         self.slowest_s = max(self.slowest_s, time.monotonic() - begun)
         faults = Counter({name: self.link.counts[name] for name in ("NEED hash", "NEED invalid_diff")})

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import (
     AGENT_HZ,
+    PATIENCE_S,
     VISITOR_HZ,
     Agent,
     Browsers,
@@ -63,10 +64,10 @@ def received(page: Page) -> dict[str, int]:
     return found
 
 
-def arrives(page: Page, what: str) -> None:
+def arrives(page: Page, what: str, *, seconds: float = PATIENCE_S) -> None:
     """More audio arrives that way."""
     before = received(page)[what]
-    eventually(lambda: received(page)[what] > before + 20, what=f"audio arrives {what}")
+    eventually(lambda: received(page)[what] > before + 20, seconds=seconds, what=f"audio arrives {what}")
 
 
 def test_screens_are_shared_both_ways_beside_the_cameras(both: tuple[Customer, Agent]) -> None:
@@ -122,7 +123,7 @@ def test_two_browsers_talk_directly_and_fall_back_when_that_dies(
     both_hear(customer, agent)
     customer.page.evaluate(BREAK_DIRECT)
     for one in (customer, agent):
-        arrives(one.page, "anchored")
+        arrives(one.page, "anchored", seconds=3)
     hears(agent.page, VISITOR_HZ)
     customer.page.reload()
     connected(customer, agent)

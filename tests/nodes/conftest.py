@@ -20,13 +20,6 @@ from tests.server_process import BENCH_TOKEN, Server, start
 SITE = "bench"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where nodes start, more than the usual time; a test's own mark wins."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents and item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(90))
-
-
 class Nodes:
     """The nodes of one test, by number; `start` makes one more."""
 

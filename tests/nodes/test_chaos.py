@@ -22,7 +22,7 @@ MOST_S = 210  # 80 s on a fast machine, 180 s on half of one of its cores
 def test_nothing_that_was_acked_is_lost_whatever_happens_to_nodes(tmp_path: Path) -> None:
     file = tmp_path / "rows.jsonl"
     command = [sys.executable, "-m", "server", "bench", "chaos", "--json", str(file)]
-    load = ["--kills", "16", "--seed", str(SEED), "--writers", "8", "--calls", "1"]
+    load = ["--kills", "20", "--seed", str(SEED), "--writers", "8", "--calls", "1"]
     kinds = ["all", "stop", "cut", "split", "clock", "drain", "flush", "redis", "postgres"]
     also = ["--others", str(len(kinds)), "--also", *kinds]
     words = [*command, *load, *also]

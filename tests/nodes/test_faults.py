@@ -49,11 +49,11 @@ async def test_without_redis_nothing_is_taken_and_nothing_is_lost(
         await asyncio.sleep(2)
         person.counter += 1
         lost = {"counter": person.counter, "engagement": engagement, "text": "while it is gone"}
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(4):
             ack = await person.socket.call("chat.send", lost)
         assert ack["error"]["code"] == "unavailable"
         own_redis.start()
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(3):
             while (await person.socket.call("chat.send", lost)).get("error"):
                 await asyncio.sleep(0.1)
         assert await texts(person, engagement) == ["before", "while it is gone"]
@@ -163,7 +163,7 @@ async def test_a_node_that_hung_gives_up_what_others_took(nodes: Nodes, http: ai
     engagement = await says(person, "on the first node")
     nodes[0].process.send_signal(signal.SIGSTOP)
     other = Person(nodes[1].url, http, person.token, SITE)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(6):
         await other.connect()
         await says(other, "on the second node", engagement)
     nodes[0].process.send_signal(signal.SIGCONT)
@@ -210,7 +210,7 @@ async def test_a_drained_node_hands_over_before_it_ends(
     drained = owner()
     assert await asyncio.to_thread(nodes[0].stop) == 0
     assert owner() != drained
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(2):
         await says(other, "after", engagement)
     assert await texts(other, engagement) == ["before", "after"]
     await other.close()

@@ -134,7 +134,7 @@ async def test_beats_are_quick_while_somebody_is_not_reached() -> None:
     while len(book.said) < 6:
         await asyncio.sleep(0.01)
     running.cancel()
-    assert book.said_s[5] - book.said_s[0] < 5 * BEAT_S, "so long it takes where all are reached"
+    assert book.said_s[5] - book.said_s[0] < 5 * BEAT_S / 2, "twice that where all are reached"
 
 
 async def test_while_redis_does_not_answer_the_last_word_stands(monkeypatch: pytest.MonkeyPatch) -> None:
